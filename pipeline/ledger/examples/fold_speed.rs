@@ -1,0 +1,297 @@
+//! How fast the ledger folds, beside a bare `HashMap` decrement, for profiling the ledger alone.
+//!
+//! `cargo run --release -p flightline-ledger --example fold_speed -- [MILLIONS] [RUNS] [ONLY]`
+//!
+//! Holds, confirmations, releases and cancellations in equal parts (two holds to one each of the
+//! others), over 10,000 flights by Zipf's law or on one flight. `ONLY` runs what contains the text.
+
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use flightline_ledger::command::{
+    CabinPlan, ClassPlan, Fare, Leg, LegTimes, ProviderEvent, Schedule, SourceVersion,
+};
+use flightline_ledger::{
+    Class, Command, CommandId, Date, FlightCommand, FlightKey, HoldRequest, Input, Ledger, Money,
+    ProviderBody, ProviderCode, Silent, Station,
+};
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn id(&mut self) -> CommandId {
+        CommandId(u128::from(self.next()) << 64 | u128::from(self.next()))
+    }
+}
+
+fn station(text: &str) -> Station {
+    text.parse().expect("a station")
+}
+
+fn key(number: u32) -> FlightKey {
+    FlightKey {
+        carrier: "UA".parse().expect("a carrier"),
+        number: (number % 9999) as u16 + 1,
+        suffix: 0,
+        origin_date: Date(20_800 + (number / 9999) as i32),
+        board: station("EWR"),
+    }
+}
+
+fn provider() -> ProviderCode {
+    "united".parse().expect("a provider")
+}
+
+fn class(letter: u8) -> Class {
+    Class::new(letter).expect("a class")
+}
+
+const CLASSES: &[u8] = b"YBMHQ";
+
+fn event(body: ProviderBody) -> FlightCommand {
+    FlightCommand::Provider(Box::new(ProviderEvent {
+        provider: provider(),
+        version: SourceVersion::default(),
+        authority: 1,
+        quality: 0,
+        body,
+    }))
+}
+
+/// Two cabins, five nested classes, a fare for each.
+fn schedule(random: &mut Random, flights: u32) -> Vec<FlightCommandFor> {
+    let mut out = Vec::new();
+    let cabin = |letter| flightline_ledger::Cabin::new(letter).expect("a cabin");
+    for flight in 0..flights {
+        let nest = CLASSES.iter().enumerate().map(|(i, letter)| ClassPlan {
+            class: class(*letter),
+            limit: (i > 0).then(|| 150 - 20 * i as u16),
+        });
+        let plan = |letter, seats, classes| CabinPlan {
+            cabin: cabin(letter),
+            seats: Some(seats),
+            authorised: None,
+            classes,
+        };
+        let leg = Leg {
+            board: station("EWR"),
+            off: station("ORD"),
+            times: LegTimes {
+                board: station("EWR"),
+                departs_s: 1_900_000_000,
+                arrives_s: 1_900_010_000,
+                departs_offset_min: -300,
+                arrives_offset_min: -360,
+            },
+            aircraft: *b"738",
+            service: b'J',
+            cabins: vec![plan(b'C', 30, vec![]), plan(b'Y', 150, nest.collect())],
+        };
+        let body = ProviderBody::Schedule(Schedule {
+            legs: vec![leg],
+            restricted: vec![],
+            operating: None,
+        });
+        out.push((random.id(), key(flight), event(body)));
+        let fare = |letter, class, minor| Fare {
+            segment: None,
+            cabin: cabin(letter),
+            class,
+            price: Money {
+                minor,
+                currency: "USD".parse().expect("a currency"),
+                exponent: 2,
+            },
+        };
+        let mut fares = vec![fare(b'C', None, 50_000), fare(b'Y', None, 20_000)];
+        let classes = CLASSES.iter().zip(1..);
+        fares.extend(classes.map(|(letter, i)| fare(b'Y', Some(class(*letter)), 20_000 - i * 2_000)));
+        out.push((random.id(), key(flight), event(ProviderBody::Fares(fares))));
+    }
+    out
+}
+
+type FlightCommandFor = (CommandId, FlightKey, FlightCommand);
+
+/// Commands of clients; `pick` chooses the flight.
+fn bookings(
+    random: &mut Random,
+    count: usize,
+    flights: u32,
+    ttl_ms: Option<u64>,
+    mut pick: impl FnMut(&mut Random) -> u32,
+) -> Vec<FlightCommandFor> {
+    let mut held: Vec<VecDeque<CommandId>> = vec![VecDeque::new(); flights as usize];
+    let mut sold = held.clone();
+    let mut out = Vec::with_capacity(count);
+    for _ in 0..count {
+        let flight = pick(random);
+        let (id, at) = (random.id(), flight as usize);
+        let kind = random.next() % 10;
+        let target = match kind {
+            0..4 => None,
+            4..8 => held[at].pop_front(),
+            _ => sold[at].pop_front(),
+        };
+        let command = match target {
+            Some(hold) if kind < 6 => {
+                sold[at].push_back(hold);
+                FlightCommand::Confirm { hold }
+            }
+            Some(hold) if kind < 8 => FlightCommand::Release { hold },
+            Some(hold) => FlightCommand::Cancel { hold },
+            None => {
+                held[at].push_back(id);
+                let letter = CLASSES[(random.next() % 5) as usize];
+                let business = random.next() % 8 == 0;
+                FlightCommand::Hold(HoldRequest {
+                    provider: Some(provider()),
+                    cabin: flightline_ledger::Cabin::new(if business { b'C' } else { b'Y' })
+                        .expect("a cabin"),
+                    class: (!business && random.next() % 2 == 0).then(|| class(letter)),
+                    board: None,
+                    off: None,
+                    seats: 1 + (random.next() % 2) as u16,
+                    ttl_ms,
+                    expected_price: None,
+                })
+            }
+        };
+        out.push((id, key(flight), command));
+    }
+    out
+}
+
+fn inputs(first_offset: u64, commands: Vec<FlightCommandFor>) -> Vec<Input> {
+    let commands = commands.into_iter().zip(first_offset..);
+    commands
+        .map(|((id, key, command), offset)| Input {
+            offset,
+            at_ms: 1_800_000_000_000 + offset as i64 / 1_000,
+            id,
+            command: Command::Flight(key, command),
+        })
+        .collect()
+}
+
+/// Ranks by Zipf's law with exponent 1, shuffled over the flights.
+fn zipf(random: &mut Random, flights: u32) -> impl FnMut(&mut Random) -> u32 + use<> {
+    let mut sum = 0.0;
+    let sums: Vec<f64> = (1..=flights)
+        .map(|rank| {
+            sum += 1.0 / f64::from(rank);
+            sum
+        })
+        .collect();
+    let mut order: Vec<u32> = (0..flights).collect();
+    for i in (1..order.len()).rev() {
+        order.swap(i, random.next() as usize % (i + 1));
+    }
+    move |random| {
+        let at = random.unit() * sum;
+        order[sums.partition_point(|s| *s < at).min(order.len() - 1)]
+    }
+}
+
+fn fold(name: &str, flights: u32, ttl_ms: Option<u64>, hot: bool, count: usize, runs: usize) {
+    let mut random = Random(7);
+    let start = inputs(0, schedule(&mut random, flights));
+    let mut by_zipf = zipf(&mut random, flights);
+    let commands = bookings(&mut random, count, flights, ttl_ms, |random| {
+        if hot { 17 } else { by_zipf(random) }
+    });
+    let inputs = inputs(start.len() as u64, commands);
+    for batch in [4096, 1] {
+        let mut rates = Vec::new();
+        let mut decided = HashMap::<&str, u64>::new();
+        for run in 0..runs {
+            let mut ledger = Ledger::new();
+            ledger.apply_batch(&start, &mut Silent);
+            let clock = Instant::now();
+            for inputs in inputs.chunks(batch) {
+                if batch == 1 {
+                    std::hint::black_box(ledger.apply(&inputs[0], &mut Silent));
+                } else {
+                    ledger.apply_batch(inputs, &mut Silent);
+                }
+            }
+            rates.push(count as f64 / clock.elapsed().as_secs_f64() / 1e6);
+            if run == 0 && batch == 4096 {
+                ledger.check_invariants();
+                for (_, flight) in ledger.flights() {
+                    for hold in flight.holds() {
+                        *decided.entry(hold.state.name()).or_default() += 1;
+                    }
+                }
+            }
+        }
+        rates.sort_by(f64::total_cmp);
+        println!(
+            "{name}, batches of {batch}: {:.2} M decisions/s (worst {:.2}, best {:.2}) {decided:?}",
+            rates[rates.len() / 2],
+            rates[0],
+            rates[rates.len() - 1]
+        );
+    }
+}
+
+/// What a fold could not do less than: find a counter and take from it.
+fn decrement(name: &str, hot: bool, count: usize, runs: usize) {
+    let mut random = Random(7);
+    let mut by_zipf = zipf(&mut random, 10_000);
+    let picks: Vec<FlightKey> = (0..count)
+        .map(|_| key(if hot { 17 } else { by_zipf(&mut random) }))
+        .collect();
+    let mut rates = Vec::new();
+    for _ in 0..runs {
+        let mut seats: HashMap<FlightKey, i64> = (0..10_000).map(|f| (key(f), 0)).collect();
+        let clock = Instant::now();
+        for pick in &picks {
+            if let Some(seats) = seats.get_mut(pick) {
+                *seats -= 1;
+            }
+        }
+        rates.push(count as f64 / clock.elapsed().as_secs_f64() / 1e6);
+        std::hint::black_box(&seats);
+    }
+    rates.sort_by(f64::total_cmp);
+    println!("{name}: {:.2} M/s", rates[rates.len() / 2]);
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let millions: f64 = args.next().map_or(4.0, |text| text.parse().expect("millions"));
+    let runs = args.next().map_or(5, |text| text.parse().expect("runs"));
+    let only = args.next().unwrap_or_default();
+    let count = (millions * 1e6) as usize;
+    let wanted = |name: &str| name.contains(&only);
+    for (name, ttl_ms, hot) in [
+        ("zipf 10,000 flights", None, false),
+        ("one hot flight", None, true),
+        ("zipf with deadlines passing", Some(100), false),
+        ("hot with deadlines passing", Some(100), true),
+    ] {
+        if wanted(name) {
+            fold(name, 10_000, ttl_ms, hot, count, runs);
+        }
+    }
+    for (name, hot) in [("HashMap decrement, zipf", false), ("HashMap decrement, hot", true)] {
+        if wanted(name) {
+            decrement(name, hot, count, runs);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The invariants of the state, checked by counting everything anew.
+
+use std::collections::BTreeMap;
+
+use crate::flight::{Flight, Found};
+use crate::inventory::{SegmentKey, Tally};
+use crate::ledger::Ledger;
+use crate::mix;
+use crate::record::NO_MEMO;
+use crate::view::HoldState;
+
+/// Seats counted from the holds alone, per bucket.
+#[derive(Default)]
+struct Recount {
+    cabins: BTreeMap<(u32, u8, u8), Tally>,
+    classes: BTreeMap<(u32, u8, u8, u8), Tally>,
+    segments: BTreeMap<(u32, SegmentKey), Tally>,
+    aircraft: BTreeMap<(u8, u8), i64>,
+}
+
+impl Recount {
+    fn of(flight: &Flight) -> Self {
+        let mut recount = Self::default();
+        for hold in &flight.holds {
+            if !hold.state.takes_seats() || !hold.segment.is_flown() {
+                continue;
+            }
+            let seats = i64::from(hold.seats);
+            let is_sale = hold.state == HoldState::Confirmed;
+            let tally = Tally {
+                held: if is_sale { 0 } else { seats },
+                sold: if is_sale { seats } else { 0 },
+                acknowledged: if hold.acknowledged == NO_MEMO { 0 } else { seats },
+            };
+            let (provider, cabin) = (hold.provider, hold.cabin.letter());
+            for leg in hold.segment.first..=hold.segment.last {
+                let bucket = recount.cabins.entry((provider, leg, cabin));
+                bucket.or_default().add(&tally);
+                *recount.aircraft.entry((leg, cabin)).or_default() += seats;
+                if let Some(class) = hold.class {
+                    let bucket = (provider, leg, cabin, class.letter());
+                    recount.classes.entry(bucket).or_default().add(&tally);
+                }
+            }
+            let stations = Some((hold.segment.board, hold.segment.off));
+            let classes = [None, hold.class];
+            for class in &classes[..if hold.class.is_some() { 2 } else { 1 }] {
+                let key = SegmentKey::new(stations, hold.cabin, *class);
+                recount.segments.entry((provider, key)).or_default().add(&tally);
+            }
+        }
+        recount
+    }
+}
+
+impl Ledger {
+    /// Counts everything anew from the holds and compares; checks that nothing live is beyond its
+    /// bound, and that every table agrees with every other. Slow: for tests, `verify` and debugging.
+    ///
+    /// # Panics
+    /// When an invariant is broken, with what is wrong and where.
+    pub fn check_invariants(&self) {
+        let mut live = 0;
+        let mut ends = 0;
+        for (at, flight) in self.flights() {
+            let key = flight.key;
+            flight.check();
+            live += flight.live as usize;
+            assert_eq!(self.locate(&key), Some(at), "{key}: not found by its key");
+            assert_eq!(self.keys[at as usize], key, "{key}: key kept wrongly");
+            assert!(
+                self.ends.contains(&(flight.latest_ms(), key, at)),
+                "{key}: not queued to retire"
+            );
+            ends += 1;
+        }
+        assert_eq!(self.live, live, "live holds of the partition");
+        assert_eq!(self.ends.len(), ends, "flights queued to retire");
+    }
+}
+
+impl Flight {
+    fn check(&self) {
+        let key = self.key;
+        let recount = Recount::of(self);
+        let live = self.holds.iter().filter(|h| h.state == HoldState::Held);
+        assert_eq!(live.count(), self.live as usize, "{key}: live holds");
+        assert_eq!(self.holds.len(), self.origins.len(), "{key}: hold parts");
+        assert!(!self.legs.is_empty(), "{key}: no legs");
+        assert!((self.owner as usize) < self.providers.len(), "{key}: owner");
+        self.check_ids();
+        self.check_providers(&recount);
+        self.check_no_oversell();
+        for aircraft in &self.aircraft {
+            let place = (aircraft.leg, aircraft.cabin.letter());
+            let used = recount.aircraft.get(&place).copied().unwrap_or(0);
+            assert_eq!(aircraft.used, used, "{key}: aircraft {place:?}");
+        }
+        for (place, used) in &recount.aircraft {
+            let mut places = self.aircraft.iter();
+            let known = places.any(|a| (a.leg, a.cabin.letter()) == *place);
+            assert!(known, "{key}: {used} seats in aircraft {place:?}, which has no record");
+        }
+        if self.cancelled {
+            assert_eq!(self.live, 0, "{key}: cancelled, and holds are live");
+        }
+    }
+
+    fn check_ids(&self) {
+        let key = self.key;
+        for (at, hold) in self.holds.iter().enumerate() {
+            let found = self.look_up(mix::hash_id(hold.id), hold.id);
+            assert_eq!(found, Some(Found::Hold(at as u32)), "{key}: hold {}", hold.id);
+            if hold.state == HoldState::Held {
+                assert!(hold.segment.is_flown(), "{key}: live hold {} has no legs", hold.id);
+                let sells = self.providers[hold.provider as usize].sells;
+                assert!(sells, "{key}: live hold {} of a provider that does not sell", hold.id);
+            }
+            if hold.acknowledged != NO_MEMO {
+                let at = hold.acknowledged as usize;
+                assert!(at < self.memos.len(), "{key}: acknowledgement of {}", hold.id);
+            }
+        }
+        for (at, memo) in self.memos.iter().enumerate() {
+            let found = self.look_up(mix::hash_id(memo.id), memo.id);
+            assert_eq!(found, Some(Found::Memo(at as u32)), "{key}: id {}", memo.id);
+        }
+    }
+
+    fn check_providers(&self, recount: &Recount) {
+        let key = self.key;
+        for (provider_at, provider) in self.providers.iter().enumerate() {
+            let code = provider.code;
+            let index = provider_at as u32;
+            assert_eq!(self.provider_at(code), Some(provider_at), "{key}: {code} twice");
+            let mut places = provider.cabins.windows(2);
+            let sorted = places.all(|p| (p[0].leg, p[0].cabin) < (p[1].leg, p[1].cabin));
+            assert!(sorted, "{key} {code}: cabins out of order");
+            for (at, cabin) in provider.cabins.iter().enumerate() {
+                let (leg, letter) = (cabin.leg, cabin.cabin.letter());
+                let place = format!("{key} {code} leg {leg} cabin {}", cabin.cabin);
+                assert!(usize::from(leg) < self.legs.len(), "{place}: no such leg");
+                assert_eq!(provider.cabin_at(leg, cabin.cabin), Some(at), "{place}: index");
+                assert_eq!(cabin.allowance, provider.allowance(cabin.cabin), "{place}: terms");
+                let aircraft = &self.aircraft[cabin.aircraft as usize];
+                assert_eq!((aircraft.leg, aircraft.cabin), (leg, cabin.cabin), "{place}: link");
+                let bucket = recount.cabins.get(&(index, leg, letter));
+                assert_eq!(cabin.tally(), bucket.copied().unwrap_or_default(), "{place}: seats");
+                let class = |class: crate::codes::Class| {
+                    let bucket = (index, leg, letter, class.letter());
+                    recount.classes.get(&bucket).copied().unwrap_or_default()
+                };
+                assert_eq!(cabin.nest.len(), cabin.classes.len(), "{place}: nest");
+                let mut used = 0;
+                for (nested, seats) in cabin.nest.iter().zip(&cabin.classes).rev() {
+                    let name = nested.class;
+                    used += seats.tally.used();
+                    assert_eq!(seats.tally, class(name), "{place} class {name}: seats");
+                    assert_eq!(nested.used, used, "{place} class {name}: nested seats");
+                }
+                for (stray, tally) in &cabin.strays {
+                    assert_eq!(*tally, class(*stray), "{place} class {stray}: stray seats");
+                    assert!(cabin.class_at(*stray).is_none(), "{place} class {stray}: twice");
+                }
+            }
+            for (bucket, limit) in &provider.segments {
+                let tally = recount.segments.get(&(index, *bucket)).copied();
+                let tally = tally.unwrap_or_default();
+                assert_eq!(limit.tally, tally, "{key} {code} {bucket:?}: seats");
+            }
+        }
+        for ((provider, leg, cabin), tally) in &recount.cabins {
+            let provider = &self.providers[*provider as usize];
+            let known = provider
+                .cabins
+                .iter()
+                .any(|c| (c.leg, c.cabin.letter()) == (*leg, *cabin));
+            assert!(known, "{key} {}: {tally:?} without a cabin", provider.code);
+        }
+        for ((provider, leg, cabin, class), tally) in &recount.classes {
+            let provider = &self.providers[*provider as usize];
+            let mut cabins = provider.cabins.iter();
+            let known = cabins
+                .find(|c| (c.leg, c.cabin.letter()) == (*leg, *cabin))
+                .is_some_and(|c| {
+                    c.nest.iter().any(|n| n.class.letter() == *class)
+                        || c.strays.iter().any(|(stray, _)| stray.letter() == *class)
+                });
+            assert!(known, "{key} {}: {tally:?} without a class", provider.code);
+        }
+    }
+
+    /// No live hold is in a bucket that is used beyond its bound: what is beyond is sales alone.
+    fn check_no_oversell(&self) {
+        for hold in self.holds.iter().filter(|h| h.state == HoldState::Held) {
+            let excess = self.uses_excess(hold);
+            assert!(!excess, "{}: live hold {} is beyond a bound", self.key, hold.id);
+        }
+    }
+}

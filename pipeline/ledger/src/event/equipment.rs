@@ -1,0 +1,151 @@
+//! The equipment aspect: what is in the aircraft, and what the provider may sell of it.
+
+use super::{Aspects, Told, is_fresh, valid};
+use crate::codes::Class;
+use crate::command::{CabinPlan, ClassPlan, Equipment, ProviderEvent, SourceVersion};
+use crate::flight::Flight;
+use crate::inventory::{CabinSeats, ClassSeats, NO_BOUND, Nested, Report};
+use crate::outcome::Reason;
+
+/// The bound that a plan gives a bucket, if it may. `otherwise`: the bound when nothing is stated
+/// and no availability was ever reported.
+fn planned(
+    report: &mut Report,
+    version: SourceVersion,
+    stated: Option<u16>,
+    otherwise: i64,
+) -> Option<i64> {
+    let bound = match stated {
+        Some(stated) => {
+            if !is_fresh(report.version, version) {
+                return None;
+            }
+            report.version = Some(version);
+            i64::from(stated)
+        }
+        None if report.version.is_none() => otherwise,
+        None => return None,
+    };
+    report.remaining_at = None;
+    Some(bound)
+}
+
+impl CabinSeats {
+    /// The cabin is not named any more.
+    fn close(&mut self) {
+        self.authorised = 0;
+        self.is_floor = false;
+        self.report.version = None;
+        self.report.remaining_at = None;
+    }
+
+    fn plan(&mut self, plan: &CabinPlan, version: SourceVersion) {
+        let seats = plan.seats.map_or(NO_BOUND, i64::from);
+        if let Some(bound) = planned(&mut self.report, version, plan.authorised, seats) {
+            self.authorised = bound;
+            self.is_floor = false;
+        }
+        if !plan.classes.is_empty() {
+            self.plan_classes(&plan.classes, version);
+        }
+    }
+
+    /// The classes named become the nest, the others follow without seats.
+    fn plan_classes(&mut self, plans: &[ClassPlan], version: SourceVersion) {
+        for plan in plans {
+            if self.class_at(plan.class).is_none() {
+                self.add_class(plan.class, NO_BOUND);
+            }
+        }
+        let rank = |class: Class| plans.iter().position(|plan| plan.class == class);
+        let mut nest: Vec<(Nested, ClassSeats)> =
+            self.nest.drain(..).zip(self.classes.drain(..)).collect();
+        // Stable: those that are not named keep their order.
+        nest.sort_by_key(|(nested, _)| rank(nested.class).unwrap_or(usize::MAX));
+        for (nested, class) in &mut nest {
+            let bound = match rank(nested.class) {
+                Some(at) => planned(&mut class.report, version, plans[at].limit, NO_BOUND),
+                None => {
+                    class.report.remaining_at = None;
+                    Some(0)
+                }
+            };
+            if let Some(bound) = bound {
+                nested.limit = bound;
+                nested.is_floor = false;
+            }
+        }
+        (self.nest, self.classes) = nest.into_iter().unzip();
+        self.sum_nest();
+    }
+}
+
+impl Flight {
+    pub(super) fn hear_equipment(
+        &mut self,
+        event: &ProviderEvent,
+        equipment: &Equipment,
+        step: &mut Told<'_>,
+    ) -> Result<Aspects, Reason> {
+        let legs = match equipment.board {
+            None => 0..self.legs.len(),
+            Some(board) => {
+                let mut legs = self.legs.iter();
+                let at = legs
+                    .position(|leg| leg.board == board)
+                    .ok_or(Reason::InvalidEvent)?;
+                at..at + 1
+            }
+        };
+        if !valid::cabins(&equipment.cabins) {
+            return Err(Reason::InvalidEvent);
+        }
+        let mut aspects = Aspects::default();
+        let known = self.provider_at(event.provider);
+        let stored = known.and_then(|at| self.providers[at].equipment);
+        if aspects.note(is_fresh(stored, event.version)) {
+            let at = self.provider_or_new(event.provider);
+            self.providers[at].equipment = Some(event.version);
+            for leg in legs {
+                self.equip(at, leg as u8, &equipment.cabins, event.version);
+                if at == self.owner as usize {
+                    self.legs[leg].aircraft = equipment.aircraft;
+                }
+            }
+            self.displace_excess(step);
+        }
+        Ok(aspects)
+    }
+
+    /// The equipment aspect on one leg; from the owner it is the aircraft's too.
+    pub(super) fn equip(
+        &mut self,
+        provider: usize,
+        leg: u8,
+        plans: &[CabinPlan],
+        version: SourceVersion,
+    ) {
+        let is_named = |cabin| plans.iter().any(|plan| plan.cabin == cabin);
+        if provider == self.owner as usize {
+            for cabin in &mut self.aircraft {
+                if cabin.leg == leg && cabin.named && !is_named(cabin.cabin) {
+                    cabin.seats = Some(0);
+                }
+            }
+            for plan in plans {
+                let at = self.aircraft_or_new(leg, plan.cabin);
+                self.aircraft[at].named = true;
+                self.aircraft[at].seats = plan.seats;
+            }
+        }
+        for cabin in &mut self.providers[provider].cabins {
+            if cabin.leg == leg && cabin.known && !is_named(cabin.cabin) {
+                cabin.close();
+            }
+        }
+        for plan in plans {
+            let at = self.cabin_or_new(provider, leg, plan.cabin, true);
+            self.providers[provider].cabins[at].plan(plan, version);
+        }
+    }
+}

@@ -1,0 +1,473 @@
+//! The fold over one partition.
+
+use std::collections::BTreeSet;
+
+use crate::codes::FlightKey;
+use crate::command::{Command, FlightCommand, Input, ProviderBody, ProviderEvent, Settings};
+use crate::details;
+use crate::expiry::Expiry;
+use crate::flight::{Flight, Step};
+use crate::index::Index;
+use crate::mix;
+use crate::observer::{FlightIx, Observer};
+use crate::outcome::{Decision, Kind, Outcome, Reason, Replay};
+use crate::prefetch;
+use crate::record::Memo;
+use crate::view::HoldState;
+
+/// The state of one partition: its clock, settings, flights, and what has been decided.
+///
+/// Feed it every record of the partition in offset order, with [`Ledger::apply`] or
+/// [`Ledger::apply_batch`]. The rules are in `docs/ledger.md`. No input makes it panic; a broken
+/// invariant of its own does.
+///
+/// ```
+/// use flightline_ledger::{Command, CommandId, Input, Ledger, Outcome, Silent};
+///
+/// let mut ledger = Ledger::new();
+/// let tick = Input { offset: 0, at_ms: 1_000, id: CommandId(1), command: Command::Tick };
+/// assert_eq!(ledger.apply(&tick, &mut Silent).outcome, Outcome::Noted);
+/// assert_eq!(ledger.clock_ms(), 1_000);
+/// ```
+#[derive(Clone)]
+pub struct Ledger {
+    pub(crate) clock_ms: i64,
+    /// No hold lapses and no flight retires while the clock is below this.
+    due_ms: i64,
+    pub(crate) settings: Settings,
+    index: Index,
+    /// By [`FlightIx`]; a retired flight leaves nothing.
+    pub(crate) flights: Vec<Option<Box<Flight>>>,
+    /// By [`FlightIx`], kept for ever.
+    pub(crate) keys: Vec<FlightKey>,
+    /// Retired by the last call, still there to be read.
+    graveyard: Vec<FlightIx>,
+    pub(crate) expiry: Expiry,
+    /// Flights by when they end, before the time they are kept beyond that.
+    pub(crate) ends: BTreeSet<(i64, FlightKey, FlightIx)>,
+    pub(crate) live: usize,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Ledger {
+    /// The state before the first record.
+    pub fn new() -> Self {
+        Self {
+            clock_ms: i64::MIN,
+            due_ms: i64::MAX,
+            settings: Settings::default(),
+            index: Index::default(),
+            flights: Vec::new(),
+            keys: Vec::new(),
+            graveyard: Vec::new(),
+            expiry: Expiry::default(),
+            ends: BTreeSet::new(),
+            live: 0,
+        }
+    }
+
+    /// Decides the next record.
+    pub fn apply<O: Observer>(&mut self, input: &Input, observer: &mut O) -> Decision {
+        self.bury();
+        self.step(input, None, observer)
+    }
+
+    /// Drops the flights that the last call retired.
+    #[inline(always)]
+    pub(crate) fn bury(&mut self) {
+        if !self.graveyard.is_empty() {
+            for flight in self.graveyard.drain(..) {
+                self.flights[flight as usize] = None;
+            }
+        }
+    }
+
+    /// Decides one record. `hint`: where its flight is, if that is known already.
+    #[inline(always)]
+    pub(crate) fn step<O: Observer>(
+        &mut self,
+        input: &Input,
+        hint: Option<FlightIx>,
+        observer: &mut O,
+    ) -> Decision {
+        self.clock_ms = self.clock_ms.max(input.at_ms);
+        if self.clock_ms >= self.due_ms || matches!(input.command, Command::Configure(_)) {
+            self.pass_time(input, observer);
+        }
+        let mut decision = Decision {
+            offset: input.offset,
+            at_ms: self.clock_ms,
+            id: input.id,
+            flight: FlightKey::NONE,
+            kind: Kind::Tick,
+            outcome: Outcome::Noted,
+            replay: Replay::First,
+        };
+        match &input.command {
+            Command::Flight(key, command) => {
+                decision.flight = *key;
+                decision.kind = kind_of(command);
+                (decision.outcome, decision.replay) =
+                    self.decide(input, key, command, hint, observer);
+            }
+            Command::Tick => {}
+            Command::Configure(_) => decision.kind = Kind::Configure,
+            Command::FeedReject(_) => decision.kind = Kind::FeedReject,
+            Command::Fence => decision.kind = Kind::Fence,
+        }
+        observer.decided(input, &decision);
+        decision
+    }
+
+    /// Holds lapse, settings change, flights retire.
+    #[cold]
+    #[inline(never)]
+    fn pass_time<O: Observer>(&mut self, input: &Input, observer: &mut O) {
+        let flights = &mut self.flights;
+        loop {
+            let due = self.expiry.pop_due(self.clock_ms, |distance, later| {
+                if let Some(flight) = &flights[later.flight as usize] {
+                    if distance > 8 {
+                        prefetch::fetch(&raw const **flight);
+                    } else if let Some(hold) = flight.holds.get(later.hold as usize) {
+                        prefetch::fetch(hold);
+                    }
+                }
+            });
+            let Some(due) = due else { break };
+            let Some(flight) = &mut flights[due.flight as usize] else {
+                continue;
+            };
+            if flight.holds[due.hold as usize].state != HoldState::Held {
+                continue;
+            }
+            let mut step = Step {
+                offset: input.offset,
+                clock_ms: self.clock_ms,
+                flight: due.flight,
+                observer,
+            };
+            flight.settle(due.hold, HoldState::Expired, &mut step);
+            self.live -= 1;
+            observer.flight_changed(due.flight);
+        }
+        if let Command::Configure(settings) = &input.command {
+            self.settings = *settings;
+        }
+        self.retire(input.offset, observer);
+        self.find_due();
+    }
+
+    /// Works out when the clock next has something to do.
+    fn find_due(&mut self) {
+        if self.live == 0 {
+            self.expiry.clear();
+        }
+        let hold = self.expiry.first().map(|due| due.deadline_ms);
+        let flight = self.ends.first().map(|end| self.retires_at_ms(end.0));
+        self.due_ms = hold.into_iter().chain(flight).min().unwrap_or(i64::MAX);
+    }
+
+    fn retires_at_ms(&self, end_ms: i64) -> i64 {
+        end_ms.saturating_add_unsigned(self.settings.retire_after_ms)
+    }
+
+    /// Forgets the flights that are over.
+    fn retire<O: Observer>(&mut self, offset: u64, observer: &mut O) {
+        let mut over = Vec::new();
+        while let Some(end) = self.ends.first() {
+            let retires_at_ms = self.retires_at_ms(end.0);
+            if retires_at_ms > self.clock_ms {
+                break;
+            }
+            over.push((retires_at_ms, end.1, end.2));
+            self.ends.pop_first();
+        }
+        // The order of ends is that of retirement, but where the sum stops at the highest value.
+        over.sort_unstable();
+        for (_, key, at) in over {
+            let Some(flight) = &mut self.flights[at as usize] else {
+                unreachable!("a flight retires twice");
+            };
+            let mut live: Vec<_> = (0..flight.holds.len() as u32)
+                .filter(|hold| flight.holds[*hold as usize].state == HoldState::Held)
+                .collect();
+            live.sort_by_key(|hold| (flight.holds[*hold as usize].deadline_ms, *hold));
+            for hold in live {
+                let mut step = Step {
+                    offset,
+                    clock_ms: self.clock_ms,
+                    flight: at,
+                    observer: &mut *observer,
+                };
+                flight.settle(hold, HoldState::Expired, &mut step);
+                self.live -= 1;
+            }
+            flight.retired = true;
+            self.graveyard.push(at);
+            observer.flight_changed(at);
+            observer.flight_retired(at, key);
+        }
+    }
+
+    /// Where a flight is, retired ones included.
+    #[inline(always)]
+    pub(crate) fn locate(&self, key: &FlightKey) -> Option<FlightIx> {
+        self.index.find(mix::hash_key(key), |at| {
+            match &self.flights[at as usize] {
+                Some(flight) => flight.key == *key,
+                None => self.keys[at as usize] == *key,
+            }
+        })
+    }
+
+    /// The slot where the search for a key begins, to be fetched ahead.
+    #[inline(always)]
+    pub(crate) fn slot_of(&self, hash: u32) -> Option<&u64> {
+        self.index.slot_of(hash)
+    }
+
+    /// Decides a command about a flight.
+    #[inline(always)]
+    fn decide<O: Observer>(
+        &mut self,
+        input: &Input,
+        key: &FlightKey,
+        command: &FlightCommand,
+        hint: Option<FlightIx>,
+        observer: &mut O,
+    ) -> (Outcome, Replay) {
+        let Some(at) = hint.or_else(|| self.locate(key)) else {
+            return (self.decide_new(input, key, command, observer), Replay::First);
+        };
+        let flight = match &mut self.flights[at as usize] {
+            Some(flight) if !flight.retired => &mut **flight,
+            _ => return (Outcome::Refused(Reason::Retired), Replay::First),
+        };
+        let hash = mix::hash_id(input.id);
+        let details = details::fingerprint(command);
+        if let Some(found) = flight.look_up(hash, input.id) {
+            let (first_details, first_offset, outcome) = flight.first_answer(found);
+            let replay = if first_details == details {
+                Replay::Same { first_offset }
+            } else {
+                Replay::Different { first_offset }
+            };
+            return (outcome, replay);
+        }
+        let mut step = Step {
+            offset: input.offset,
+            clock_ms: self.clock_ms,
+            flight: at,
+            observer,
+        };
+        let live = flight.live;
+        let outcome = match command {
+            FlightCommand::Hold(request) => {
+                let made =
+                    flight.hold_seats(input.id, hash, details, request, &self.settings, &mut step);
+                match made {
+                    Ok((outcome, due)) => {
+                        self.live += 1;
+                        self.due_ms = self.due_ms.min(due.deadline_ms);
+                        self.expiry.push(due);
+                        step.observer.flight_changed(at);
+                        return (outcome, Replay::First);
+                    }
+                    Err(reason) => Outcome::Refused(reason),
+                }
+            }
+            FlightCommand::Confirm { hold } => {
+                flight.settle_hold(*hold, HoldState::Confirmed, &mut step)
+            }
+            FlightCommand::Release { hold } => {
+                flight.settle_hold(*hold, HoldState::Released, &mut step)
+            }
+            FlightCommand::Cancel { hold } => {
+                flight.settle_hold(*hold, HoldState::Cancelled, &mut step)
+            }
+            FlightCommand::Provider(event) => {
+                let end_ms = flight.latest_ms();
+                let mut step = Step {
+                    offset: step.offset,
+                    clock_ms: step.clock_ms,
+                    flight: at,
+                    observer: step.observer as &mut dyn Observer,
+                };
+                let outcome = flight.hear(event, &mut step);
+                let new_end_ms = flight.latest_ms();
+                if end_ms != new_end_ms {
+                    self.ends.remove(&(end_ms, *key, at));
+                    self.ends.insert((new_end_ms, *key, at));
+                    let retires_at_ms =
+                        new_end_ms.saturating_add_unsigned(self.settings.retire_after_ms);
+                    self.due_ms = self.due_ms.min(retires_at_ms);
+                }
+                outcome
+            }
+        };
+        self.live -= (live - flight.live) as usize;
+        flight.remember(hash, Memo::new(input.id, details, input.offset, &outcome));
+        if changes_flight(&outcome) {
+            step.observer.flight_changed(at);
+        }
+        (outcome, Replay::First)
+    }
+
+    /// Decides a command about a flight that nobody scheduled yet.
+    #[cold]
+    #[inline(never)]
+    fn decide_new<O: Observer>(
+        &mut self,
+        input: &Input,
+        key: &FlightKey,
+        command: &FlightCommand,
+        observer: &mut O,
+    ) -> Outcome {
+        let event = match command {
+            FlightCommand::Provider(event) => event,
+            _ => return Outcome::Refused(Reason::UnknownFlight),
+        };
+        if !matches!(event.body, ProviderBody::Schedule(_)) {
+            return Outcome::Refused(Reason::NotScheduled);
+        }
+        let at = FlightIx::try_from(self.flights.len()).unwrap_or(FlightIx::MAX);
+        let mut step = Step {
+            offset: input.offset,
+            clock_ms: self.clock_ms,
+            flight: at,
+            observer: observer as &mut dyn Observer,
+        };
+        let Some((mut flight, outcome)) = Flight::create(*key, event, &mut step) else {
+            return Outcome::Refused(Reason::InvalidEvent);
+        };
+        let details = details::fingerprint(command);
+        let memo = Memo::new(input.id, details, input.offset, &outcome);
+        flight.remember(mix::hash_id(input.id), memo);
+        let end_ms = flight.latest_ms();
+        self.index.insert(mix::hash_key(key), at);
+        self.flights.push(Some(Box::new(flight)));
+        self.keys.push(*key);
+        self.ends.insert((end_ms, *key, at));
+        self.due_ms = self.due_ms.min(self.retires_at_ms(end_ms));
+        observer.flight_changed(at);
+        outcome
+    }
+}
+
+impl Ledger {
+    /// The partition's clock: the highest `at_ms` seen, Unix time in milliseconds.
+    pub fn clock_ms(&self) -> i64 {
+        self.clock_ms
+    }
+
+    /// The settings that hold now.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A flight that is not retired.
+    pub fn find(&self, key: &FlightKey) -> Option<FlightIx> {
+        let at = self.locate(key)?;
+        let flight = self.flights[at as usize].as_ref()?;
+        (!flight.retired).then_some(at)
+    }
+
+    /// Is the flight over, so that its key is all that is known of it?
+    pub fn is_retired(&self, key: &FlightKey) -> bool {
+        self.locate(key).is_some() && self.find(key).is_none()
+    }
+
+    /// A flight by its index. Panics when it was retired before the last call, and on an index that
+    /// the ledger never gave.
+    pub fn flight(&self, at: FlightIx) -> &Flight {
+        match self.get(at) {
+            Some(flight) => flight,
+            None => panic!("flight {at} is not in the ledger any more: read it when it retires"),
+        }
+    }
+
+    /// A flight by its index, unless it was retired before the last call.
+    pub fn get(&self, at: FlightIx) -> Option<&Flight> {
+        self.flights.get(at as usize)?.as_deref()
+    }
+
+    /// The flights that are not retired, in the order in which they were created.
+    pub fn flights(&self) -> impl Iterator<Item = (FlightIx, &Flight)> + '_ {
+        let flights = self.flights.iter().enumerate();
+        flights.filter_map(|(at, flight)| {
+            let flight = flight.as_deref().filter(|flight| !flight.retired)?;
+            Some((at as FlightIx, flight))
+        })
+    }
+
+    /// How many flights were ever created: their indices are below this.
+    pub fn flights_ever(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Holds that are live, over all flights.
+    pub fn live_holds(&self) -> usize {
+        self.live
+    }
+
+    /// When the clock next has something to do: a hold lapses or a flight retires. Absent =
+    /// never. A partition to which nothing else is appended needs a `Tick` then. Never later than
+    /// that; earlier when very many holds ended before their deadline.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        let hold = if self.live == 0 {
+            None
+        } else {
+            self.expiry.first_live(|due| {
+                let flight = self.flights[due.flight as usize].as_ref();
+                flight.is_some_and(|f| f.holds[due.hold as usize].state == HoldState::Held)
+            })
+        };
+        let flight = self.ends.first().map(|end| self.retires_at_ms(end.0));
+        hold.into_iter().chain(flight).min()
+    }
+}
+
+/// Did the command change anything that [`Observer::flight_changed`] tells of?
+#[inline(always)]
+fn changes_flight(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Confirmed { already: false, .. }
+            | Outcome::Released { already: false, .. }
+            | Outcome::Cancelled { already: false, .. }
+            | Outcome::Accepted { .. }
+    )
+}
+
+/// What kind of command it is.
+#[inline(always)]
+pub(crate) fn kind_of(command: &FlightCommand) -> Kind {
+    match command {
+        FlightCommand::Hold(_) => Kind::Hold,
+        FlightCommand::Confirm { .. } => Kind::Confirm,
+        FlightCommand::Release { .. } => Kind::Release,
+        FlightCommand::Cancel { .. } => Kind::Cancel,
+        FlightCommand::Provider(event) => kind_of_event(event),
+    }
+}
+
+fn kind_of_event(event: &ProviderEvent) -> Kind {
+    match event.body {
+        ProviderBody::Schedule(_) => Kind::Schedule,
+        ProviderBody::TimeChange(_) => Kind::TimeChange,
+        ProviderBody::Equipment(_) => Kind::Equipment,
+        ProviderBody::Availability(_) => Kind::Availability,
+        ProviderBody::Fares(_) => Kind::Fares,
+        ProviderBody::Terms(_) => Kind::Terms,
+        ProviderBody::Cancel => Kind::FlightCancel,
+        ProviderBody::Reinstate => Kind::FlightReinstate,
+        ProviderBody::Withdraw => Kind::FlightWithdraw,
+        ProviderBody::Acknowledge(_) => Kind::Acknowledge,
+    }
+}

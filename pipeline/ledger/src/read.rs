@@ -1,0 +1,342 @@
+//! Reading a flight: what views, answers and checks are made from.
+
+use crate::codes::{Cabin, Class, CommandId, FlightKey, ProviderCode, Station};
+use crate::command::SaleStatus;
+use crate::flight::Flight;
+use crate::inventory::{CabinSeats, NO_BOUND, Provider};
+use crate::observer::HoldIx;
+use crate::record::{NO_MEMO, Segment};
+use crate::sale::{Supply, shown};
+use crate::view::{
+    AircraftLine, DriftLine, FlightStatus, HoldView, InventoryLine, LegView, OfferLine,
+    ProviderView, Quote,
+};
+
+/// A stated bound.
+fn stated(bound: i64) -> Option<i64> {
+    (bound != NO_BOUND).then_some(bound)
+}
+
+/// Seats used beyond a bound.
+fn oversold(used: i64, bound: i64) -> i64 {
+    stated(bound).map_or(0, |bound| (used - bound.max(0)).max(0))
+}
+
+impl Flight {
+    /// The key.
+    pub fn key(&self) -> FlightKey {
+        self.key
+    }
+
+    /// Whether it is to fly.
+    pub fn status(&self) -> FlightStatus {
+        if self.cancelled {
+            FlightStatus::Cancelled
+        } else {
+            FlightStatus::Scheduled
+        }
+    }
+
+    /// The provider whose schedule is the flight's.
+    pub fn owner(&self) -> ProviderCode {
+        self.providers[self.owner as usize].code
+    }
+
+    /// The authority by which the owner owns the flight.
+    pub fn owner_authority(&self) -> u8 {
+        self.authority
+    }
+
+    /// The flight that operates this one, when its key is a codeshare's number.
+    pub fn operating(&self) -> Option<FlightKey> {
+        self.operating
+    }
+
+    /// Marks of the owner's last accepted schedule; see [`quality`](crate::command::quality).
+    pub fn quality(&self) -> u32 {
+        self.quality
+    }
+
+    /// It is over: it can be read until the next call of the ledger, but not be sold.
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// The legs in flying order; 1 to 12.
+    pub fn legs(&self) -> &[LegView] {
+        &self.legs
+    }
+
+    /// Latest departure or arrival of its legs, Unix time in milliseconds: when it retires, less
+    /// the configured time.
+    pub fn ends_at_ms(&self) -> i64 {
+        self.latest_ms()
+    }
+
+    /// Pairs of stations between which, in this direction, seats are not sold.
+    pub fn restricted(&self) -> &[(Station, Station)] {
+        &self.restricted
+    }
+
+    /// Cabins of the aircraft that the owner has named, by leg and cabin.
+    pub fn aircraft(&self) -> impl Iterator<Item = AircraftLine> + '_ {
+        let mut lines: Vec<_> = self
+            .aircraft
+            .iter()
+            .filter(|cabin| cabin.named)
+            .map(|cabin| AircraftLine {
+                leg: cabin.leg,
+                cabin: cabin.cabin,
+                seats: cabin.seats,
+                used: cabin.used,
+                oversold: cabin.seats.map_or(0, |seats| {
+                    let bound = i64::from(seats) + self.largest_allowance(cabin.cabin);
+                    (cabin.used - bound).max(0)
+                }),
+            })
+            .collect();
+        lines.sort_by_key(|line| (line.leg, line.cabin));
+        lines.into_iter()
+    }
+
+    /// The providers on the flight, in the order in which they came.
+    pub fn providers(&self) -> impl Iterator<Item = ProviderView> + '_ {
+        let providers = self.providers.iter().enumerate();
+        providers.map(|(at, provider)| ProviderView {
+            code: provider.code,
+            sells: provider.sells,
+            owner: at == self.owner as usize,
+        })
+    }
+
+    /// A provider's overbooking allowance for a cabin, in seats.
+    pub fn allowance(&self, provider: ProviderCode, cabin: Cabin) -> u16 {
+        let at = self.provider_at(provider);
+        at.map_or(0, |at| self.providers[at].allowance(cabin))
+    }
+
+    /// Every bucket of seats on every leg: by provider as they came, leg, cabin, and within a cabin
+    /// first the cabin itself, then its classes in nesting order.
+    pub fn inventory(&self) -> impl Iterator<Item = InventoryLine> + '_ {
+        self.providers.iter().flat_map(move |provider| {
+            let cabins = provider.cabins.iter().filter(|cabin| cabin.known);
+            cabins.flat_map(move |cabin| self.cabin_lines(provider, cabin))
+        })
+    }
+
+    fn cabin_lines<'a>(
+        &'a self,
+        provider: &'a Provider,
+        cabin: &'a CabinSeats,
+    ) -> impl Iterator<Item = InventoryLine> + 'a {
+        let line = move |class| InventoryLine {
+            provider: provider.code,
+            leg: cabin.leg,
+            cabin: cabin.cabin,
+            class,
+            authorised: stated(cabin.bound()),
+            held: cabin.held,
+            sold: cabin.sold,
+            available: self.available_on_leg(cabin, class).max(0),
+            oversold: oversold(cabin.used(), cabin.bound()),
+            status: cabin.status,
+            is_floor: cabin.is_floor,
+        };
+        let classes = cabin.nest.iter().zip(&cabin.classes);
+        std::iter::once(line(None)).chain(classes.map(move |(nested, class)| InventoryLine {
+            authorised: stated(nested.limit),
+            held: class.tally.held,
+            sold: class.tally.sold,
+            oversold: oversold(nested.used, nested.limit),
+            status: nested.status,
+            is_floor: nested.is_floor,
+            ..line(Some(nested.class))
+        }))
+    }
+
+    /// The segments that can be asked for and are not restricted, by first and last leg.
+    fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
+        let last = self.legs.len() as u8;
+        let pairs = (0..last).flat_map(move |first| (first..last).map(move |last| (first, last)));
+        pairs.filter_map(|(first, last)| {
+            let (board, off) = (self.legs[usize::from(first)].board, self.legs[usize::from(last)].off);
+            // Where a station repeats, a pair of stations means only one of several pairs of legs;
+            // the whole flight can be asked for by naming none.
+            let named = self.segment_between(board, off);
+            let segment = Segment { first, last, board, off };
+            let sold = named == segment || self.is_whole(&segment);
+            (sold && !self.is_restricted(&segment)).then_some(segment)
+        })
+    }
+
+    /// What can be bought: every segment, provider, cabin and class (or none) that has a price.
+    /// Nothing on a codeshare's number, which is sold under its operating one.
+    pub fn offers(&self) -> impl Iterator<Item = OfferLine> + '_ {
+        let segments = self.segments().filter(|_| self.operating.is_none());
+        segments.flat_map(move |segment| {
+            self.providers
+                .iter()
+                .flat_map(move |provider| self.offers_of(provider, segment))
+        })
+    }
+
+    fn offers_of<'a>(
+        &'a self,
+        provider: &'a Provider,
+        segment: Segment,
+    ) -> impl Iterator<Item = OfferLine> + 'a {
+        let is_whole = self.is_whole(&segment);
+        let on_first = move |cabin: &&CabinSeats| cabin.known && cabin.leg == segment.first;
+        let cabins = provider.cabins.iter().filter(on_first);
+        cabins.flat_map(move |cabin| {
+            let classes = cabin.nest.iter().map(|nested| Some(nested.class));
+            std::iter::once(None).chain(classes).filter_map(move |class| {
+                let price = provider.price(&segment, is_whole, cabin.cabin, class)?;
+                let seats = self.seats::<true>(provider, &segment, cabin.cabin, class);
+                let open = seats.supply == Supply::Open && !self.cancelled;
+                if matches!(seats.supply, Supply::UnknownCabin | Supply::UnknownClass) {
+                    return None;
+                }
+                Some(OfferLine {
+                    provider: provider.code,
+                    board: segment.board,
+                    off: segment.off,
+                    first_leg: segment.first,
+                    last_leg: segment.last,
+                    cabin: cabin.cabin,
+                    class,
+                    price,
+                    seats: if open { shown(seats.available) } else { 0 },
+                    seats_is_floor: open && seats.is_floor,
+                })
+            })
+        })
+    }
+
+    /// Seats and price that a request to this provider would find now, if it names a segment,
+    /// cabin and class that there are. Departure and statuses of the flight aside, 0 seats mean
+    /// that a hold would be refused.
+    pub fn quote(
+        &self,
+        provider: ProviderCode,
+        board: Option<Station>,
+        off: Option<Station>,
+        cabin: Cabin,
+        class: Option<Class>,
+    ) -> Option<Quote> {
+        let segment = self.segment(board, off)?;
+        let provider = &self.providers[self.provider_at(provider)?];
+        let seats = self.seats::<true>(provider, &segment, cabin, class);
+        let open = match seats.supply {
+            Supply::UnknownCabin | Supply::UnknownClass => return None,
+            Supply::Closed => false,
+            Supply::Open => !self.cancelled && !self.is_restricted(&segment),
+        };
+        Some(Quote {
+            available: if open { shown(seats.available) } else { 0 },
+            is_floor: open && seats.is_floor,
+            price: provider.price(&segment, self.is_whole(&segment), cabin, class),
+        })
+    }
+
+    /// The exact-segment limits of a provider: stations, cabin, class, bound, seats held and sold,
+    /// status.
+    #[allow(clippy::type_complexity)]
+    pub fn segment_limits(
+        &self,
+        provider: ProviderCode,
+    ) -> impl Iterator<
+        Item = (
+            (Station, Station),
+            Cabin,
+            Option<Class>,
+            Option<i64>,
+            i64,
+            i64,
+            SaleStatus,
+        ),
+    > + '_ {
+        let at = self.provider_at(provider);
+        let limits = at.into_iter().flat_map(|at| &self.providers[at].segments);
+        limits.filter_map(|(key, limit)| {
+            let (cabin, class) = key.cabin_class();
+            let (held, sold) = (limit.tally.held, limit.tally.sold);
+            let bound = stated(limit.bound);
+            Some((key.stations()?, cabin?, class, bound, held, sold, limit.status))
+        })
+    }
+
+    /// The last count reported for every bucket on a leg that has one.
+    pub fn drift(&self) -> impl Iterator<Item = DriftLine> + '_ {
+        self.providers.iter().flat_map(|provider| {
+            let cabins = provider.cabins.iter().filter(|cabin| cabin.known);
+            cabins.flat_map(|cabin| {
+                let classes = cabin.nest.iter().zip(&cabin.classes);
+                let classes = classes.map(|(n, class)| (Some(n.class), &class.report));
+                let reports = std::iter::once((None, &cabin.report)).chain(classes);
+                reports.filter_map(|(class, report)| {
+                    let drift = report.drift?;
+                    Some(DriftLine {
+                        provider: provider.code,
+                        leg: cabin.leg,
+                        cabin: cabin.cabin,
+                        class,
+                        counts: drift.counts,
+                        reported: drift.reported,
+                        expected: drift.expected,
+                        offset: drift.offset,
+                        at_ms: drift.at_ms,
+                    })
+                })
+            })
+        })
+    }
+
+    /// How many holds were ever made.
+    pub fn hold_count(&self) -> usize {
+        self.holds.len()
+    }
+
+    /// How many holds are live.
+    pub fn live_holds(&self) -> usize {
+        self.live as usize
+    }
+
+    /// How many command ids are remembered.
+    pub fn command_count(&self) -> usize {
+        self.holds.len() + self.memos.len()
+    }
+
+    /// A hold. Panics on an index that no observer was told for this flight.
+    pub fn hold(&self, hold: HoldIx) -> HoldView {
+        let (hold, origin) = (&self.holds[hold as usize], &self.origins[hold as usize]);
+        let acknowledged = (hold.acknowledged != NO_MEMO).then_some(hold.acknowledged);
+        HoldView {
+            id: hold.id,
+            provider: self.providers[hold.provider as usize].code,
+            cabin: hold.cabin,
+            class: hold.class,
+            board: hold.segment.board,
+            off: hold.segment.off,
+            seats: hold.seats,
+            deadline_ms: hold.deadline_ms,
+            price: origin.price(),
+            state: hold.state,
+            offset: origin.offset,
+            created_at_ms: origin.created_at_ms,
+            changed_offset: hold.changed_offset,
+            changed_at_ms: hold.changed_at_ms,
+            acknowledged_offset: acknowledged.map(|at| self.memos[at as usize].offset),
+        }
+    }
+
+    /// All holds ever made, oldest first.
+    pub fn holds(&self) -> impl Iterator<Item = HoldView> + '_ {
+        (0..self.holds.len() as HoldIx).map(|at| self.hold(at))
+    }
+
+    /// The hold that the command of this id made.
+    pub fn find_hold(&self, id: CommandId) -> Option<HoldIx> {
+        self.hold_named(id)
+    }
+}
