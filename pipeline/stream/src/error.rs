@@ -1,0 +1,267 @@
+//! Everything that can go wrong with a stream, and what to do about it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::key::PartitionId;
+
+/// Where in a stream something was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A record.
+    Record {
+        /// Its partition.
+        partition: PartitionId,
+        /// Its offset.
+        offset: u64,
+    },
+    /// A group of records that were written together, by its number.
+    Group(u64),
+    /// A byte of a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Distance from its start, in bytes.
+        byte: u64,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Record { partition, offset } => {
+                write!(f, "partition {partition} at offset {offset}")
+            }
+            Place::Group(number) => write!(f, "group {number}"),
+            Place::File { path, byte } => write!(f, "{} at byte {byte}", path.display()),
+        }
+    }
+}
+
+/// Why a stream could not do what was asked.
+///
+/// Cloning is cheap: one failed write is told to everyone who waited for it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// The records asked for were trimmed.
+    #[error(
+        "partition {partition} is trimmed up to offset {low_water}, and {offset} was asked for: \
+         start from a checkpoint at or above {low_water}"
+    )]
+    Trimmed {
+        /// The partition.
+        partition: PartitionId,
+        /// What was asked for.
+        offset: u64,
+        /// The first offset that is still there.
+        low_water: u64,
+    },
+
+    /// An offset above the end was asked for.
+    #[error(
+        "partition {partition} ends at offset {end}, and {offset} was asked for: this log is older \
+         than what the reader folded; do not go on with it, restore the right log or rebuild the \
+         reader's state"
+    )]
+    BeyondEnd {
+        /// The partition.
+        partition: PartitionId,
+        /// What was asked for.
+        offset: u64,
+        /// The offset that the next record will get.
+        end: u64,
+    },
+
+    /// There is no such partition.
+    #[error(
+        "there is no partition {partition}: the stream has {partitions}, numbered from 0; compute \
+         partitions from stream keys with the count that the stream reports"
+    )]
+    NoSuchPartition {
+        /// What was asked for.
+        partition: PartitionId,
+        /// How many there are.
+        partitions: u32,
+    },
+
+    /// Stored bytes are not what was written.
+    #[error(
+        "the log is damaged: {place}: {what}. Stop this replica, keep a copy of the folder, and \
+         restore the log from another replica or a backup"
+    )]
+    Corrupt {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        what: String,
+    },
+
+    /// Records are missing.
+    #[error(
+        "partition {partition} has a hole: offset {expected} was expected and {found} came. Stop \
+         this replica and restore the log from another replica or a backup"
+    )]
+    Hole {
+        /// The partition.
+        partition: PartitionId,
+        /// The offset that should have come.
+        expected: u64,
+        /// The offset that came.
+        found: u64,
+    },
+
+    /// No room to write.
+    #[error(
+        "the disk under {} is full ({free_bytes} bytes free): nothing was accepted; free some \
+         space, then {}", path.display(), if *reopen { "restart the program" } else { "try again" }
+    )]
+    DiskFull {
+        /// The log's folder.
+        path: PathBuf,
+        /// What the file system says is free.
+        free_bytes: u64,
+        /// The log takes no more writes until it is opened again.
+        reopen: bool,
+    },
+
+    /// The folder cannot be written to.
+    #[error(
+        "{} cannot be written to ({source}): give the program a folder that it may write to, or \
+         mount the file system for writing", path.display()
+    )]
+    ReadOnly {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+
+    /// Too much at once.
+    #[error("{what} of {bytes} bytes is above the limit of {limit}: split it")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// Its size.
+        bytes: u64,
+        /// The most there can be.
+        limit: u64,
+    },
+
+    /// Another process has the log open.
+    #[error(
+        "{} is in use by {holder}: stop it, or give this one another data directory", path.display()
+    )]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// Who has it, as far as is known.
+        holder: String,
+    },
+
+    /// The stream exists with another number of partitions.
+    #[error(
+        "{} was created with {stored} partitions and {asked} are configured: the count is fixed \
+         when the stream is created; set it to {stored}", path.display()
+    )]
+    PartitionCountMismatch {
+        /// The folder.
+        path: PathBuf,
+        /// What it was created with.
+        stored: u32,
+        /// What was asked for.
+        asked: u32,
+    },
+
+    /// A configuration that cannot be.
+    #[error("{setting}: {what}")]
+    BadConfig {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong, and what can be.
+        what: String,
+    },
+
+    /// The folder holds something else, or a log of a newer program.
+    #[error("{}: {what}", path.display())]
+    NotALog {
+        /// The folder.
+        path: PathBuf,
+        /// What was found, and what to do.
+        what: String,
+    },
+
+    /// An earlier write failed, so that nobody knows what is on disk. Reading still works.
+    #[error(
+        "the log takes no more writes because an earlier one failed ({first}): what was answered is \
+         safe; mend the cause and restart the program"
+    )]
+    Poisoned {
+        /// The first failure.
+        first: String,
+    },
+
+    /// The system failed us.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+
+    /// The storage library failed in a way that has no name here.
+    #[error("the storage under {} failed while {doing}: {what}", path.display())]
+    Storage {
+        /// What was being done.
+        doing: &'static str,
+        /// The log's folder.
+        path: PathBuf,
+        /// What it said.
+        what: String,
+    },
+}
+
+impl StreamError {
+    /// Was the write refused before anything was stored? Then the same group may be appended again.
+    /// Otherwise its outcome is unknown until the log was reopened and read to its end.
+    pub fn nothing_was_written(&self) -> bool {
+        matches!(
+            self,
+            StreamError::DiskFull { reopen: false, .. }
+                | StreamError::TooLarge { .. }
+                | StreamError::NoSuchPartition { .. }
+                | StreamError::Poisoned { .. }
+        )
+    }
+
+    /// An I/O error by its kind: full disk, no permission, or anything else.
+    pub(crate) fn from_io(doing: &'static str, path: &Path, source: std::io::Error) -> Self {
+        use std::io::ErrorKind as Kind;
+        match source.kind() {
+            Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => StreamError::DiskFull {
+                path: path.to_owned(),
+                free_bytes: free_bytes(path).unwrap_or(0),
+                reopen: true,
+            },
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => StreamError::ReadOnly {
+                path: path.to_owned(),
+                source: Arc::new(source),
+            },
+            _ => StreamError::Io {
+                doing,
+                path: path.to_owned(),
+                source: Arc::new(source),
+            },
+        }
+    }
+}
+
+/// What the file system under a folder says is free for this user, in bytes.
+pub(crate) fn free_bytes(path: &Path) -> std::io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}

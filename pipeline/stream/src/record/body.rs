@@ -1,0 +1,293 @@
+//! The bodies of all kinds but the provider's (`provider.rs`).
+//!
+//! | kind | body |
+//! |---|---|
+//! | 1 tick, 2 fence | – |
+//! | 3 configure | default time to hold, longest, closing before departure, retirement after: integers, ms |
+//! | 4 feed reject | provider, message, line, code, reason, raw |
+//! | 16 hold | flight key, bits, cabin, seats, then what the bits say: provider 1, class 2, board 4, off 8, time to hold 16, price 32 |
+//! | 17 confirm, 18 release, 19 cancel | flight key, id of the hold |
+//! | 32–41 | flight key and the provider's event |
+//!
+//! A flight key is the 13 bytes of `FlightKey::to_bytes`; a provider one length byte and its text;
+//! stations three bytes, cabins and classes one; integers as in `wire.rs`.
+
+use flightline_ledger::codes::{
+    Cabin, Class, CommandId, Currency, FlightKey, Money, ProviderCode, Station,
+};
+use flightline_ledger::command::{Command, FeedReject, FlightCommand, HoldRequest, Settings};
+
+use super::error::{DecodeError, EncodeError};
+use super::provider;
+use super::wire::{Reader, code, put_bytes, put_int, put_uint};
+
+pub(super) mod kind {
+    pub(crate) const TICK: u8 = 1;
+    pub(crate) const FENCE: u8 = 2;
+    pub(crate) const CONFIGURE: u8 = 3;
+    pub(crate) const FEED_REJECT: u8 = 4;
+    pub(crate) const HOLD: u8 = 16;
+    pub(crate) const CONFIRM: u8 = 17;
+    pub(crate) const RELEASE: u8 = 18;
+    pub(crate) const CANCEL: u8 = 19;
+}
+
+mod hold_bits {
+    pub(super) const PROVIDER: u8 = 1;
+    pub(super) const CLASS: u8 = 2;
+    pub(super) const BOARD: u8 = 4;
+    pub(super) const OFF: u8 = 8;
+    pub(super) const TTL: u8 = 16;
+    pub(super) const PRICE: u8 = 32;
+    pub(super) const ALL: u8 = 63;
+}
+
+pub(super) fn kind_of(command: &Command) -> u8 {
+    match command {
+        Command::Tick => kind::TICK,
+        Command::Fence => kind::FENCE,
+        Command::Configure(_) => kind::CONFIGURE,
+        Command::FeedReject(_) => kind::FEED_REJECT,
+        Command::Flight(_, FlightCommand::Hold(_)) => kind::HOLD,
+        Command::Flight(_, FlightCommand::Confirm { .. }) => kind::CONFIRM,
+        Command::Flight(_, FlightCommand::Release { .. }) => kind::RELEASE,
+        Command::Flight(_, FlightCommand::Cancel { .. }) => kind::CANCEL,
+        Command::Flight(_, FlightCommand::Provider(event)) => provider::kind_of(&event.body),
+    }
+}
+
+pub(super) fn put(out: &mut Vec<u8>, command: &Command) -> Result<(), EncodeError> {
+    match command {
+        Command::Tick | Command::Fence => Ok(()),
+        Command::Configure(settings) => {
+            for ms in [
+                settings.hold_ttl_default_ms,
+                settings.hold_ttl_max_ms,
+                settings.close_before_departure_ms,
+                settings.retire_after_ms,
+            ] {
+                put_uint(out, ms);
+            }
+            Ok(())
+        }
+        Command::FeedReject(reject) => {
+            put_provider(out, reject.provider)?;
+            put_bytes(out, reject.message.as_bytes());
+            put_uint(out, reject.line);
+            put_bytes(out, reject.code.as_bytes());
+            put_bytes(out, reject.reason.as_bytes());
+            put_bytes(out, &reject.raw);
+            Ok(())
+        }
+        Command::Flight(key, command) => {
+            put_flight(out, key)?;
+            match command {
+                FlightCommand::Hold(request) => put_hold(out, request),
+                FlightCommand::Confirm { hold }
+                | FlightCommand::Release { hold }
+                | FlightCommand::Cancel { hold } => {
+                    out.extend_from_slice(&hold.0.to_le_bytes());
+                    Ok(())
+                }
+                FlightCommand::Provider(event) => provider::put(out, event),
+            }
+        }
+    }
+}
+
+pub(super) fn get(kind: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeError> {
+    match kind {
+        kind::TICK => Ok(Command::Tick),
+        kind::FENCE => Ok(Command::Fence),
+        kind::CONFIGURE => Ok(Command::Configure(Settings {
+            hold_ttl_default_ms: reader.uint("hold_ttl_default_ms")?,
+            hold_ttl_max_ms: reader.uint("hold_ttl_max_ms")?,
+            close_before_departure_ms: reader.uint("close_before_departure_ms")?,
+            retire_after_ms: reader.uint("retire_after_ms")?,
+        })),
+        kind::FEED_REJECT => Ok(Command::FeedReject(Box::new(FeedReject {
+            provider: get_provider(reader)?,
+            message: reader.text("message")?.to_owned(),
+            line: reader.uint("line")?,
+            code: reader.text("code")?.to_owned(),
+            reason: reader.text("reason")?.to_owned(),
+            raw: reader.bytes("raw")?.to_owned(),
+        }))),
+        kind::HOLD => {
+            let key = get_flight(reader)?;
+            Ok(Command::Flight(key, FlightCommand::Hold(get_hold(reader)?)))
+        }
+        kind::CONFIRM | kind::RELEASE | kind::CANCEL => {
+            let key = get_flight(reader)?;
+            let hold = get_id(reader)?;
+            Ok(Command::Flight(
+                key,
+                match kind {
+                    kind::CONFIRM => FlightCommand::Confirm { hold },
+                    kind::RELEASE => FlightCommand::Release { hold },
+                    _ => FlightCommand::Cancel { hold },
+                },
+            ))
+        }
+        other if provider::is_kind(other) => {
+            let key = get_flight(reader)?;
+            let event = provider::get(other, reader)?;
+            Ok(Command::Flight(
+                key,
+                FlightCommand::Provider(Box::new(event)),
+            ))
+        }
+        other => Err(DecodeError::UnknownKind(other)),
+    }
+}
+
+fn put_hold(out: &mut Vec<u8>, request: &HoldRequest) -> Result<(), EncodeError> {
+    let bit = |present: bool, bit: u8| if present { bit } else { 0 };
+    out.push(
+        bit(request.provider.is_some(), hold_bits::PROVIDER)
+            | bit(request.class.is_some(), hold_bits::CLASS)
+            | bit(request.board.is_some(), hold_bits::BOARD)
+            | bit(request.off.is_some(), hold_bits::OFF)
+            | bit(request.ttl_ms.is_some(), hold_bits::TTL)
+            | bit(request.expected_price.is_some(), hold_bits::PRICE),
+    );
+    out.push(request.cabin.letter());
+    put_uint(out, u64::from(request.seats));
+    if let Some(provider) = request.provider {
+        put_provider(out, provider)?;
+    }
+    if let Some(class) = request.class {
+        out.push(class.letter());
+    }
+    for station in [request.board, request.off].into_iter().flatten() {
+        put_station(out, station)?;
+    }
+    if let Some(ttl_ms) = request.ttl_ms {
+        put_uint(out, ttl_ms);
+    }
+    if let Some(price) = request.expected_price {
+        put_money(out, price)?;
+    }
+    Ok(())
+}
+
+fn get_hold(reader: &mut Reader<'_>) -> Result<HoldRequest, DecodeError> {
+    let bits = reader.bits("hold", hold_bits::ALL)?;
+    let has = |bit: u8| bits & bit != 0;
+    let cabin = get_cabin(reader)?;
+    let seats = reader.small("seats")?;
+    Ok(HoldRequest {
+        cabin,
+        seats,
+        provider: has(hold_bits::PROVIDER)
+            .then(|| get_provider(reader))
+            .transpose()?,
+        class: has(hold_bits::CLASS)
+            .then(|| get_class(reader))
+            .transpose()?,
+        board: has(hold_bits::BOARD)
+            .then(|| get_station(reader))
+            .transpose()?,
+        off: has(hold_bits::OFF)
+            .then(|| get_station(reader))
+            .transpose()?,
+        ttl_ms: has(hold_bits::TTL)
+            .then(|| reader.uint("ttl_ms"))
+            .transpose()?,
+        expected_price: has(hold_bits::PRICE)
+            .then(|| get_money(reader))
+            .transpose()?,
+    })
+}
+
+pub(super) fn put_flight(out: &mut Vec<u8>, key: &FlightKey) -> Result<(), EncodeError> {
+    let bytes = key.to_bytes();
+    // Checked as it will be read: the fields are open, and a record that nobody can read back would
+    // stop every replica.
+    if FlightKey::from_bytes(bytes).is_err() {
+        return Err(EncodeError::Bad {
+            field: "flight key",
+            what: "is none",
+        });
+    }
+    out.extend_from_slice(&bytes);
+    Ok(())
+}
+
+pub(super) fn get_flight(reader: &mut Reader<'_>) -> Result<FlightKey, DecodeError> {
+    code("flight key", FlightKey::from_bytes(reader.array()?))
+}
+
+pub(super) fn get_id(reader: &mut Reader<'_>) -> Result<CommandId, DecodeError> {
+    Ok(CommandId(u128::from_le_bytes(reader.array()?)))
+}
+
+pub(super) fn put_provider(out: &mut Vec<u8>, provider: ProviderCode) -> Result<(), EncodeError> {
+    let text = provider.as_str().as_bytes();
+    if text.is_empty() {
+        return Err(EncodeError::Bad {
+            field: "provider",
+            what: "is empty",
+        });
+    }
+    // At most 16.
+    out.push(text.len() as u8);
+    out.extend_from_slice(text);
+    Ok(())
+}
+
+pub(super) fn get_provider(reader: &mut Reader<'_>) -> Result<ProviderCode, DecodeError> {
+    let len = usize::from(reader.byte()?);
+    let text = core::str::from_utf8(reader.take(len)?)
+        .map_err(|_| DecodeError::bad("provider", "is not UTF-8"))?;
+    code("provider", text.parse())
+}
+
+pub(super) fn put_station(out: &mut Vec<u8>, station: Station) -> Result<(), EncodeError> {
+    let bytes = station.bytes();
+    if bytes[0] == 0 {
+        return Err(EncodeError::Bad {
+            field: "station",
+            what: "is empty",
+        });
+    }
+    out.extend_from_slice(&bytes);
+    Ok(())
+}
+
+pub(super) fn get_station(reader: &mut Reader<'_>) -> Result<Station, DecodeError> {
+    code("station", Station::from_bytes(reader.array()?))
+}
+
+pub(super) fn get_cabin(reader: &mut Reader<'_>) -> Result<Cabin, DecodeError> {
+    code("cabin", Cabin::new(reader.byte()?))
+}
+
+pub(super) fn get_class(reader: &mut Reader<'_>) -> Result<Class, DecodeError> {
+    code("class", Class::new(reader.byte()?))
+}
+
+/// Currency, decimals, minor units.
+pub(super) fn put_money(out: &mut Vec<u8>, money: Money) -> Result<(), EncodeError> {
+    let currency = money.currency.bytes();
+    if currency[0] == 0 {
+        return Err(EncodeError::Bad {
+            field: "currency",
+            what: "is empty",
+        });
+    }
+    out.extend_from_slice(&currency);
+    out.push(money.exponent);
+    put_int(out, money.minor);
+    Ok(())
+}
+
+pub(super) fn get_money(reader: &mut Reader<'_>) -> Result<Money, DecodeError> {
+    let currency = code("currency", Currency::from_bytes(reader.array()?))?;
+    let exponent = reader.byte()?;
+    Ok(Money {
+        minor: reader.int("amount")?,
+        currency,
+        exponent,
+    })
+}
