@@ -1,0 +1,39 @@
+//! Provider feeds in: what providers send, read record by record and turned into ledger commands.
+//!
+//! - [`connector`]: the one shape of every connector, and what it yields.
+//! - [`canonical`]: our own provider format, newline-delimited JSON.
+//! - [`nycflights13`]: the public schedule of New York's departures in 2013, as CSV.
+//! - [`format`](mod@format): the connectors by name.
+//! - [`push`]: a file or request body in, batches of commands and rejects out. What the command
+//!   line and the HTTP interface both use.
+//! - [`reject`]: records that were set aside, and the codes that say why.
+//! - [`ids`]: identity of commands. Stable for ever.
+//! - [`airports`]: airports with their place and time zone.
+//!
+//! Parsing is pure: it reads no clock, no environment and no network, so that the same bytes give
+//! the same commands with the same ids. It streams: memory does not grow with the file. A bad
+//! record is set aside with its reason and never costs the rest of the file.
+//!
+//! What is deliberately absent: sending. Who appends the commands to the stream, and who looks up
+//! which flights a full replacement leaves unnamed, is the caller's business.
+
+pub mod airports;
+pub mod canonical;
+pub mod connector;
+mod csv_line;
+mod currency;
+pub mod format;
+pub mod ids;
+mod input;
+mod lines;
+pub mod nycflights13;
+pub mod push;
+pub mod reject;
+mod replacement;
+
+pub use canonical::CanonicalEvent;
+pub use connector::{Connector, Parsed, Parser, Source, Warning};
+pub use format::{Format, Options, format};
+pub use push::{Batch, Push, PushCommand, PushConfig, Tally};
+pub use reject::{Code, Reject};
+pub use replacement::{Replacement, ReplacementClose, Scope};

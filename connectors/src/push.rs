@@ -1,0 +1,255 @@
+//! A file or request body in, batches of commands and rejects out.
+//!
+//! [`Push`] is what the command line and the HTTP interface both put between a connector and the
+//! stream: it makes commands with ids, keeps line numbers, and watches full replacements, which may
+//! only close what they did not name when they came whole. [`Tally`] counts the answers.
+
+mod tally;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::iter::Peekable;
+use std::sync::Arc;
+
+use flightline_ledger::{CommandId, FlightCommand, FlightKey, ProviderCode};
+
+use crate::canonical;
+use crate::connector::{Connector, Parsed, Parser, Source, Warning};
+use crate::reject::{Code, Reject};
+use crate::replacement::{Replacement, ReplacementClose};
+
+pub use tally::{REJECTS_KEPT_MAX, RejectLine, Tally};
+
+/// Who pushes, and how much at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct PushConfig {
+    /// Whose events these are.
+    pub provider: ProviderCode,
+    /// The provider's weight against others on the same flight, see
+    /// [`ProviderEvent::authority`](flightline_ledger::ProviderEvent::authority).
+    pub authority: u8,
+    /// The most commands and rejects together in one batch.
+    pub batch_items_max: usize,
+    /// The most flights that a full replacement may name. Its memory is this many keys; one that
+    /// names more is set aside and withdraws nothing.
+    pub replace_flights_max: usize,
+}
+
+impl PushConfig {
+    /// For a provider, with weight 0, batches of 512 and replacements of up to 5,000,000 flights
+    /// (some 150 MB).
+    pub fn new(provider: ProviderCode) -> Self {
+        Self {
+            provider,
+            authority: 0,
+            batch_items_max: 512,
+            replace_flights_max: 5_000_000,
+        }
+    }
+}
+
+/// A command to append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushCommand {
+    /// Line of the record it came from, from 1.
+    pub line: u64,
+    /// Its id: the same for the same report, whenever and in whatever file it comes.
+    pub id: CommandId,
+    /// The flight.
+    pub flight: FlightKey,
+    /// Always [`FlightCommand::Provider`].
+    pub command: FlightCommand,
+}
+
+/// Part of a source, in its order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// To append, in this order.
+    pub commands: Vec<PushCommand>,
+    /// Records that were set aside, to append as
+    /// [`Command::FeedReject`](flightline_ledger::Command::FeedReject).
+    pub rejects: Vec<Reject>,
+    /// Remarks on records that were taken.
+    pub warnings: Vec<Warning>,
+    /// A full replacement that is whole with this batch: to be resolved after its commands. See
+    /// [`ReplacementClose::withdrawals`].
+    pub close: Option<ReplacementClose>,
+    /// Records read for this batch. One record may give several commands.
+    pub records: u64,
+}
+
+/// The iterator over the batches of one source.
+pub struct Push<'a> {
+    items: Peekable<Parser<'a>>,
+    message: Arc<str>,
+    config: PushConfig,
+    open: Option<Named>,
+    last_line: u64,
+}
+
+/// What a full replacement that is under way has named.
+struct Named {
+    flights: HashSet<FlightKey>,
+    /// Why it must not close: the first record of which it is not known what flight it names.
+    spoiled: Option<String>,
+}
+
+impl fmt::Debug for Push<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Push")
+            .field("message", &self.message)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Push<'a> {
+    /// Reads the source with the connector.
+    pub fn new(connector: &dyn Connector, source: Source<'a>, config: PushConfig) -> Self {
+        let message = Arc::clone(&source.message);
+        Self {
+            items: connector.parse(source).peekable(),
+            message,
+            config,
+            open: None,
+            last_line: 0,
+        }
+    }
+
+    /// The input's name in rejects.
+    pub fn message(&self) -> &Arc<str> {
+        &self.message
+    }
+
+    fn record(&mut self, line: u64, batch: &mut Batch) {
+        if line != self.last_line {
+            self.last_line = line;
+            batch.records += 1;
+        }
+    }
+
+    fn take(&mut self, item: Parsed, batch: &mut Batch) {
+        match item {
+            Parsed::Event { line, event } => {
+                self.record(line, batch);
+                let (id, flight, event) =
+                    event.into_command(self.config.provider, self.config.authority);
+                if let Some(open) = &mut self.open {
+                    open.name(flight, self.config.replace_flights_max);
+                }
+                batch.commands.push(PushCommand {
+                    line,
+                    id,
+                    flight,
+                    command: FlightCommand::Provider(Box::new(event)),
+                });
+            }
+            Parsed::Reject(reject) => {
+                self.record(reject.line, batch);
+                if let Some(open) = &mut self.open {
+                    match reject.flight {
+                        Some(flight) => open.name(flight, self.config.replace_flights_max),
+                        None => open.spoil(format!(
+                            "line {} was rejected ({}) and may name any flight",
+                            reject.line, reject.code
+                        )),
+                    }
+                }
+                batch.rejects.push(reject);
+            }
+            Parsed::Warning(warning) => batch.warnings.push(warning),
+            Parsed::ReplaceBegin { line, replacement } => {
+                self.record(line, batch);
+                self.open = Some(Named {
+                    flights: HashSet::new(),
+                    spoiled: None,
+                });
+                batch.warnings.push(Warning {
+                    line,
+                    flight: None,
+                    text: format!("a full replacement of {} begins", replacement.scope),
+                });
+            }
+            Parsed::ReplaceEnd { line, replacement } => {
+                self.record(line, batch);
+                self.end(line, replacement, batch);
+            }
+        }
+    }
+
+    fn end(&mut self, line: u64, replacement: Replacement, batch: &mut Batch) {
+        let Some(open) = self.open.take() else {
+            // The connector matches the marks; without a begin nothing is known to be named.
+            return;
+        };
+        match open.spoiled {
+            None => {
+                let scope = replacement.scope;
+                let mut named = open.flights;
+                named.retain(|flight| scope.contains(flight));
+                batch.close = Some(ReplacementClose {
+                    line,
+                    provider: self.config.provider,
+                    authority: self.config.authority,
+                    replacement,
+                    named,
+                });
+            }
+            Some(why) => {
+                let reason = format!(
+                    "{why}: nothing was withdrawn; {}",
+                    Code::BadReplace.remedy()
+                );
+                let raw = canonical::to_replace_end_line(&replacement, None);
+                batch.rejects.push(Reject::new(
+                    &self.message,
+                    line,
+                    Code::BadReplace,
+                    reason,
+                    raw.as_bytes(),
+                ));
+            }
+        }
+    }
+}
+
+impl Named {
+    fn name(&mut self, flight: FlightKey, flights_max: usize) {
+        if self.spoiled.is_some() {
+            return;
+        }
+        if self.flights.len() < flights_max || self.flights.contains(&flight) {
+            self.flights.insert(flight);
+        } else {
+            self.spoil(format!(
+                "the replacement names more than {flights_max} flights; send it in shorter periods"
+            ));
+        }
+    }
+
+    fn spoil(&mut self, why: String) {
+        if self.spoiled.is_none() {
+            self.spoiled = Some(why);
+            // It will not close: its names need no memory any more.
+            self.flights = HashSet::new();
+        }
+    }
+}
+
+impl Iterator for Push<'_> {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        self.items.peek()?;
+        let mut batch = Batch::default();
+        // A close ends its batch, since it comes after the commands before it.
+        while batch.commands.len() + batch.rejects.len() < self.config.batch_items_max.max(1)
+            && batch.warnings.len() < self.config.batch_items_max.max(1)
+            && batch.close.is_none()
+        {
+            let Some(item) = self.items.next() else { break };
+            self.take(item, &mut batch);
+        }
+        Some(batch)
+    }
+}

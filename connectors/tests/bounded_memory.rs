@@ -1,0 +1,67 @@
+//! Memory does not grow with the input. Alone in its binary, since it looks at the whole process.
+
+#![cfg(target_os = "linux")]
+
+use std::io::{BufReader, Read};
+
+use flightline_connectors::format::FORMATS;
+use flightline_connectors::{Code, Options, Parsed, Source};
+
+/// The most memory the process has had, in KiB.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+const INPUT_BYTES: u64 = 64 << 20;
+const GROWTH_KIB_MAX: u64 = 16 << 10;
+
+#[test]
+fn memory_does_not_grow_with_the_input() {
+    // What is read once for all does not count.
+    flightline_connectors::airports::airports();
+    for format in FORMATS {
+        let connector = format.connector(&Options::new()).unwrap();
+        let before = peak_kib();
+
+        // One line without end.
+        let reader = BufReader::new(std::io::repeat(b'x').take(INPUT_BYTES));
+        let items: Vec<_> = connector.parse(Source::new("giant", reader)).collect();
+        assert!(matches!(&items[..], [Parsed::Reject(r)] if r.code == Code::LineTooLong));
+
+        // The same, packed to a thousandth.
+        let packed = flate2::read::GzEncoder::new(
+            std::io::repeat(b'x').take(INPUT_BYTES),
+            flate2::Compression::fast(),
+        );
+        let reader = BufReader::new(packed);
+        let items: Vec<_> = connector.parse(Source::new("bomb", reader)).collect();
+        assert!(matches!(&items[..], [Parsed::Reject(r)] if r.code == Code::LineTooLong));
+
+        // Bad lines without end.
+        let reader = BufReader::new(Repeated(b"bad line\n", 0).take(INPUT_BYTES / 8));
+        let rejects = connector.parse(Source::new("many", reader)).count() as u64;
+        assert!(rejects >= INPUT_BYTES / 8 / 9);
+
+        let grown = peak_kib() - before;
+        assert!(
+            grown < GROWTH_KIB_MAX,
+            "{}: grew by {grown} KiB",
+            format.name
+        );
+    }
+}
+
+/// A text again and again.
+struct Repeated(&'static [u8], usize);
+
+impl Read for Repeated {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        for byte in buf.iter_mut() {
+            *byte = self.0[self.1];
+            self.1 = (self.1 + 1) % self.0.len();
+        }
+        Ok(buf.len())
+    }
+}

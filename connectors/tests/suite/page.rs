@@ -1,0 +1,80 @@
+//! The page for providers says what is so.
+
+use flightline_connectors::canonical::to_line;
+use flightline_connectors::format::FORMATS;
+use flightline_connectors::reject::Code;
+use flightline_ledger::command::quality;
+
+use crate::support::{events, parse, rejects, warnings};
+
+const PAGE: &str = include_str!("../../../docs/provider.md");
+
+/// The blocks of the page that are fenced as this language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    PAGE.split(fence.as_str())
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_example_of_the_page_is_taken() {
+    let blocks = blocks("ndjson");
+    assert!(blocks.len() >= 8, "{} blocks", blocks.len());
+    let mut types = std::collections::BTreeSet::new();
+    for block in blocks {
+        let items = parse("canonical", block.as_bytes());
+        assert!(rejects(&items).is_empty(), "{:?}", rejects(&items));
+        assert!(warnings(&items).is_empty(), "{:?}", warnings(&items));
+        assert_eq!(items.len(), block.lines().count());
+        for event in events(&items) {
+            types.insert(event.type_name());
+            assert_eq!(
+                events(&parse("canonical", to_line(&event).as_bytes())),
+                [event]
+            );
+        }
+    }
+    // Every type but `withdraw`, which a replacement makes by itself.
+    assert_eq!(types.len(), 9, "{types:?}");
+}
+
+#[test]
+fn every_rejected_example_is_rejected_for_the_reason_it_shows() {
+    let blocks = blocks("rejected");
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let (line, shown) = block.trim_end().split_once('\n').unwrap();
+        let items = parse("canonical", format!("{line}\n").as_bytes());
+        let shown_by = rejects(&items)
+            .iter()
+            .map(|r| format!("{}: {}", r.code, r.reason))
+            .collect::<Vec<_>>();
+        assert_eq!(shown_by, [shown]);
+    }
+}
+
+#[test]
+fn every_code_mark_and_format_is_on_the_page() {
+    for code in Code::ALL {
+        let row = format!("| `{}` |", code.name());
+        let line = PAGE.lines().find(|line| line.starts_with(&row));
+        let line = line.unwrap_or_else(|| panic!("{code} is not on the page"));
+        assert!(line.contains(code.remedy()), "{code}: {}", code.remedy());
+    }
+    for mark in quality::NAMES {
+        assert!(PAGE.contains(&format!("| `{mark}` |")), "{mark}");
+    }
+    for format in FORMATS {
+        assert!(
+            PAGE.contains(&format!("`{}`", format.name)),
+            "{}",
+            format.name
+        );
+        for (option, _) in format.options {
+            let flag = option.replace('_', "-");
+            assert!(PAGE.contains(&format!("--{flag}")), "{flag}");
+        }
+    }
+}
