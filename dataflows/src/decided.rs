@@ -1,0 +1,116 @@
+//! The stream of decisions: what it is made of, and the operator at which the outside hears it.
+
+use std::sync::Arc;
+
+use flightline_ledger::Decision;
+use timely::Accountable;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator;
+
+use crate::batch::{Notes, Run};
+use crate::changelog::DecisionSink;
+use crate::rows::{DecisionRow, is_recorded};
+
+/// Decisions of one batch, in its order. Columns rather than rows: the sink reads the plain decisions
+/// of a run as one slice, and the same memory then waits for its epoch.
+#[derive(Default)]
+pub(crate) struct Decided {
+    pub(crate) runs: Vec<Run>,
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) notes: Notes,
+}
+
+impl Accountable for Decided {
+    fn record_count(&self) -> i64 {
+        self.decisions.len() as i64
+    }
+}
+
+impl Decided {
+    fn tell(&self, sink: &dyn DecisionSink) {
+        let mut rest = &self.decisions[..];
+        for run in &self.runs {
+            let (these, later) = rest.split_at(run.len as usize);
+            sink.decided(run.partition, these);
+            rest = later;
+        }
+    }
+}
+
+/// The rows of table `decision` of one epoch, in order of (partition, offset).
+pub(crate) fn rows(batches: Vec<Decided>) -> Vec<DecisionRow> {
+    // Runs are in offset order for each partition as they come, so a stable sort of the runs by
+    // partition alone sorts the rows, and each row is moved once.
+    struct Piece {
+        partition: u32,
+        batch: u32,
+        from: u32,
+        to: u32,
+    }
+    let mut pieces = Vec::new();
+    let mut total = 0;
+    for (batch, decided) in batches.iter().enumerate() {
+        let mut from = 0;
+        for run in &decided.runs {
+            let to = from + run.len;
+            pieces.push(Piece {
+                partition: run.partition,
+                batch: batch as u32,
+                from,
+                to,
+            });
+            from = to;
+        }
+        total += decided.decisions.len();
+    }
+    pieces.sort_by_key(|piece| piece.partition);
+    let mut notes: Vec<_> = batches.iter().map(|_| Vec::new()).collect();
+    let mut columns = Vec::with_capacity(batches.len());
+    for (slot, batch) in notes.iter_mut().zip(batches) {
+        *slot = batch.notes;
+        columns.push(batch.decisions);
+    }
+    let mut rows = Vec::with_capacity(total);
+    for piece in pieces {
+        let notes = &mut notes[piece.batch as usize];
+        let mut next_note = notes.partition_point(|(at, _)| *at < piece.from);
+        for index in piece.from..piece.to {
+            let note = match notes.get_mut(next_note) {
+                Some((at, note)) if *at == index => {
+                    next_note += 1;
+                    note.take()
+                }
+                _ => None,
+            };
+            let decision = columns[piece.batch as usize][index as usize];
+            if is_recorded(decision.kind) {
+                rows.push(DecisionRow {
+                    partition: piece.partition,
+                    decision,
+                    note,
+                });
+            }
+        }
+    }
+    rows
+}
+
+/// Tells the sink of every decision as it passes, and lets those of epochs that keep them pass.
+pub(crate) fn announce<'scope>(
+    stream: Stream<'scope, u64, Decided>,
+    sink: Arc<dyn DecisionSink>,
+    keeps: impl Fn(u64) -> bool + 'static,
+) -> Stream<'scope, u64, Decided> {
+    stream.unary::<CapacityContainerBuilder<Decided>, _, _, _>(Pipeline, "Decisions", |_, _| {
+        move |input, output| {
+            input.for_each(|capability, decided| {
+                decided.tell(&*sink);
+                if capability.least().is_some_and(|epoch| keeps(*epoch)) {
+                    output.session(&capability).give_container(decided);
+                }
+            });
+        }
+    })
+}

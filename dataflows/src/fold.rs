@@ -1,0 +1,158 @@
+//! The ledger operator: records in; decisions out at once, row changes out when their epoch closes.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::Container;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use crate::batch::Batch;
+use crate::decided::Decided;
+use crate::failure::Shared;
+use crate::part::Updates;
+use crate::rows::{
+    DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow,
+    OversoldRow,
+};
+use crate::shard::Shard;
+use crate::views::{FlightUpdates, availability_by_route_day, cheapest_by_route_day};
+
+/// What the ledger operator gives out, a stream each.
+pub(crate) struct Outputs<'scope> {
+    pub(crate) decided: Stream<'scope, u64, Decided>,
+    pub(crate) rejects: Stream<'scope, u64, Vec<FeedRejectRow>>,
+    pub(crate) flights: Stream<'scope, u64, Updates<FlightRow>>,
+    pub(crate) legs: Stream<'scope, u64, Updates<LegRow>>,
+    pub(crate) inventory: Stream<'scope, u64, Updates<InventoryRow>>,
+    pub(crate) holds: Stream<'scope, u64, Updates<HoldRow>>,
+    pub(crate) drift: Stream<'scope, u64, Updates<DriftRow>>,
+    pub(crate) offers: Stream<'scope, u64, Updates<OfferRow>>,
+    pub(crate) load_factor: Stream<'scope, u64, Updates<LoadFactorRow>>,
+    pub(crate) oversold: Stream<'scope, u64, Updates<OversoldRow>>,
+    pub(crate) seats: Stream<'scope, u64, Vec<availability_by_route_day::Update>>,
+    pub(crate) prices: Stream<'scope, u64, Vec<cheapest_by_route_day::Update>>,
+}
+
+/// An output port that takes whole containers.
+struct Port<C: Container> {
+    index: usize,
+    output: OutputBuilder<u64, CapacityContainerBuilder<C>>,
+}
+
+impl<C: Container> Port<C> {
+    fn new<'scope>(builder: &mut OperatorBuilder<'scope, u64>) -> (Self, Stream<'scope, u64, C>) {
+        let index = builder.shape().outputs();
+        let (output, stream) = builder.new_output();
+        let output = OutputBuilder::from(output);
+        (Self { index, output }, stream)
+    }
+
+    /// Sends what `container` holds and leaves it empty.
+    fn send(&mut self, capabilities: &[Capability<u64>], container: &mut C) {
+        if !container.is_empty() {
+            let mut output = self.output.activate();
+            output
+                .session(&capabilities[self.index])
+                .give_container(container);
+            // What comes back may be a used container of someone else.
+            *container = C::default();
+        }
+    }
+}
+
+/// The operator over the records of this worker's partitions.
+pub(crate) fn fold<'scope>(
+    records: Stream<'scope, u64, Batch>,
+    shard: Rc<RefCell<Shard>>,
+    shared: Arc<Shared>,
+) -> Outputs<'scope> {
+    let mut builder = OperatorBuilder::new("Ledger".to_owned(), records.scope());
+    let mut input = builder.new_input(records, Pipeline);
+    let (mut decided_port, decided) = Port::<Decided>::new(&mut builder);
+    let (mut rejects_port, rejects) = Port::new(&mut builder);
+    let (mut flights_port, flights) = Port::new(&mut builder);
+    let (mut legs_port, legs) = Port::new(&mut builder);
+    let (mut inventory_port, inventory) = Port::new(&mut builder);
+    let (mut holds_port, holds) = Port::new(&mut builder);
+    let (mut drift_port, drift) = Port::new(&mut builder);
+    let (mut offers_port, offers) = Port::new(&mut builder);
+    let (mut load_factor_port, load_factor) = Port::new(&mut builder);
+    let (mut oversold_port, oversold) = Port::new(&mut builder);
+    let (mut seats_port, seats) = Port::new(&mut builder);
+    let (mut prices_port, prices) = Port::new(&mut builder);
+    let ports = builder.shape().outputs();
+
+    builder.build(move |initial| {
+        drop(initial);
+        let mut updates = FlightUpdates::default();
+        let mut rejected = Vec::new();
+        // One capability per output while an epoch is open here.
+        let mut open: Vec<Capability<u64>> = Vec::new();
+        let mut flush = move |open: &mut Vec<Capability<u64>>,
+                              rejected: &mut Vec<FeedRejectRow>,
+                              updates: &mut FlightUpdates,
+                              shard: &mut Shard| {
+            let epoch = *open[0].time();
+            shard.flush(updates, epoch);
+            if shared.is_snapshot(epoch) {
+                rejected.clear();
+            }
+            rejects_port.send(open, rejected);
+            flights_port.send(open, &mut updates.flights);
+            legs_port.send(open, &mut updates.legs);
+            inventory_port.send(open, &mut updates.inventory);
+            holds_port.send(open, &mut updates.holds);
+            drift_port.send(open, &mut updates.drift);
+            offers_port.send(open, &mut updates.offers);
+            load_factor_port.send(open, &mut updates.load_factor);
+            oversold_port.send(open, &mut updates.oversold);
+            seats_port.send(open, &mut updates.seats);
+            prices_port.send(open, &mut updates.prices);
+            open.clear();
+        };
+        move |frontiers| {
+            let mut shard = shard.borrow_mut();
+            // In the order of arrival, which is that of the stream: never sorted by stamp.
+            input.for_each(|capability, batch| {
+                let Some(epoch) = capability.least().copied() else {
+                    return;
+                };
+                if open.first().is_some_and(|c| *c.time() != epoch) {
+                    flush(&mut open, &mut rejected, &mut updates, &mut shard);
+                }
+                if open.is_empty() {
+                    open.extend((0..ports).map(|port| capability.delayed(&epoch, port)));
+                }
+                let batch = std::mem::take(batch);
+                let mut decided = shard.fold(batch, &mut rejected, &mut updates, epoch);
+                decided_port.send(&open, &mut decided);
+            });
+            if open
+                .first()
+                .is_some_and(|c| !frontiers[0].less_equal(c.time()))
+            {
+                flush(&mut open, &mut rejected, &mut updates, &mut shard);
+            }
+        }
+    });
+    Outputs {
+        decided,
+        rejects,
+        flights,
+        legs,
+        inventory,
+        holds,
+        drift,
+        offers,
+        load_factor,
+        oversold,
+        seats,
+        prices,
+    }
+}

@@ -1,0 +1,143 @@
+//! Sinks that remember, and the run of a history through a dataflow.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use flightline_dataflows::changelog::{Change, DecisionSink, Epoch, EpochSink, Record};
+use flightline_dataflows::{Config, Dataflow};
+use flightline_ledger::Decision;
+
+/// Remembers decisions by partition.
+#[derive(Default)]
+pub struct Decisions(pub Mutex<BTreeMap<u32, Vec<Decision>>>);
+
+impl DecisionSink for Decisions {
+    fn decided(&self, partition: u32, decisions: &[Decision]) {
+        assert!(!decisions.is_empty(), "told of nothing");
+        let mut all = self.0.lock().unwrap();
+        all.entry(partition).or_default().extend(decisions);
+    }
+}
+
+/// Remembers epochs.
+#[derive(Clone, Default)]
+pub struct Epochs(pub Arc<Mutex<Vec<Arc<Epoch>>>>);
+
+impl EpochSink for Epochs {
+    fn epoch(&mut self, epoch: Arc<Epoch>) {
+        self.0.lock().unwrap().push(epoch);
+    }
+}
+
+/// What came out of a run.
+#[derive(Debug, PartialEq)]
+pub struct Run {
+    pub epochs: Vec<Arc<Epoch>>,
+    pub decisions: BTreeMap<u32, Vec<Decision>>,
+}
+
+/// How to feed a history.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    pub partitions: u32,
+    pub workers: usize,
+    /// Records per call of `send`.
+    pub batch: usize,
+    /// Records per epoch, over and over.
+    pub epochs: Vec<usize>,
+    /// The first epoch is a snapshot up to this vector.
+    pub snapshot: Option<Vec<u64>>,
+}
+
+impl Feed {
+    pub fn run(&self, history: &[Record]) -> Run {
+        let decisions = Arc::new(Decisions::default());
+        let epochs = Epochs::default();
+        let config = Config::new(self.partitions).with_workers(self.workers);
+        let mut dataflow = Dataflow::start(config, decisions.clone(), epochs.clone()).unwrap();
+        let mut rest: Vec<Record> = history.to_vec();
+        if let Some(until) = &self.snapshot {
+            dataflow.snapshot_epoch(until);
+            let is_before = |r: &Record| r.input.offset < until[r.partition as usize];
+            let (before, after): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_before);
+            for batch in before.chunks(self.batch) {
+                dataflow.send(batch.to_vec()).unwrap();
+            }
+            dataflow.close_epoch().unwrap();
+            rest = after;
+        }
+        let mut sizes = self.epochs.iter().cycle();
+        let mut rest = &rest[..];
+        while !rest.is_empty() {
+            let size = (*sizes.next().unwrap()).min(rest.len());
+            let (epoch, later) = rest.split_at(size);
+            for batch in epoch.chunks(self.batch) {
+                dataflow.send(batch.to_vec()).unwrap();
+            }
+            dataflow.close_epoch().unwrap();
+            rest = later;
+        }
+        let reader = dataflow.reader();
+        dataflow.shutdown().unwrap();
+        assert_eq!(
+            reader.backlog(),
+            Default::default(),
+            "nothing is left behind"
+        );
+        drop(reader);
+        let decisions = Arc::into_inner(decisions).unwrap().0.into_inner().unwrap();
+        let epochs = epochs.0.lock().unwrap().clone();
+        Run { epochs, decisions }
+    }
+}
+
+/// A collection as a sink keeps it: rows added and taken away, never out of nothing.
+#[derive(Debug)]
+pub struct Rows<R>(pub Vec<R>);
+
+impl<R> Default for Rows<R> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<R: Ord + Clone + Debug> Rows<R> {
+    /// Applies the changes of an epoch and holds them to what `changelog` promises.
+    pub fn apply<K: Ord + Debug>(&mut self, changes: &[Change<R>], key: impl Fn(&R) -> K) {
+        assert!(
+            changes.is_sorted_by(|a, b| a.0 < b.0),
+            "an epoch's changes are not sorted, or a row is there twice"
+        );
+        let mut seen = std::collections::BTreeSet::new();
+        for (row, diff) in changes {
+            assert!(
+                matches!(*diff, -1 | 1),
+                "a change of {diff} of a keyed row: {row:?}"
+            );
+            assert!(
+                seen.insert((key(row), *diff)),
+                "two changes of {diff} under one key in an epoch: {row:?}"
+            );
+        }
+        for (row, diff) in changes {
+            if *diff < 0 {
+                let at = self.0.binary_search(row);
+                let at = at.unwrap_or_else(|_| panic!("a row went that was not there: {row:?}"));
+                self.0.remove(at);
+            }
+        }
+        for (row, diff) in changes {
+            if *diff > 0 {
+                let Err(at) = self.0.binary_search(row) else {
+                    panic!("a row came that was there: {row:?}");
+                };
+                self.0.insert(at, row.clone());
+            }
+        }
+        let mut keys = std::collections::BTreeSet::new();
+        for row in &self.0 {
+            assert!(keys.insert(key(row)), "two rows under one key: {row:?}");
+        }
+    }
+}
