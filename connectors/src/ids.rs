@@ -259,3 +259,214 @@ impl Hash {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flightline_ledger::command::{Availability, ClassPlan, Equipment, Fare, Leg, Schedule};
+
+    use super::*;
+
+    fn event(body: ProviderBody) -> ProviderEvent {
+        ProviderEvent {
+            provider: "acme".parse().unwrap(),
+            version: SourceVersion {
+                time_ms: 1_795_341_600_123,
+                group: 7,
+                sequence: 9,
+            },
+            authority: 3,
+            quality: 5,
+            body,
+        }
+    }
+
+    fn cabins() -> Vec<CabinPlan> {
+        vec![CabinPlan {
+            cabin: "Y".parse().unwrap(),
+            seats: Some(180),
+            authorised: None,
+            classes: vec![
+                ClassPlan {
+                    class: "Y".parse().unwrap(),
+                    limit: None,
+                },
+                ClassPlan {
+                    class: "Q".parse().unwrap(),
+                    limit: Some(40),
+                },
+            ],
+        }]
+    }
+
+    /// One of every body.
+    fn bodies() -> Vec<(&'static str, ProviderBody)> {
+        let (ewr, iah): (Station, Station) = ("EWR".parse().unwrap(), "IAH".parse().unwrap());
+        let times = LegTimes {
+            board: ewr,
+            departs_s: 1_799_144_100,
+            arrives_s: 1_799_158_740,
+            departs_offset_min: -300,
+            arrives_offset_min: -360,
+        };
+        let availability = |level| {
+            ProviderBody::Availability(Availability {
+                level,
+                cabin: Some("Y".parse().unwrap()),
+                class: None,
+                status: SaleStatus::Open,
+                seats: Some(-3),
+                is_floor: true,
+                counts: Counts::Remaining,
+            })
+        };
+        vec![
+            (
+                "schedule",
+                ProviderBody::Schedule(Schedule {
+                    legs: vec![Leg {
+                        board: ewr,
+                        off: iah,
+                        times,
+                        aircraft: *b"738",
+                        service: b'J',
+                        cabins: cabins(),
+                    }],
+                    restricted: vec![(ewr, iah)],
+                    operating: Some("BA15.2027-01-05.LHR".parse().unwrap()),
+                }),
+            ),
+            ("time_change", ProviderBody::TimeChange(vec![times])),
+            (
+                "equipment",
+                ProviderBody::Equipment(Equipment {
+                    board: Some(ewr),
+                    aircraft: [0; 3],
+                    cabins: cabins(),
+                }),
+            ),
+            ("availability flight", availability(Level::Flight)),
+            ("availability leg", availability(Level::Leg(ewr))),
+            (
+                "availability segment",
+                availability(Level::Segment(ewr, iah)),
+            ),
+            (
+                "fares",
+                ProviderBody::Fares(vec![Fare {
+                    segment: Some((ewr, iah)),
+                    cabin: "Y".parse().unwrap(),
+                    class: Some("Q".parse().unwrap()),
+                    price: Money {
+                        minor: 13_300,
+                        currency: "USD".parse().unwrap(),
+                        exponent: 2,
+                    },
+                }]),
+            ),
+            (
+                "terms",
+                ProviderBody::Terms(vec![("Y".parse().unwrap(), 4)]),
+            ),
+            ("cancel", ProviderBody::Cancel),
+            ("reinstate", ProviderBody::Reinstate),
+            ("withdraw", ProviderBody::Withdraw),
+            (
+                "acknowledge",
+                ProviderBody::Acknowledge(vec![CommandId(17)]),
+            ),
+        ]
+    }
+
+    fn flight() -> FlightKey {
+        "UA1545.2027-01-05.EWR".parse().unwrap()
+    }
+
+    /// These values stand in streams. They never change; new ones are added below.
+    #[test]
+    fn ids_are_those_of_ever() {
+        let provider: Vec<_> = bodies()
+            .into_iter()
+            .map(|(name, body)| format!("{name} {}", provider_event_id(&flight(), &event(body))))
+            .collect();
+        assert_eq!(provider, GOLDEN_EVENTS);
+        for (client, kind, text, want) in GOLDEN_CLIENTS {
+            assert_eq!(client_command_id(client, kind, text).to_string(), want);
+        }
+        let reject = FeedReject {
+            provider: "acme".parse().unwrap(),
+            message: "m".to_owned(),
+            line: 3,
+            code: "bad_json".to_owned(),
+            reason: "r".to_owned(),
+            raw: b"{".to_vec(),
+        };
+        assert_eq!(feed_reject_id(&reject).to_string(), GOLDEN_REJECT);
+    }
+
+    const GOLDEN_EVENTS: [&str; 12] = [
+        "schedule 48c2524786cb7e6cb2b368f8b2f38b82",
+        "time_change c2ed43c43aaa45aeddc5a7c69375002a",
+        "equipment b89adba8db581f690e0855c15adab1b6",
+        "availability flight a5b31cf3a7536d88fea80c825dcf7525",
+        "availability leg a41843e9dbbf53607495ea29b5245697",
+        "availability segment fcfeb4ec0fffa6ffd9315bbca94921f8",
+        "fares cd7e26d9191d636d337afa230e2da471",
+        "terms 9f7191453328ed7c2905b97b6372c9a3",
+        "cancel 2a8163707dd79a9a974eba516ae86ccb",
+        "reinstate 73e4087ad7cd797a8ec3e3f2f432d24f",
+        "withdraw aa07b56698f66561485d2a80781ae7e9",
+        "acknowledge f4d6559ba8cc2c43cfae7ab141a48922",
+    ];
+    const GOLDEN_CLIENTS: [(&str, &str, &str, &str); 3] = [
+        (
+            "acme-shop",
+            "hold",
+            "order-17-seat-1",
+            "0c0ecafe5e76defe90ffc78cd7f240ac",
+        ),
+        ("open", "confirm", "", "19f5301e4cd9a3823727f4d2e3233bdc"),
+        ("", "", "ü", "0ca78f10189546aefcedc75018343fc5"),
+    ];
+    const GOLDEN_REJECT: &str = "f740b7e90870834826eece24e942737d";
+
+    #[test]
+    fn everything_that_is_said_counts() {
+        let one = event(ProviderBody::Cancel);
+        let id = |flight: &str, event: &ProviderEvent| {
+            provider_event_id(&flight.parse().unwrap(), event)
+        };
+        let base = id("UA1545.2027-01-05.EWR", &one);
+        assert_eq!(id("UA1545.2027-01-05.EWR", &one.clone()), base);
+        assert_ne!(id("UA1545.2027-01-06.EWR", &one), base);
+        assert_ne!(id("UA1545A.2027-01-05.EWR", &one), base);
+        let mut others = vec![one.clone(); 6];
+        others[0].provider = "acme2".parse().unwrap();
+        others[1].version.time_ms += 1;
+        others[2].version.group += 1;
+        others[3].version.sequence += 1;
+        others[4].authority += 1;
+        others[5].quality += 1;
+        let mut seen = vec![base];
+        for other in &others {
+            let id = id("UA1545.2027-01-05.EWR", other);
+            assert!(!seen.contains(&id), "{other:?}");
+            seen.push(id);
+        }
+    }
+
+    #[test]
+    fn texts_do_not_run_into_each_other() {
+        let id = client_command_id;
+        assert_ne!(id("ab", "c", "d"), id("a", "bc", "d"));
+        assert_ne!(id("a", "hold", "x"), id("a", "confirm", "x"));
+        assert_ne!(id("a", "hold", "x"), id("b", "hold", "x"));
+    }
+
+    #[test]
+    fn a_hold_is_named_by_id_or_text() {
+        let hex = "0123456789abcdef0123456789abcdef";
+        assert_eq!(hold_id("a", hex).to_string(), hex);
+        let upper = hex.to_uppercase();
+        assert_eq!(hold_id("a", &upper), client_command_id("a", "hold", &upper));
+    }
+}

@@ -16,7 +16,7 @@ use flightline_ledger::{CommandId, FlightCommand, FlightKey, ProviderCode};
 use crate::canonical;
 use crate::connector::{Connector, Parsed, Parser, Source, Warning};
 use crate::reject::{Code, Reject};
-use crate::replacement::{Replacement, ReplacementClose};
+use crate::replacement::{Replacement, ReplacementClose, Scope};
 
 pub use tally::{REJECTS_KEPT_MAX, RejectLine, Tally};
 
@@ -28,7 +28,8 @@ pub struct PushConfig {
     /// The provider's weight against others on the same flight, see
     /// [`ProviderEvent::authority`](flightline_ledger::ProviderEvent::authority).
     pub authority: u8,
-    /// The most commands and rejects together in one batch.
+    /// About the most commands and rejects together in one batch. With 1, everything is handed out
+    /// as soon as it is read, and nothing is read ahead: right for a stream that stays open.
     pub batch_items_max: usize,
     /// The most flights that a full replacement may name. Its memory is this many keys; one that
     /// names more is set aside and withdraws nothing.
@@ -76,6 +77,9 @@ pub struct Batch {
     pub close: Option<ReplacementClose>,
     /// Records read for this batch. One record may give several commands.
     pub records: u64,
+    /// The input ended before its end, or could not be read on: why. The reject that says so is
+    /// among `rejects`; what came before it stands.
+    pub broke_off: Option<String>,
 }
 
 /// The iterator over the batches of one source.
@@ -89,6 +93,7 @@ pub struct Push<'a> {
 
 /// What a full replacement that is under way has named.
 struct Named {
+    scope: Scope,
     flights: HashSet<FlightKey>,
     /// Why it must not close: the first record of which it is not known what flight it names.
     spoiled: Option<String>,
@@ -122,7 +127,8 @@ impl<'a> Push<'a> {
     }
 
     fn record(&mut self, line: u64, batch: &mut Batch) {
-        if line != self.last_line {
+        // A fault can be told of an earlier line, which was counted then.
+        if line > self.last_line {
             self.last_line = line;
             batch.records += 1;
         }
@@ -136,6 +142,16 @@ impl<'a> Push<'a> {
                     event.into_command(self.config.provider, self.config.authority);
                 if let Some(open) = &mut self.open {
                     open.name(flight, self.config.replace_flights_max);
+                    if !open.scope.contains(&flight) {
+                        batch.warnings.push(Warning {
+                            line,
+                            flight: Some(flight),
+                            text: format!(
+                                "the flight is outside of the replacement ({}): taken as a change of its own",
+                                open.scope
+                            ),
+                        });
+                    }
                 }
                 batch.commands.push(PushCommand {
                     line,
@@ -155,19 +171,18 @@ impl<'a> Push<'a> {
                         )),
                     }
                 }
+                if matches!(reject.code, Code::Truncated | Code::Unreadable) {
+                    batch.broke_off = Some(reject.reason.clone());
+                }
                 batch.rejects.push(reject);
             }
             Parsed::Warning(warning) => batch.warnings.push(warning),
             Parsed::ReplaceBegin { line, replacement } => {
                 self.record(line, batch);
                 self.open = Some(Named {
+                    scope: replacement.scope,
                     flights: HashSet::new(),
                     spoiled: None,
-                });
-                batch.warnings.push(Warning {
-                    line,
-                    flight: None,
-                    text: format!("a full replacement of {} begins", replacement.scope),
                 });
             }
             Parsed::ReplaceEnd { line, replacement } => {
@@ -184,15 +199,12 @@ impl<'a> Push<'a> {
         };
         match open.spoiled {
             None => {
-                let scope = replacement.scope;
-                let mut named = open.flights;
-                named.retain(|flight| scope.contains(flight));
                 batch.close = Some(ReplacementClose {
                     line,
                     provider: self.config.provider,
                     authority: self.config.authority,
                     replacement,
-                    named,
+                    named: open.flights,
                 });
             }
             Some(why) => {
@@ -215,7 +227,7 @@ impl<'a> Push<'a> {
 
 impl Named {
     fn name(&mut self, flight: FlightKey, flights_max: usize) {
-        if self.spoiled.is_some() {
+        if self.spoiled.is_some() || !self.scope.contains(&flight) {
             return;
         }
         if self.flights.len() < flights_max || self.flights.contains(&flight) {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use flightline_ledger::command::FeedReject;
-use flightline_ledger::{FlightKey, ProviderCode};
+use flightline_ledger::{Command, CommandId, FlightKey, ProviderCode};
+
+use crate::ids;
 
 /// A reject keeps at most this many bytes of the record as it came: 4 KiB.
 pub const RAW_BYTES_MAX: usize = 4096;
@@ -118,6 +120,13 @@ impl Reject {
             raw: raw[..raw.len().min(RAW_BYTES_MAX)].to_vec(),
             flight: None,
         }
+    }
+
+    /// The command that keeps it in the stream, with its id.
+    pub fn to_command(&self, provider: ProviderCode) -> (CommandId, Command) {
+        let record = self.to_feed_reject(provider);
+        let id = ids::feed_reject_id(&record);
+        (id, Command::FeedReject(Box::new(record)))
     }
 
     /// The same as the record that the stream keeps.

@@ -7,55 +7,7 @@ use flightline_ledger::command::{Counts, SaleStatus, SourceVersion};
 use flightline_ledger::outcome::{Decision, Kind};
 use flightline_ledger::{Cabin, Class, CommandId, Date, FlightKey, Money, ProviderCode, Station};
 
-/// Status of a flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FlightStatus {
-    /// It flies, as far as its owner says.
-    Scheduled,
-    /// It does not.
-    Cancelled,
-}
-
-impl FlightStatus {
-    /// The stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            FlightStatus::Scheduled => "scheduled",
-            FlightStatus::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// State of a hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HoldStatus {
-    /// Seats are off sale until the deadline.
-    Held,
-    /// Sold.
-    Confirmed,
-    /// Given back by the client.
-    Released,
-    /// A sale (or hold) that was undone.
-    Cancelled,
-    /// Lapsed at its deadline.
-    Expired,
-    /// Lost its seats to a capacity cut or a cancellation.
-    Displaced,
-}
-
-impl HoldStatus {
-    /// The stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            HoldStatus::Held => "held",
-            HoldStatus::Confirmed => "confirmed",
-            HoldStatus::Released => "released",
-            HoldStatus::Cancelled => "cancelled",
-            HoldStatus::Expired => "expired",
-            HoldStatus::Displaced => "displaced",
-        }
-    }
-}
+pub use flightline_ledger::view::{FlightStatus, HoldState as HoldStatus};
 
 /// Table `flight`: key = flight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

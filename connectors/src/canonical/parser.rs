@@ -1,9 +1,9 @@
 //! Line after line to items, with the marks of full replacements matched.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use flightline_ledger::FlightKey;
+use flightline_ledger::{FlightKey, Station};
 
 use super::read::{self, Notes};
 use super::{CanonicalEvent, Config, LINE_BYTES_MAX, LineItem};
@@ -19,6 +19,8 @@ pub(super) struct Lines<'a> {
     /// What the last line gave and was not handed out yet.
     ready: VecDeque<Parsed>,
     open: Option<Open>,
+    /// Unknown stations that were warned of. There are at most 26^3.
+    stations_told: HashSet<Station>,
 }
 
 /// A full replacement that has begun.
@@ -38,6 +40,7 @@ impl<'a> Lines<'a> {
             lines: lines::Lines::new(source.reader, LINE_BYTES_MAX),
             ready: VecDeque::new(),
             open: None,
+            stations_told: HashSet::new(),
         }
     }
 
@@ -90,7 +93,14 @@ impl<'a> Lines<'a> {
                 if let Some(open) = &mut self.open {
                     open.events += 1;
                 }
-                push_event(ready, number, event, notes);
+                for station in notes.stations_unknown {
+                    if self.stations_told.insert(station) {
+                        notes.warnings.push(format!(
+                            "{station} is no IATA airport that we know; further events with it are marked and not warned of"
+                        ));
+                    }
+                }
+                push_event(ready, number, event, notes.warnings);
             }
             Ok(LineItem::ReplaceBegin(replacement)) => match self.open.take() {
                 None => {
@@ -133,12 +143,16 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn push_event(ready: &mut VecDeque<Parsed>, line: u64, event: CanonicalEvent, notes: Notes) {
+fn push_event(
+    ready: &mut VecDeque<Parsed>,
+    line: u64,
+    event: CanonicalEvent,
+    warnings: Vec<String>,
+) {
     let flight = Some(event.flight);
     ready.push_back(Parsed::Event { line, event });
     ready.extend(
-        notes
-            .warnings
+        warnings
             .into_iter()
             .map(|text| Parsed::Warning(Warning { line, flight, text })),
     );

@@ -1,7 +1,9 @@
 //! A line to an event, with the fault named by code and field.
 
-use flightline_ledger::FlightKey;
+use std::borrow::Cow;
+
 use flightline_ledger::command::{SourceVersion, quality};
+use flightline_ledger::{FlightKey, Station};
 use serde::Deserialize;
 use serde_json::error::Category;
 
@@ -17,11 +19,17 @@ pub(super) struct Notes {
     pub(super) quality: u32,
     /// For people.
     pub(super) warnings: Vec<String>,
+    /// Stations that are no known airport: told once per source, since a private code can be in
+    /// every event.
+    pub(super) stations_unknown: Vec<Station>,
 }
 
 /// Reads one line.
 pub(super) fn line(text: &str, notes: &mut Notes) -> Result<LineItem, Fault> {
-    let head: wire::Head<'_> = json(text)?;
+    let kind = match leading_type(text) {
+        Some(kind) => Cow::Borrowed(kind),
+        None => json::<wire::Head<'_>>(text)?.r#type,
+    };
     macro_rules! event {
         ($wire:ty, $body:expr) => {{
             let mut wire: $wire = json(text)?;
@@ -36,7 +44,7 @@ pub(super) fn line(text: &str, notes: &mut Notes) -> Result<LineItem, Fault> {
             }))
         }};
     }
-    match &*head.r#type {
+    match &*kind {
         "schedule" => event!(wire::Schedule<'_>, body::schedule),
         "time_change" => event!(wire::TimeChange<'_>, body::time_change),
         "equipment" => event!(wire::Equipment<'_>, body::equipment),
@@ -52,6 +60,15 @@ pub(super) fn line(text: &str, notes: &mut Notes) -> Result<LineItem, Fault> {
             format!("{} is none of {}", quoted(other), wire::TYPES),
         )),
     }
+}
+
+/// The type of a line that begins with it, as those that we print do, without reading the rest
+/// once more for it.
+fn leading_type(text: &str) -> Option<&str> {
+    let (kind, _) = text.strip_prefix("{\"type\":\"")?.split_once('"')?;
+    kind.bytes()
+        .all(|b| b.is_ascii_lowercase() || b == b'_')
+        .then_some(kind)
 }
 
 /// The flight a line names, where that much of it can be read.
@@ -109,7 +126,7 @@ fn version(version: &wire::Version<'_>) -> Result<SourceVersion, Fault> {
     })
 }
 
-fn message_id(id: Option<std::borrow::Cow<'_, str>>) -> Result<Option<Box<str>>, Fault> {
+fn message_id(id: Option<Cow<'_, str>>) -> Result<Option<Box<str>>, Fault> {
     match id {
         Some(id) if id.len() > MESSAGE_ID_BYTES_MAX => Err(Fault::at(
             Code::BadCode,
@@ -168,7 +185,9 @@ fn replace(mark: wire::Replace<'_>) -> Result<LineItem, Fault> {
 
 /// Reads JSON; a fault names the field.
 fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Fault> {
-    serde_json::from_str(text).map_err(|error| explain::<T>(text, &error))
+    serde_json::from_str::<wire::Object<T>>(text)
+        .map(|object| object.0)
+        .map_err(|error| explain::<wire::Object<T>>(text, &error))
 }
 
 /// Names the fault. The text is read again with the path kept, which only the bad lines pay for.

@@ -3,6 +3,8 @@
 //! Read by hand: there is one form, it is met four times per schedule line, and the reason of a
 //! fault must say which part of it is wrong.
 
+use std::fmt::{Arguments, Display};
+
 use flightline_ledger::{Date, Station};
 
 use crate::airports::{LocalTime, airports};
@@ -116,7 +118,7 @@ fn read(text: &str) -> Result<Stamp, String> {
     })
 }
 
-fn fault(field: &str, text: &str, reason: impl std::fmt::Display) -> Fault {
+fn fault(field: impl Display, text: &str, reason: impl Display) -> Fault {
     Fault::at(Code::BadTime, field, format!("{}: {reason}", quoted(text)))
 }
 
@@ -138,7 +140,7 @@ pub(super) fn instant_ms(field: &str, text: &str) -> Result<i64, Fault> {
     Ok(instant_s * 1000 + stamp.milliseconds)
 }
 
-fn in_range(field: &str, text: &str, instant_s: i64) -> Result<i64, Fault> {
+fn in_range(field: impl Display, text: &str, instant_s: i64) -> Result<i64, Fault> {
     if (INSTANT_S_MIN..=INSTANT_S_MAX).contains(&instant_s) {
         Ok(instant_s)
     } else {
@@ -155,7 +157,11 @@ fn in_range(field: &str, text: &str, instant_s: i64) -> Result<i64, Fault> {
 /// With an offset: the instant is as stated. `Z` says nothing about local time: the offset is the
 /// zone's (0 when the station is unknown). Without offset: local time at the station; it must be
 /// known, and the time must exist there and once only.
-pub(super) fn moment(field: &str, text: &str, station: Option<Station>) -> Result<Moment, Fault> {
+pub(super) fn moment(
+    field: Arguments<'_>,
+    text: &str,
+    station: Option<Station>,
+) -> Result<Moment, Fault> {
     let stamp = read(text).map_err(|e| fault(field, text, e))?;
     let zone = station
         .and_then(|station| airports().get(station))
@@ -183,7 +189,7 @@ pub(super) fn moment(field: &str, text: &str, station: Option<Station>) -> Resul
 }
 
 fn local_offset_min(
-    field: &str,
+    field: Arguments<'_>,
     text: &str,
     wall_s: i64,
     station: Option<Station>,
@@ -272,7 +278,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str, station: &str) -> Result<(String, Option<i16>), Fault> {
-        let moment = moment("departs", text, station.parse().ok())?;
+        let moment = moment(format_args!("departs"), text, station.parse().ok())?;
         Ok((
             moment_text(moment.instant_s, moment.offset_min),
             moment.zone_disagrees,

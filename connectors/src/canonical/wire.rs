@@ -5,9 +5,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 
 use flightline_ledger::ProviderBody;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 type Text<'a> = Cow<'a, str>;
@@ -52,9 +55,43 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+/// A JSON object. Without this, serde would also take a list with the values of the fields in the
+/// order in which they are declared here, and that order would be part of the format.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+impl<T> Deref for Object<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Object<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
 /// What decides how the rest of the line is read.
 #[derive(Deserialize)]
-#[serde(expecting = "one JSON object")]
 pub(super) struct Head<'a> {
     #[serde(borrow)]
     pub(super) r#type: Text<'a>,
@@ -68,10 +105,7 @@ pub(super) struct FlightOnly<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "an object with time, group and sequence"
-)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Version<'a> {
     #[serde(borrow)]
     pub(super) time: Text<'a>,
@@ -94,14 +128,14 @@ pub(super) struct Common<'a> {
 macro_rules! event {
     ($name:ident { $($(#[$attr:meta])* $field:ident: $type:ty,)* }) => {
         #[derive(Deserialize, Serialize)]
-        #[serde(deny_unknown_fields, expecting = "one JSON object")]
+        #[serde(deny_unknown_fields)]
         pub(super) struct $name<'a> {
             #[serde(borrow)]
             pub(super) r#type: Text<'a>,
             #[serde(borrow)]
             pub(super) flight_key: Text<'a>,
             #[serde(borrow)]
-            pub(super) source_version: Version<'a>,
+            pub(super) source_version: Object<Version<'a>>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub(super) message_id: Option<Text<'a>>,
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -128,7 +162,7 @@ macro_rules! event {
 
 event! { Schedule {
     #[serde(borrow)]
-    legs: Vec<Leg<'a>>,
+    legs: Vec<Object<Leg<'a>>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     restricted: Vec<(Text<'a>, Text<'a>)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,7 +171,7 @@ event! { Schedule {
 
 event! { TimeChange {
     #[serde(borrow)]
-    legs: Vec<LegTimes<'a>>,
+    legs: Vec<Object<LegTimes<'a>>>,
 } }
 
 event! { Equipment {
@@ -146,7 +180,7 @@ event! { Equipment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     aircraft: Option<Text<'a>>,
     #[serde(borrow)]
-    cabins: Vec<Cabin<'a>>,
+    cabins: Vec<Object<Cabin<'a>>>,
 } }
 
 event! { Availability {
@@ -170,12 +204,12 @@ event! { Availability {
 
 event! { Fares {
     #[serde(borrow)]
-    fares: Vec<Fare<'a>>,
+    fares: Vec<Object<Fare<'a>>>,
 } }
 
 event! { Terms {
     #[serde(borrow)]
-    overbooking: Vec<Overbooking<'a>>,
+    overbooking: Vec<Object<Overbooking<'a>>>,
 } }
 
 // `cancel`, `reinstate` and `withdraw` say all with their type.
@@ -188,12 +222,12 @@ event! { Acknowledge {
 } }
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, expecting = "one JSON object")]
+#[serde(deny_unknown_fields)]
 pub(super) struct Replace<'a> {
     #[serde(borrow)]
     pub(super) r#type: Text<'a>,
     #[serde(borrow)]
-    pub(super) source_version: Version<'a>,
+    pub(super) source_version: Object<Version<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) message_id: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,10 +241,7 @@ pub(super) struct Replace<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "an object with board, off, departs, arrives and cabins"
-)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Leg<'a> {
     #[serde(borrow)]
     pub(super) board: Text<'a>,
@@ -225,14 +256,11 @@ pub(super) struct Leg<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) service: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) cabins: Vec<Cabin<'a>>,
+    pub(super) cabins: Vec<Object<Cabin<'a>>>,
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "an object with board, departs and arrives"
-)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LegTimes<'a> {
     #[serde(borrow)]
     pub(super) board: Text<'a>,
@@ -245,10 +273,7 @@ pub(super) struct LegTimes<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "an object with cabin, seats, authorised and classes"
-)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Cabin<'a> {
     #[serde(borrow)]
     pub(super) cabin: Text<'a>,
@@ -257,11 +282,11 @@ pub(super) struct Cabin<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) authorised: Option<Count>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) classes: Vec<Class<'a>>,
+    pub(super) classes: Vec<Object<Class<'a>>>,
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, expecting = "an object with class and limit")]
+#[serde(deny_unknown_fields)]
 pub(super) struct Class<'a> {
     #[serde(borrow)]
     pub(super) class: Text<'a>,
@@ -270,10 +295,7 @@ pub(super) struct Class<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "an object with cabin, amount and currency"
-)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Fare<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) board: Option<Text<'a>>,
@@ -290,7 +312,7 @@ pub(super) struct Fare<'a> {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields, expecting = "an object with cabin and seats")]
+#[serde(deny_unknown_fields)]
 pub(super) struct Overbooking<'a> {
     #[serde(borrow)]
     pub(super) cabin: Text<'a>,

@@ -7,7 +7,7 @@ use flightline_ledger::command::{CabinPlan, Counts, LegTimes, Level, SourceVersi
 use flightline_ledger::{ProviderBody, Station};
 use serde::Serialize;
 
-use super::wire::{self, Count};
+use super::wire::{self, Count, Object};
 use super::{CanonicalEvent, body, time};
 use crate::replacement::Replacement;
 
@@ -20,7 +20,7 @@ pub fn to_line(event: &CanonicalEvent) -> String {
             json(&wire::$wire {
                 r#type: Cow::Borrowed(event.type_name()),
                 flight_key: text(&event.flight),
-                source_version: version(event.version),
+                source_version: Object(version(event.version)),
                 message_id: event.message_id.as_deref().map(Cow::Borrowed),
                 quality: marks(event.quality),
                 $($field: $value),*
@@ -34,7 +34,7 @@ pub fn to_line(event: &CanonicalEvent) -> String {
                 .iter()
                 .map(|leg| {
                     let (departs, arrives) = times(&leg.times);
-                    wire::Leg {
+                    Object(wire::Leg {
                         board: text(&leg.board),
                         off: text(&leg.off),
                         departs,
@@ -42,7 +42,7 @@ pub fn to_line(event: &CanonicalEvent) -> String {
                         aircraft: aircraft(leg.aircraft),
                         service: Some(Cow::Owned(char::from(leg.service).to_string())),
                         cabins: cabins(&leg.cabins),
-                    }
+                    })
                 })
                 .collect(),
             restricted: schedule
@@ -57,12 +57,12 @@ pub fn to_line(event: &CanonicalEvent) -> String {
                 .iter()
                 .map(|leg| {
                     let (departs, arrives) = times(leg);
-                    wire::LegTimes {
+                    Object(wire::LegTimes {
                         board: text(&leg.board),
                         off: None,
                         departs,
                         arrives,
-                    }
+                    })
                 })
                 .collect(),
         }),
@@ -100,24 +100,24 @@ pub fn to_line(event: &CanonicalEvent) -> String {
                     let station = |pick: fn((Station, Station)) -> Station| {
                         fare.segment.map(|segment| text(&pick(segment)))
                     };
-                    wire::Fare {
+                    Object(wire::Fare {
                         board: station(|(board, _)| board),
                         off: station(|(_, off)| off),
                         cabin: text(&fare.cabin),
                         class: fare.class.as_ref().map(text),
                         amount: text(&fare.price),
                         currency: text(&fare.price.currency),
-                    }
+                    })
                 })
                 .collect(),
         }),
         ProviderBody::Terms(terms) => line!(Terms {
             overbooking: terms
                 .iter()
-                .map(|(cabin, seats)| wire::Overbooking {
+                .map(|(cabin, seats)| Object(wire::Overbooking {
                     cabin: text(cabin),
                     seats: Count(i64::from(*seats)),
-                })
+                }))
                 .collect(),
         }),
         ProviderBody::Cancel | ProviderBody::Reinstate | ProviderBody::Withdraw => {
@@ -145,7 +145,7 @@ pub fn to_replace_end_line(replacement: &Replacement, events: Option<u64>) -> St
 fn mark(kind: &'static str, replacement: &Replacement, events: Option<Count>) -> String {
     json(&wire::Replace {
         r#type: Cow::Borrowed(kind),
-        source_version: version(replacement.version),
+        source_version: Object(version(replacement.version)),
         message_id: replacement.message_id.as_deref().map(Cow::Borrowed),
         carrier: replacement.scope.carrier.as_ref().map(text),
         from: text(&replacement.scope.from),
@@ -192,22 +192,26 @@ fn aircraft(code: [u8; 3]) -> Option<Text> {
     (code != [0; 3]).then(|| Cow::Owned(code.iter().map(|b| char::from(*b)).collect()))
 }
 
-fn cabins(plans: &[CabinPlan]) -> Vec<wire::Cabin<'static>> {
+fn cabins(plans: &[CabinPlan]) -> Vec<Object<wire::Cabin<'static>>> {
     let count = |n: u16| Count(i64::from(n));
     plans
         .iter()
-        .map(|plan| wire::Cabin {
-            cabin: text(&plan.cabin),
-            seats: plan.seats.map(count),
-            authorised: plan.authorised.map(count),
-            classes: plan
-                .classes
-                .iter()
-                .map(|class| wire::Class {
-                    class: text(&class.class),
-                    limit: class.limit.map(count),
-                })
-                .collect(),
+        .map(|plan| {
+            Object(wire::Cabin {
+                cabin: text(&plan.cabin),
+                seats: plan.seats.map(count),
+                authorised: plan.authorised.map(count),
+                classes: plan
+                    .classes
+                    .iter()
+                    .map(|class| {
+                        Object(wire::Class {
+                            class: text(&class.class),
+                            limit: class.limit.map(count),
+                        })
+                    })
+                    .collect(),
+            })
         })
         .collect()
 }

@@ -56,16 +56,16 @@ fn faults_of_json_are_told_with_their_place() {
     refused_line("{", Code::BadJson, "column 1");
     refused_line("not json", Code::BadJson, "not JSON at column 2");
     refused_line(
-        "{\"type\":\"cancel\"} x",
+        &format!("{{\"type\":\"cancel\",{COMMON}}} x"),
         Code::BadJson,
         "trailing characters",
     );
     refused_line(
         "[{\"type\":\"cancel\"}]",
         Code::BadType,
-        "expected one JSON object",
+        "expected a JSON object",
     );
-    refused_line("17", Code::BadType, "expected one JSON object");
+    refused_line("17", Code::BadType, "expected a JSON object");
     refused_line("{}", Code::MissingField, "missing field `type`");
     refused_line(
         "{\"type\":5}",
@@ -189,6 +189,12 @@ fn schedules_are_checked() {
             r#","legs":[]"#.to_owned(),
             Code::Inconsistent,
             "legs: 0 legs",
+        ),
+        (
+            r#","legs":[["EWR","IAH","2027-01-05T05:15","2027-01-05T08:19",null,null,[]]]"#
+                .to_owned(),
+            Code::BadType,
+            "legs[0]: invalid type: sequence, expected a JSON object",
         ),
         (
             with_leg(LEG),
@@ -325,6 +331,15 @@ fn odd_but_readable_schedules_are_taken_with_a_mark_and_a_warning() {
     let (marks, text) = take(&LEG.replace("2027-01-05", "2027-01-06"));
     assert_eq!(marks, 0);
     assert!(text.contains("departs on 2027-01-06"), "{text}");
+    // Told once, marked every time.
+    let line = format!(
+        "{{\"type\":\"schedule\",{COMMON},\"legs\":[{{{},\"cabins\":[]}}]}}\n",
+        LEG.replace("IAH", "QQQ")
+    );
+    let items = parse("canonical", line.repeat(3).as_bytes());
+    assert_eq!(warnings(&items).len(), 1);
+    let marks = events(&items).iter().map(|e| e.quality).collect::<Vec<_>>();
+    assert_eq!(marks, [quality::UNKNOWN_CODE; 3]);
     // A local time at a station that is unknown means nothing.
     let leg = LEG.replace("IAH", "QQQ").replace("-06:00", "");
     refused(

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use flightline_connectors::{
     Batch, Code, Options, Push, PushConfig, ReplacementClose, Source, format, nycflights13,
 };
-use flightline_ledger::{FlightCommand, FlightKey};
+use flightline_ledger::{Command, FlightCommand, FlightKey};
+
+use crate::support::gz;
 
 fn push(name: &str, bytes: &[u8], batch_items_max: usize) -> Vec<Batch> {
     let connector = format(name).unwrap().connector(&Options::new()).unwrap();
@@ -84,6 +86,10 @@ fn a_whole_replacement_closes_with_what_it_named() {
         cancel("UA3.2027-01-05.EWR"),
     ]);
     assert_eq!(rejects, [Code::UnknownField]);
+    assert!(
+        !closes[0].named.contains(&OUT.parse().unwrap()),
+        "out of scope"
+    );
     let [close] = &closes[..] else {
         panic!("{closes:?}")
     };
@@ -173,6 +179,50 @@ fn a_replacement_that_is_not_whole_closes_nothing() {
         assert_eq!(closes, [], "{what}");
         assert_eq!(rejects, codes, "{what}");
     }
+}
+
+#[test]
+fn flights_out_of_scope_are_taken_with_a_warning() {
+    let lines = [mark("begin", ""), cancel(IN), cancel(OUT), mark("end", "")];
+    let batches = push("canonical", lines.join("\n").as_bytes(), 100);
+    assert_eq!(batches[0].commands.len(), 2);
+    let warned: Vec<_> = batches[0]
+        .warnings
+        .iter()
+        .map(|w| (w.line, w.flight))
+        .collect();
+    assert_eq!(warned, [(3, Some(OUT.parse().unwrap()))]);
+}
+
+#[test]
+fn an_input_that_broke_off_says_so() {
+    let broke_off = |bytes: &[u8]| {
+        let batches = push("canonical", bytes, 100);
+        batches.into_iter().find_map(|batch| batch.broke_off)
+    };
+    let lines = [mark("begin", ""), cancel(IN)].join("\n");
+    assert_eq!(broke_off(lines.as_bytes()), None);
+    let cut = broke_off(&lines.as_bytes()[..lines.len() - 3]);
+    assert!(cut.unwrap().contains("is not whole"));
+    let cut = broke_off(&gz(lines.as_bytes())[..40]);
+    assert!(cut.unwrap().contains("ends too early"));
+}
+
+#[test]
+fn every_reject_can_be_kept_in_the_stream() {
+    let batches = push("canonical", b"garbage\ngarbage\n", 100);
+    let provider = "tester".parse().unwrap();
+    let [(a, one), (b, two)] = [0, 1].map(|n| batches[0].rejects[n].to_command(provider));
+    assert_ne!(a, b, "two lines are two faults");
+    let Command::FeedReject(one) = one else {
+        panic!("{one:?}")
+    };
+    assert_eq!(
+        (one.line, &*one.code, &one.raw[..]),
+        (1, "bad_json", &b"garbage"[..])
+    );
+    assert_eq!(one.message, "m");
+    assert_ne!(Command::FeedReject(one), two);
 }
 
 #[test]

@@ -1,18 +1,13 @@
 //! Table `flight`: what is said of a flight once.
 
-use flightline_ledger::view;
-
 use crate::image::Image;
-use crate::rows::{FlightRow, FlightStatus};
+use crate::rows::FlightRow;
 
 fn row(image: &Image) -> Option<FlightRow> {
     let head = image.head?;
     Some(FlightRow {
         flight: image.key,
-        status: match head.status {
-            view::FlightStatus::Scheduled => FlightStatus::Scheduled,
-            view::FlightStatus::Cancelled => FlightStatus::Cancelled,
-        },
+        status: head.status,
         owner: head.owner,
         operating: head.operating,
         quality: head.quality,

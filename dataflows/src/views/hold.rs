@@ -1,9 +1,9 @@
 //! Table `hold`: every hold of the flights that are not over, whatever became of it.
 
 use flightline_ledger::FlightKey;
-use flightline_ledger::view::{HoldState, HoldView};
+use flightline_ledger::view::HoldView;
 
-use crate::rows::{HoldRow, HoldStatus};
+use crate::rows::HoldRow;
 
 /// The row of a hold as it stands.
 pub(crate) fn row(partition: u32, flight: FlightKey, hold: &HoldView) -> HoldRow {
@@ -18,22 +18,11 @@ pub(crate) fn row(partition: u32, flight: FlightKey, hold: &HoldView) -> HoldRow
         board: hold.board,
         off: hold.off,
         seats: hold.seats,
-        status: status(hold.state),
+        status: hold.state,
         deadline_ms: hold.deadline_ms,
         price: hold.price,
         created_at_ms: hold.created_at_ms,
         changed_at_ms: hold.changed_at_ms,
         changed_offset: hold.changed_offset,
-    }
-}
-
-fn status(state: HoldState) -> HoldStatus {
-    match state {
-        HoldState::Held => HoldStatus::Held,
-        HoldState::Confirmed => HoldStatus::Confirmed,
-        HoldState::Released => HoldStatus::Released,
-        HoldState::Cancelled => HoldStatus::Cancelled,
-        HoldState::Expired => HoldStatus::Expired,
-        HoldState::Displaced => HoldStatus::Displaced,
     }
 }

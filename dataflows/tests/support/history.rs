@@ -134,19 +134,19 @@ impl Maker {
         let flight = self.dice.pick(&self.flights[from as usize / 2..]);
         let (flight, command) = match self.dice.below(100) {
             0..=24 => (flight, self.provider_event(flight)),
-            25..=66 => {
+            25..=60 => {
                 let hold = self.hold(flight);
                 self.holds.push((flight, id));
                 (flight, FlightCommand::Hold(hold))
             }
             _ if self.holds.is_empty() => (flight, FlightCommand::Confirm { hold: id }),
             n => {
-                let recent = self.holds.len().min(60) as u64;
+                let recent = self.holds.len().min(30) as u64;
                 let at = self.holds.len() - 1 - self.dice.below(recent) as usize;
                 let (flight, hold) = self.holds[at];
                 let command = match n {
-                    67..=82 => FlightCommand::Confirm { hold },
-                    83..=90 => FlightCommand::Release { hold },
+                    61..=88 => FlightCommand::Confirm { hold },
+                    89..=94 => FlightCommand::Release { hold },
                     _ => FlightCommand::Cancel { hold },
                 };
                 (flight, command)
@@ -302,8 +302,8 @@ impl Maker {
     fn cabins(&mut self) -> Vec<CabinPlan> {
         let mut cabins = vec![CabinPlan {
             cabin: "Y".parse().unwrap(),
-            seats: (!self.dice.one_in(8)).then(|| 4 + self.dice.below(14) as u16),
-            authorised: self.dice.one_in(3).then(|| self.dice.below(12) as u16),
+            seats: (!self.dice.one_in(8)).then(|| 1 + self.dice.below(20) as u16),
+            authorised: self.dice.one_in(4).then(|| self.dice.below(14) as u16),
             classes: Vec::new(),
         }];
         if self.dice.one_in(2) {

@@ -97,8 +97,9 @@ impl Ledger {
             }
             None => fetch(flight.holds.as_ptr().wrapping_add(flight.holds.len())),
         }
-        if let Some(provider) = flight.providers.first() {
-            fetch(provider);
+        let rows = flight.rows.as_ptr().cast::<[u8; 64]>();
+        for line in 0..(size_of_val(flight.rows.as_slice()) / 64).min(5) + 1 {
+            fetch(rows.wrapping_add(line));
         }
     }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::flight::{Flight, Found};
-use crate::inventory::{SegmentKey, Tally};
+use crate::book::{BookCabin, NO_BOUND, Provider, SegmentKey, Tally};
 use crate::ledger::Ledger;
 use crate::mix;
 use crate::record::NO_MEMO;
+use crate::shelf::{FLIGHT_SEATS_MAX, UNBOUND};
 use crate::view::HoldState;
 
 /// Seats counted from the holds alone, per bucket.
@@ -94,13 +95,31 @@ impl Flight {
         for aircraft in &self.aircraft {
             let place = (aircraft.leg, aircraft.cabin.letter());
             let used = recount.aircraft.get(&place).copied().unwrap_or(0);
-            assert_eq!(aircraft.used, used, "{key}: aircraft {place:?}");
+            let row = &self.rows[aircraft.row as usize];
+            assert_eq!(i64::from(row.used), used, "{key}: aircraft {place:?}");
+            let seats = aircraft.seats.map_or(UNBOUND, i32::from);
+            assert_eq!(row.bound, seats, "{key}: aircraft {place:?} bound");
+            let largest = self.largest_allowance(aircraft.cabin);
+            assert_eq!(row.allowance, largest, "{key}: aircraft {place:?} terms");
         }
         for (place, used) in &recount.aircraft {
             let mut places = self.aircraft.iter();
             let known = places.any(|a| (a.leg, a.cabin.letter()) == *place);
             assert!(known, "{key}: {used} seats in aircraft {place:?}, which has no record");
         }
+        let taking = self.holds.iter().filter(|h| h.state.takes_seats());
+        let seats: u32 = taking.map(|h| u32::from(h.seats)).sum();
+        assert_eq!(self.seats, seats, "{key}: seats in all");
+        assert!(seats <= FLIGHT_SEATS_MAX, "{key}: too many seats");
+        assert_eq!(self.is_codeshare, self.operating.is_some(), "{key}: codeshare");
+        assert_eq!(self.has_restrictions, !self.restricted.is_empty(), "{key}: restrictions");
+        assert_eq!(self.first_provider, self.providers[0].code, "{key}: first provider");
+        assert_eq!(self.departs_ms, self.legs[0].times.departs_s * 1000, "{key}: departure");
+        assert_eq!(self.segment(None, None), Some(self.whole), "{key}: whole");
+        let stations = (self.whole.board, self.whole.off);
+        let last = self.legs.len() - 1;
+        assert_eq!(stations, (self.legs[0].board, self.legs[last].off), "{key}: stations");
+        assert_eq!(usize::from(self.whole.last), last, "{key}: legs");
         if self.cancelled {
             assert_eq!(self.live, 0, "{key}: cancelled, and holds are live");
         }
@@ -129,6 +148,7 @@ impl Flight {
 
     fn check_providers(&self, recount: &Recount) {
         let key = self.key;
+        let mut rows = self.aircraft.len();
         for (provider_at, provider) in self.providers.iter().enumerate() {
             let code = provider.code;
             let index = provider_at as u32;
@@ -136,32 +156,9 @@ impl Flight {
             let mut places = provider.cabins.windows(2);
             let sorted = places.all(|p| (p[0].leg, p[0].cabin) < (p[1].leg, p[1].cabin));
             assert!(sorted, "{key} {code}: cabins out of order");
-            for (at, cabin) in provider.cabins.iter().enumerate() {
-                let (leg, letter) = (cabin.leg, cabin.cabin.letter());
-                let place = format!("{key} {code} leg {leg} cabin {}", cabin.cabin);
-                assert!(usize::from(leg) < self.legs.len(), "{place}: no such leg");
-                assert_eq!(provider.cabin_at(leg, cabin.cabin), Some(at), "{place}: index");
-                assert_eq!(cabin.allowance, provider.allowance(cabin.cabin), "{place}: terms");
-                let aircraft = &self.aircraft[cabin.aircraft as usize];
-                assert_eq!((aircraft.leg, aircraft.cabin), (leg, cabin.cabin), "{place}: link");
-                let bucket = recount.cabins.get(&(index, leg, letter));
-                assert_eq!(cabin.tally(), bucket.copied().unwrap_or_default(), "{place}: seats");
-                let class = |class: crate::codes::Class| {
-                    let bucket = (index, leg, letter, class.letter());
-                    recount.classes.get(&bucket).copied().unwrap_or_default()
-                };
-                assert_eq!(cabin.nest.len(), cabin.classes.len(), "{place}: nest");
-                let mut used = 0;
-                for (nested, seats) in cabin.nest.iter().zip(&cabin.classes).rev() {
-                    let name = nested.class;
-                    used += seats.tally.used();
-                    assert_eq!(seats.tally, class(name), "{place} class {name}: seats");
-                    assert_eq!(nested.used, used, "{place} class {name}: nested seats");
-                }
-                for (stray, tally) in &cabin.strays {
-                    assert_eq!(*tally, class(*stray), "{place} class {stray}: stray seats");
-                    assert!(cabin.class_at(*stray).is_none(), "{place} class {stray}: twice");
-                }
+            for cabin in &provider.cabins {
+                rows += 1 + cabin.nest.len() + cabin.strays.len();
+                self.check_cabin(index, provider, cabin, recount);
             }
             for (bucket, limit) in &provider.segments {
                 let tally = recount.segments.get(&(index, *bucket)).copied();
@@ -169,6 +166,9 @@ impl Flight {
                 assert_eq!(limit.tally, tally, "{key} {code} {bucket:?}: seats");
             }
         }
+        assert_eq!(self.rows.len(), rows, "{key}: rows");
+        let has_limits = self.providers.iter().any(|p| !p.segments.is_empty());
+        assert_eq!(self.has_limits, has_limits, "{key}: exact-segment limits");
         for ((provider, leg, cabin), tally) in &recount.cabins {
             let provider = &self.providers[*provider as usize];
             let known = provider
@@ -183,10 +183,65 @@ impl Flight {
             let known = cabins
                 .find(|c| (c.leg, c.cabin.letter()) == (*leg, *cabin))
                 .is_some_and(|c| {
-                    c.nest.iter().any(|n| n.class.letter() == *class)
-                        || c.strays.iter().any(|(stray, _)| stray.letter() == *class)
+                    let mut classes = c.nest.iter().chain(&c.strays);
+                    classes.any(|found| found.class.letter() == *class)
                 });
             assert!(known, "{key} {}: {tally:?} without a class", provider.code);
+        }
+    }
+
+    fn check_cabin(
+        &self,
+        provider_at: u32,
+        provider: &Provider,
+        cabin: &BookCabin,
+        recount: &Recount,
+    ) {
+        let (leg, letter) = (cabin.leg, cabin.cabin.letter());
+        let place = format!("{} {} leg {leg} cabin {}", self.key, provider.code, cabin.cabin);
+        let on_shelf = |bound: i64| i32::try_from(bound).unwrap_or(UNBOUND);
+        assert!(usize::from(leg) < self.legs.len(), "{place}: no such leg");
+        let at = self.row_of(provider_at, leg, cabin.cabin);
+        assert_eq!(at, Some(cabin.row as usize), "{place}: row");
+        let row = &self.rows[cabin.row as usize];
+        let allowance = provider.allowance(cabin.cabin);
+        assert_eq!(row.allowance, allowance, "{place}: terms");
+        let bound = match cabin.authorised {
+            NO_BOUND => NO_BOUND,
+            authorised => authorised + i64::from(allowance),
+        };
+        assert_eq!(row.bound, on_shelf(bound), "{place}: bound");
+        let mut aircraft = self.aircraft.iter();
+        let aircraft = aircraft.find(|a| (a.leg, a.cabin) == (leg, cabin.cabin));
+        let aircraft = aircraft.map(|a| a.row);
+        assert_eq!(aircraft, Some(u32::from(row.aircraft)), "{place}: aircraft");
+        let bucket = recount.cabins.get(&(provider_at, leg, letter));
+        let bucket = bucket.copied().unwrap_or_default();
+        let seats = |held: i32, sold: i32, acknowledged| Tally {
+            held: i64::from(held),
+            sold: i64::from(sold),
+            acknowledged,
+        };
+        let counted = seats(row.held, row.sold, cabin.acknowledged);
+        assert_eq!(counted, bucket, "{place}: seats");
+        assert_eq!(row.used, row.held + row.sold, "{place}: used");
+        assert_eq!(self.nest_of(cabin.row as usize).len(), cabin.nest.len(), "{place}: nest");
+        let mut used = 0;
+        let classes = cabin.strays.iter().rev().chain(cabin.nest.iter().rev());
+        for (i, class) in classes.enumerate() {
+            let name = class.class;
+            let row = &self.rows[class.row as usize];
+            let bucket = (provider_at, leg, letter, name.letter());
+            let bucket = recount.classes.get(&bucket).copied().unwrap_or_default();
+            let counted = seats(row.held, row.sold, class.acknowledged);
+            assert_eq!(counted, bucket, "{place} class {name}: seats");
+            if i >= cabin.strays.len() {
+                used += row.held + row.sold;
+                assert_eq!(row.used, used, "{place} class {name}: nested seats");
+                assert_eq!(row.bound, on_shelf(class.limit), "{place} class {name}: limit");
+            } else {
+                assert!(cabin.class_at(name).is_none(), "{place} class {name}: twice");
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::command::{LegTimes, SourceVersion};
 use crate::flight::Flight;
-use crate::inventory::{Provider, Report, Tally};
+use crate::book::{Provider, Report, Tally};
+use crate::shelf::Row;
 use crate::ledger::Ledger;
 use crate::mix::Fingerprint;
 use crate::outcome::{Outcome, Reason};
@@ -102,14 +103,21 @@ fn flight(print: &mut Fingerprint, flight: &Flight) {
     for cabin in aircraft {
         print.add(u64::from(cabin.leg) << 8 | u64::from(cabin.cabin.letter()));
         print.add_optional(cabin.seats.map(u64::from));
-        print.add_signed(cabin.used);
+        print.add_signed(i64::from(flight.rows[cabin.row as usize].used));
     }
     print.add(flight.providers.len() as u64);
-    flight.providers.iter().for_each(|one| provider(print, one));
+    for one in &flight.providers {
+        provider(print, one, &flight.rows);
+    }
     commands(print, flight);
 }
 
-fn provider(print: &mut Fingerprint, provider: &Provider) {
+fn row(print: &mut Fingerprint, row: &Row) {
+    print.add(u64::from(row.held as u32) << 32 | u64::from(row.sold as u32));
+    print.add(u64::from(row.used as u32));
+}
+
+fn provider(print: &mut Fingerprint, provider: &Provider, rows: &[Row]) {
     print.add_wide(u128::from_le_bytes(provider.code.bytes()));
     print.add(u64::from(provider.sells));
     for stored in [
@@ -129,14 +137,16 @@ fn provider(print: &mut Fingerprint, provider: &Provider) {
         print.add(u64::from(cabin.leg) << 16 | u64::from(cabin.cabin.letter()) << 8 | flags);
         print.add(cabin.status as u64);
         print.add_signed(cabin.authorised);
-        tally(print, &cabin.tally());
+        row(print, &rows[cabin.row as usize]);
+        print.add_signed(cabin.acknowledged);
         report(print, &cabin.report);
         print.add(cabin.nest.len() as u64);
-        for (nested, class) in cabin.nest.iter().zip(&cabin.classes) {
-            print.add(u64::from(nested.class.letter()) << 8 | u64::from(nested.is_floor));
-            print.add(nested.status as u64);
-            print.add_signed(nested.limit);
-            tally(print, &class.tally);
+        for class in &cabin.nest {
+            print.add(u64::from(class.class.letter()) << 8 | u64::from(class.is_floor));
+            print.add(class.status as u64);
+            print.add_signed(class.limit);
+            row(print, &rows[class.row as usize]);
+            print.add_signed(class.acknowledged);
             report(print, &class.report);
         }
     }

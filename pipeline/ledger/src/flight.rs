@@ -1,12 +1,13 @@
 //! The state of one flight.
 
-use crate::codes::{Cabin, Class, CommandId, FlightKey, ProviderCode, Station};
+use crate::book::{AircraftCabin, NO_BOUND, Provider, SegmentKey};
+use crate::codes::{Cabin, CommandId, FlightKey, ProviderCode, Station};
 use crate::index::Index;
-use crate::inventory::{AircraftCabin, NO_BOUND, Provider, Tally, for_each_limit};
 use crate::mix;
 use crate::observer::{FlightIx, HoldIx, Observer};
 use crate::outcome::Outcome;
 use crate::record::{Hold, Memo, NO_LEG, NO_MEMO, Origin, Segment, Take};
+use crate::shelf::{NO_ROW, Places, Row};
 use crate::view::{HoldState, LegView};
 
 /// One flight with its route, inventory, prices, holds, and every command it has decided.
@@ -16,20 +17,40 @@ use crate::view::{HoldState, LegView};
 #[derive(Clone)]
 #[repr(C, align(64))]
 pub struct Flight {
-    // What every command reads comes first.
+    // What every command reads comes first: four cache lines.
     pub(crate) key: FlightKey,
     pub(crate) ids: Index,
-    pub(crate) memos: Vec<Memo>,
-    pub(crate) holds: Vec<Hold>,
-    pub(crate) origins: Vec<Origin>,
-    pub(crate) providers: Vec<Provider>,
-    pub(crate) legs: Vec<LegView>,
-    pub(crate) aircraft: Vec<AircraftCabin>,
-    pub(crate) restricted: Vec<(Station, Station)>,
-    /// Holds that are live.
-    pub(crate) live: u32,
+    /// Departure of the first leg, Unix time in milliseconds.
+    pub(crate) departs_ms: i64,
+    /// All legs.
+    pub(crate) whole: Segment,
     pub(crate) cancelled: bool,
     pub(crate) retired: bool,
+    pub(crate) is_codeshare: bool,
+    pub(crate) has_restrictions: bool,
+    /// Some provider limits an exact segment.
+    pub(crate) has_limits: bool,
+    /// Some fare names its stations.
+    pub(crate) has_segment_fares: bool,
+
+    pub(crate) rows: Vec<Row>,
+    /// Code of `providers[0]`.
+    pub(crate) first_provider: ProviderCode,
+    /// Seats of live holds and sales, without a route too.
+    pub(crate) seats: u32,
+    /// Holds that are live.
+    pub(crate) live: u32,
+    pub(crate) holds: Vec<Hold>,
+
+    pub(crate) memos: Vec<Memo>,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) places: Places,
+
+    // What only some commands read.
+    pub(crate) legs: Vec<LegView>,
+    pub(crate) restricted: Vec<(Station, Station)>,
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) aircraft: Vec<AircraftCabin>,
     /// The authority by which the owner owns the flight.
     pub(crate) authority: u8,
     /// Index of the owner in `providers`.
@@ -80,16 +101,31 @@ impl Flight {
         Self {
             key,
             ids: Index::default(),
-            memos: Vec::new(),
-            holds: Vec::new(),
-            origins: Vec::new(),
-            providers: Vec::new(),
-            legs: Vec::new(),
-            aircraft: Vec::new(),
-            restricted: Vec::new(),
-            live: 0,
+            departs_ms: 0,
+            whole: Segment {
+                first: NO_LEG,
+                last: NO_LEG,
+                board: key.board,
+                off: key.board,
+            },
             cancelled: false,
             retired: false,
+            is_codeshare: false,
+            has_restrictions: false,
+            has_limits: false,
+            has_segment_fares: false,
+            rows: Vec::new(),
+            first_provider: ProviderCode::default(),
+            seats: 0,
+            live: 0,
+            holds: Vec::new(),
+            memos: Vec::new(),
+            origins: Vec::new(),
+            places: Places::default(),
+            legs: Vec::new(),
+            restricted: Vec::new(),
+            providers: Vec::new(),
+            aircraft: Vec::new(),
             authority: 0,
             owner: 0,
             operating: None,
@@ -132,36 +168,9 @@ impl Flight {
         self.origins.push(origin);
         self.ids.insert(hash, Found::Hold(at).value());
         self.live += 1;
-        self.count(
-            &take,
-            &Tally {
-                held: take.seats,
-                ..Tally::default()
-            },
-        );
+        self.seats += take.seats as u32;
+        self.count(&take, take.seats, 0);
         at
-    }
-
-    /// Counts seats in every bucket that a hold or sale uses, but its hold itself.
-    #[inline(always)]
-    pub(crate) fn count(&mut self, take: &Take, change: &Tally) {
-        let segment = take.segment;
-        if !segment.is_flown() {
-            return;
-        }
-        let provider = &mut self.providers[take.provider as usize];
-        let used = change.used();
-        for leg in segment.first..=segment.last {
-            let Some(at) = provider.cabin_at(leg, take.cabin) else {
-                unreachable!("seats are counted in a cabin that has no record");
-            };
-            let cabin = &mut provider.cabins[at];
-            cabin.count(take.class, change);
-            if used != 0 {
-                self.aircraft[cabin.aircraft as usize].used += used;
-            }
-        }
-        provider.count_segment(&segment, take.cabin, take.class, change);
     }
 
     /// Moves a hold to another state and counts its seats there.
@@ -179,60 +188,99 @@ impl Flight {
         hold.changed_offset = step.offset;
         hold.changed_at_ms = step.clock_ms;
         let take = hold.take();
-        let mut change = Tally::default();
+        let (mut held, mut sold) = (0, 0);
         match before {
             HoldState::Held => {
                 self.live -= 1;
-                change.held = -take.seats;
+                held = -take.seats;
             }
-            HoldState::Confirmed => {
-                change.sold = -take.seats;
-                if acknowledged != NO_MEMO {
-                    change.acknowledged = -take.seats;
-                }
-            }
+            HoldState::Confirmed => sold = -take.seats,
             _ => unreachable!("a hold came back to life"),
         }
         if state == HoldState::Confirmed {
-            change.sold += take.seats;
+            sold += take.seats;
+        } else {
+            self.seats -= take.seats as u32;
         }
-        self.count(&take, &change);
-        if change.acknowledged != 0 {
-            self.lower_bounds(&take, acknowledged);
+        self.count(&take, held, sold);
+        if acknowledged != NO_MEMO {
+            self.undo_acknowledged(&take, acknowledged);
         }
         step.observer.hold_changed(step.flight, at, Some(before));
     }
 
     /// An acknowledged sale is undone: counts that knew of it do not know that the seats are back.
     #[cold]
-    fn lower_bounds(&mut self, take: &Take, acknowledged: u32) {
+    fn undo_acknowledged(&mut self, take: &Take, acknowledged: u32) {
+        self.count_acknowledged(take, -take.seats);
         if !take.segment.is_flown() {
             return;
         }
-        let acknowledged_at = self.memos[acknowledged as usize].offset;
+        let at = self.memos[acknowledged as usize].offset;
+        let seats = i64::from(take.seats);
         let provider = &mut self.providers[take.provider as usize];
+        let rows = &mut self.rows;
         for leg in take.segment.first..=take.segment.last {
-            if let Some(at) = provider.cabin_at(leg, take.cabin) {
-                provider.cabins[at].lower_bounds(take.class, acknowledged_at, take.seats);
+            let Ok(cabin_at) = provider.cabin_at(leg, take.cabin) else {
+                unreachable!("a sale in a cabin that is not in the book");
+            };
+            let cabin = &mut provider.cabins[cabin_at];
+            if cabin.report.knew(at) && cabin.authorised != NO_BOUND {
+                cabin.authorised -= seats;
+                rows[cabin.row as usize].bound -= take.seats;
+            }
+            if let Some(last) = take.class.and_then(|class| cabin.class_at(class)) {
+                for class in &mut cabin.nest[..=last] {
+                    if class.report.knew(at) && class.limit != NO_BOUND {
+                        class.limit -= seats;
+                        rows[class.row as usize].bound -= take.seats;
+                    }
+                }
             }
         }
-        for_each_limit(
-            &mut provider.segments,
-            &take.segment,
-            take.cabin,
-            take.class,
-            |limit| {
-                let at = limit.report.remaining_at;
-                if limit.bound != NO_BOUND && at.is_some_and(|at| at > acknowledged_at) {
-                    limit.bound -= take.seats;
-                }
-            },
-        );
+        for key in SegmentKey::both(&take.segment, take.cabin, take.class) {
+            if let Some(limit) = provider.segments.get_mut(&key)
+                && limit.report.knew(at)
+                && limit.bound != NO_BOUND
+            {
+                limit.bound -= seats;
+            }
+        }
+    }
+
+    /// Counts acknowledged seats of a sale in every bucket that it uses.
+    pub(crate) fn count_acknowledged(&mut self, take: &Take, seats: i32) {
+        if !take.segment.is_flown() {
+            return;
+        }
+        let seats = i64::from(seats);
+        let provider = &mut self.providers[take.provider as usize];
+        for leg in take.segment.first..=take.segment.last {
+            if let Ok(at) = provider.cabin_at(leg, take.cabin) {
+                provider.cabins[at].acknowledge(take.class, seats);
+            }
+        }
+        for key in SegmentKey::both(&take.segment, take.cabin, take.class) {
+            if let Some(limit) = provider.segments.get_mut(&key) {
+                limit.tally.acknowledged += seats;
+            }
+        }
     }
 
     /// The segment between two stations; absent = from the first leg, to the last leg.
     #[inline(always)]
     pub(crate) fn segment(&self, board: Option<Station>, off: Option<Station>) -> Option<Segment> {
+        let whole = self.whole;
+        let from_first = board.is_none_or(|board| board == whole.board);
+        let to_last = off.is_none_or(|off| off == whole.off && whole.last == 0);
+        if from_first && to_last {
+            return Some(whole);
+        }
+        self.part(board, off)
+    }
+
+    #[inline(never)]
+    fn part(&self, board: Option<Station>, off: Option<Station>) -> Option<Segment> {
         let first = match board {
             None => 0,
             Some(board) => self.legs.iter().position(|leg| leg.board == board)?,
@@ -265,47 +313,47 @@ impl Flight {
     /// Does the segment have all legs?
     #[inline(always)]
     pub(crate) fn is_whole(&self, segment: &Segment) -> bool {
-        segment.first == 0 && usize::from(segment.last) + 1 == self.legs.len()
+        segment.first == 0 && segment.last == self.whole.last
+    }
+
+    /// Sets the legs, which are not none.
+    pub(crate) fn set_legs(&mut self, legs: Vec<LegView>) {
+        let last = legs.len() - 1;
+        self.whole = Segment {
+            first: 0,
+            last: last as u8,
+            board: legs[0].board,
+            off: legs[last].off,
+        };
+        self.departs_ms = legs[0].times.departs_s * 1000;
+        self.legs = legs;
     }
 
     #[inline(always)]
     pub(crate) fn provider_at(&self, code: ProviderCode) -> Option<usize> {
+        if code == self.first_provider && !self.providers.is_empty() {
+            return Some(0);
+        }
         self.providers
             .iter()
             .position(|provider| provider.code == code)
+    }
+
+    #[inline(always)]
+    pub(crate) fn code_of(&self, provider: u32) -> ProviderCode {
+        match provider {
+            0 => self.first_provider,
+            _ => self.providers[provider as usize].code,
+        }
     }
 
     /// Index of a provider, put on the flight when it is new there.
     pub(crate) fn provider_or_new(&mut self, code: ProviderCode) -> usize {
         self.provider_at(code).unwrap_or_else(|| {
             self.providers.push(Provider::new(code));
+            self.first_provider = self.providers[0].code;
             self.providers.len() - 1
         })
-    }
-
-    /// Makes sure that a provider has a record of the cabin, and gives its index. `known`: it has the
-    /// cabin, it is not only that sales use it.
-    pub(crate) fn cabin_or_new(
-        &mut self,
-        provider: usize,
-        leg: u8,
-        cabin: Cabin,
-        known: bool,
-    ) -> usize {
-        let (at, is_new) = self.providers[provider].cabin_or_new(leg, cabin, known);
-        if is_new {
-            let aircraft = self.aircraft_or_new(leg, cabin);
-            self.providers[provider].cabins[at].aircraft = aircraft as u32;
-        }
-        at
-    }
-
-    /// Makes sure that a provider has the class in a cabin that it has, and gives its index.
-    pub(crate) fn class_or_new(&mut self, provider: usize, cabin: usize, class: Class) -> usize {
-        let cabin = &mut self.providers[provider].cabins[cabin];
-        cabin
-            .class_at(class)
-            .unwrap_or_else(|| cabin.add_class(class, NO_BOUND))
     }
 
     /// Index of a leg's cabin in the aircraft, made when it is not there.
@@ -319,7 +367,7 @@ impl Flight {
             cabin,
             named: false,
             seats: None,
-            used: 0,
+            row: NO_ROW,
         });
         self.aircraft.len() - 1
     }
@@ -337,7 +385,7 @@ impl Flight {
         match found {
             Found::Hold(at) => {
                 let (hold, origin) = (&self.holds[at as usize], &self.origins[at as usize]);
-                let provider = self.providers[hold.provider as usize].code;
+                let provider = self.code_of(hold.provider);
                 let outcome = origin.outcome(hold, provider);
                 (origin.details, origin.offset, outcome)
             }

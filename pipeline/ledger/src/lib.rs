@@ -21,6 +21,7 @@ pub mod outcome;
 pub mod view;
 
 mod batch;
+mod book;
 mod check;
 mod details;
 mod digest;
@@ -28,7 +29,6 @@ mod event;
 mod expiry;
 mod flight;
 mod index;
-mod inventory;
 mod ledger;
 mod mix;
 mod observer;
@@ -36,6 +36,7 @@ mod prefetch;
 mod read;
 mod record;
 mod sale;
+mod shelf;
 
 pub use codes::{
     Cabin, Carrier, Class, CommandId, Currency, Date, FlightKey, Money, ProviderCode, Station,

@@ -3,10 +3,11 @@
 use crate::codes::{Cabin, Class, CommandId, FlightKey, ProviderCode, Station};
 use crate::command::SaleStatus;
 use crate::flight::Flight;
-use crate::inventory::{CabinSeats, NO_BOUND, Provider};
+use crate::book::{BookCabin, NO_BOUND, Provider};
 use crate::observer::HoldIx;
 use crate::record::{NO_MEMO, Segment};
 use crate::sale::{Supply, shown};
+use crate::shelf::Least;
 use crate::view::{
     AircraftLine, DriftLine, FlightStatus, HoldView, InventoryLine, LegView, OfferLine,
     ProviderView, Quote,
@@ -18,8 +19,8 @@ fn stated(bound: i64) -> Option<i64> {
 }
 
 /// Seats used beyond a bound.
-fn oversold(used: i64, bound: i64) -> i64 {
-    stated(bound).map_or(0, |bound| (used - bound.max(0)).max(0))
+fn oversold(used: i32, bound: Option<i64>) -> i64 {
+    bound.map_or(0, |bound| (i64::from(used) - bound.max(0)).max(0))
 }
 
 impl Flight {
@@ -84,15 +85,17 @@ impl Flight {
             .aircraft
             .iter()
             .filter(|cabin| cabin.named)
-            .map(|cabin| AircraftLine {
-                leg: cabin.leg,
-                cabin: cabin.cabin,
-                seats: cabin.seats,
-                used: cabin.used,
-                oversold: cabin.seats.map_or(0, |seats| {
-                    let bound = i64::from(seats) + self.largest_allowance(cabin.cabin);
-                    (cabin.used - bound).max(0)
-                }),
+            .map(|cabin| {
+                let used = self.rows[cabin.row as usize].used;
+                let allowance = i64::from(self.largest_allowance(cabin.cabin));
+                let bound = cabin.seats.map(|seats| i64::from(seats) + allowance);
+                AircraftLine {
+                    leg: cabin.leg,
+                    cabin: cabin.cabin,
+                    seats: cabin.seats,
+                    used: i64::from(used),
+                    oversold: oversold(used, bound),
+                }
             })
             .collect();
         lines.sort_by_key(|line| (line.leg, line.cabin));
@@ -118,40 +121,49 @@ impl Flight {
     /// Every bucket of seats on every leg: by provider as they came, leg, cabin, and within a cabin
     /// first the cabin itself, then its classes in nesting order.
     pub fn inventory(&self) -> impl Iterator<Item = InventoryLine> + '_ {
-        self.providers.iter().flat_map(move |provider| {
+        let providers = self.providers.iter().enumerate();
+        providers.flat_map(move |(at, provider)| {
             let cabins = provider.cabins.iter().filter(|cabin| cabin.known);
-            cabins.flat_map(move |cabin| self.cabin_lines(provider, cabin))
+            cabins.flat_map(move |cabin| self.cabin_lines(at as u32, provider, cabin))
         })
     }
 
     fn cabin_lines<'a>(
         &'a self,
+        at: u32,
         provider: &'a Provider,
-        cabin: &'a CabinSeats,
+        cabin: &'a BookCabin,
     ) -> impl Iterator<Item = InventoryLine> + 'a {
-        let line = move |class| InventoryLine {
-            provider: provider.code,
-            leg: cabin.leg,
-            cabin: cabin.cabin,
-            class,
-            authorised: stated(cabin.bound()),
-            held: cabin.held,
-            sold: cabin.sold,
-            available: self.available_on_leg(cabin, class).max(0),
-            oversold: oversold(cabin.used(), cabin.bound()),
-            status: cabin.status,
-            is_floor: cabin.is_floor,
+        let available = move |class| {
+            // The cabin and class are there: what is asked is only the least of the bounds.
+            let mut least = Least::<false>::NONE;
+            self.ask_leg(at, cabin.leg, cabin.cabin, class, &mut least);
+            least.seats.max(0)
         };
-        let classes = cabin.nest.iter().zip(&cabin.classes);
-        std::iter::once(line(None)).chain(classes.map(move |(nested, class)| InventoryLine {
-            authorised: stated(nested.limit),
-            held: class.tally.held,
-            sold: class.tally.sold,
-            oversold: oversold(nested.used, nested.limit),
-            status: nested.status,
-            is_floor: nested.is_floor,
-            ..line(Some(nested.class))
-        }))
+        let line = move |class, row: u32, bound, status, is_floor| {
+            let row = &self.rows[row as usize];
+            InventoryLine {
+                provider: provider.code,
+                leg: cabin.leg,
+                cabin: cabin.cabin,
+                class,
+                authorised: bound,
+                held: i64::from(row.held),
+                sold: i64::from(row.sold),
+                available: available(class),
+                oversold: oversold(row.used, bound),
+                status,
+                is_floor,
+            }
+        };
+        let allowance = i64::from(provider.allowance(cabin.cabin));
+        let bound = stated(cabin.authorised).map(|authorised| authorised + allowance);
+        let whole = line(None, cabin.row, bound, cabin.status, cabin.is_floor);
+        let classes = cabin.nest.iter().map(move |class| {
+            let name = Some(class.class);
+            line(name, class.row, stated(class.limit), class.status, class.is_floor)
+        });
+        std::iter::once(whole).chain(classes)
     }
 
     /// The segments that can be asked for and are not restricted, by first and last leg.
@@ -174,29 +186,24 @@ impl Flight {
     pub fn offers(&self) -> impl Iterator<Item = OfferLine> + '_ {
         let segments = self.segments().filter(|_| self.operating.is_none());
         segments.flat_map(move |segment| {
-            self.providers
-                .iter()
-                .flat_map(move |provider| self.offers_of(provider, segment))
+            let providers = self.providers.iter().enumerate();
+            providers.flat_map(move |(at, provider)| self.offers_of(at as u32, provider, segment))
         })
     }
 
     fn offers_of<'a>(
         &'a self,
+        at: u32,
         provider: &'a Provider,
         segment: Segment,
     ) -> impl Iterator<Item = OfferLine> + 'a {
-        let is_whole = self.is_whole(&segment);
-        let on_first = move |cabin: &&CabinSeats| cabin.known && cabin.leg == segment.first;
+        let on_first = move |cabin: &&BookCabin| cabin.known && cabin.leg == segment.first;
         let cabins = provider.cabins.iter().filter(on_first);
         cabins.flat_map(move |cabin| {
             let classes = cabin.nest.iter().map(|nested| Some(nested.class));
-            std::iter::once(None).chain(classes).filter_map(move |class| {
-                let price = provider.price(&segment, is_whole, cabin.cabin, class)?;
-                let seats = self.seats::<true>(provider, &segment, cabin.cabin, class);
-                let open = seats.supply == Supply::Open && !self.cancelled;
-                if matches!(seats.supply, Supply::UnknownCabin | Supply::UnknownClass) {
-                    return None;
-                }
+            let classes = std::iter::once(None).chain(classes);
+            classes.filter_map(move |class| {
+                let quote = self.quote_on(at, provider, &segment, cabin.cabin, class)?;
                 Some(OfferLine {
                     provider: provider.code,
                     board: segment.board,
@@ -205,17 +212,17 @@ impl Flight {
                     last_leg: segment.last,
                     cabin: cabin.cabin,
                     class,
-                    price,
-                    seats: if open { shown(seats.available) } else { 0 },
-                    seats_is_floor: open && seats.is_floor,
+                    price: quote.price?,
+                    seats: quote.available,
+                    seats_is_floor: quote.is_floor,
                 })
             })
         })
     }
 
     /// Seats and price that a request to this provider would find now, if it names a segment,
-    /// cabin and class that there are. Departure and statuses of the flight aside, 0 seats mean
-    /// that a hold would be refused.
+    /// cabin and class that there are. Whether the flight has departed, or is a codeshare's number,
+    /// aside: 0 seats mean that a hold would be refused.
     pub fn quote(
         &self,
         provider: ProviderCode,
@@ -225,17 +232,28 @@ impl Flight {
         class: Option<Class>,
     ) -> Option<Quote> {
         let segment = self.segment(board, off)?;
-        let provider = &self.providers[self.provider_at(provider)?];
-        let seats = self.seats::<true>(provider, &segment, cabin, class);
+        let at = self.provider_at(provider)?;
+        self.quote_on(at as u32, &self.providers[at], &segment, cabin, class)
+    }
+
+    fn quote_on(
+        &self,
+        at: u32,
+        provider: &Provider,
+        segment: &Segment,
+        cabin: Cabin,
+        class: Option<Class>,
+    ) -> Option<Quote> {
+        let seats = self.seats::<true>(at, segment, cabin, class);
         let open = match seats.supply {
             Supply::UnknownCabin | Supply::UnknownClass => return None,
             Supply::Closed => false,
-            Supply::Open => !self.cancelled && !self.is_restricted(&segment),
+            Supply::Open => !self.cancelled && !self.is_restricted(segment),
         };
         Some(Quote {
             available: if open { shown(seats.available) } else { 0 },
             is_floor: open && seats.is_floor,
-            price: provider.price(&segment, self.is_whole(&segment), cabin, class),
+            price: provider.price(segment, self.is_whole(segment), cabin, class),
         })
     }
 
@@ -271,8 +289,8 @@ impl Flight {
         self.providers.iter().flat_map(|provider| {
             let cabins = provider.cabins.iter().filter(|cabin| cabin.known);
             cabins.flat_map(|cabin| {
-                let classes = cabin.nest.iter().zip(&cabin.classes);
-                let classes = classes.map(|(n, class)| (Some(n.class), &class.report));
+                let classes = cabin.nest.iter();
+                let classes = classes.map(|class| (Some(class.class), &class.report));
                 let reports = std::iter::once((None, &cabin.report)).chain(classes);
                 reports.filter_map(|(class, report)| {
                     let drift = report.drift?;

@@ -36,7 +36,7 @@ pub(crate) struct Origin {
     pub(crate) details: u64,
     pub(crate) offset: u64,
     pub(crate) created_at_ms: i64,
-    price: PackedMoney,
+    pub(crate) price: PackedMoney,
 }
 
 /// A command that made no hold.
@@ -74,7 +74,7 @@ pub(crate) struct Take {
     pub(crate) segment: Segment,
     pub(crate) cabin: Cabin,
     pub(crate) class: Option<Class>,
-    pub(crate) seats: i64,
+    pub(crate) seats: i32,
 }
 
 impl Hold {
@@ -85,19 +85,19 @@ impl Hold {
             segment: self.segment,
             cabin: self.cabin,
             class: self.class,
-            seats: i64::from(self.seats),
+            seats: i32::from(self.seats),
         }
     }
 }
 
 impl Origin {
     #[inline(always)]
-    pub(crate) fn new(details: u64, offset: u64, created_at_ms: i64, price: Option<Money>) -> Self {
+    pub(crate) fn new(details: u64, offset: u64, created_at_ms: i64, price: PackedMoney) -> Self {
         Self {
             details,
             offset,
             created_at_ms,
-            price: PackedMoney::new(price),
+            price,
         }
     }
 
@@ -135,7 +135,7 @@ impl Memo {
 /// An optional price in 12 bytes.
 #[derive(Clone, Copy)]
 #[repr(C, packed(4))]
-struct PackedMoney {
+pub(crate) struct PackedMoney {
     minor: i64,
     currency: [u8; 3],
     exponent: u8,
@@ -145,7 +145,7 @@ impl PackedMoney {
     const NONE: u8 = u8::MAX;
 
     #[inline(always)]
-    fn new(money: Option<Money>) -> Self {
+    pub(crate) fn new(money: Option<Money>) -> Self {
         match money {
             None => Self {
                 minor: 0,
@@ -163,7 +163,8 @@ impl PackedMoney {
         }
     }
 
-    fn get(self) -> Option<Money> {
+    #[inline(always)]
+    pub(crate) fn get(self) -> Option<Money> {
         // The bytes came out of a currency; what cannot be is answered with no price, not a crash.
         let currency = Currency::from_bytes(self.currency).ok()?;
         (self.exponent != Self::NONE).then_some(Money {

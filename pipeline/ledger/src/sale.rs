@@ -1,13 +1,14 @@
 //! What clients ask for: hold, confirm, release, cancel. Rules: `docs/ledger.md`.
 
-use crate::codes::{Cabin, Class, CommandId, Money};
+use crate::book::{NO_BOUND, SegmentKey};
+use crate::codes::{Cabin, Class, CommandId};
 use crate::command::{HoldRequest, SaleStatus, Settings};
 use crate::expiry::Due;
 use crate::flight::{Flight, Step};
-use crate::inventory::{CabinSeats, NO_BOUND, Provider, SegmentKey};
 use crate::observer::Observer;
 use crate::outcome::{Outcome, Reason};
-use crate::record::{Hold, NO_MEMO, Origin, Segment};
+use crate::record::{Hold, NO_MEMO, Origin, PackedMoney, Segment};
+use crate::shelf::{FLIGHT_SEATS_MAX, Least, OnLeg};
 use crate::view::HoldState;
 
 /// What a provider has for a request.
@@ -19,21 +20,16 @@ pub(crate) enum Supply {
     Open,
 }
 
-/// A class in its nest on one leg.
-enum ClassStatus {
-    Open,
-    Closed,
-    Unknown,
-}
-
 /// Seats for a request, statuses aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Seats {
     pub(crate) supply: Supply,
     /// Signed; means something when the supply is closed or open.
     pub(crate) available: i64,
     /// Every bound that gives this number is a floor. Only worked out when asked for.
     pub(crate) is_floor: bool,
+    /// The row of the first leg that has the flight's price, when the supply is open.
+    price_row: usize,
 }
 
 /// What is shown outside: never below 0.
@@ -42,129 +38,84 @@ pub(crate) fn shown(available: i64) -> u16 {
     available.clamp(0, i64::from(u16::MAX)) as u16
 }
 
-/// The least of some bounds.
-struct Least<const FLOOR: bool> {
-    seats: i64,
-    is_floor: bool,
-}
-
-impl<const FLOOR: bool> Least<FLOOR> {
-    const NONE: Self = Self {
-        seats: i64::MAX,
-        is_floor: true,
-    };
-
-    #[inline(always)]
-    fn bound(&mut self, seats: i64, is_floor: bool) {
-        if FLOOR {
-            if seats < self.seats {
-                self.is_floor = is_floor;
-            } else if seats == self.seats {
-                self.is_floor &= is_floor;
-            }
-        }
-        self.seats = self.seats.min(seats);
-    }
-}
-
 impl Flight {
-    /// The bounds of one leg.
-    #[inline(always)]
-    fn seats_on_leg<const FLOOR: bool>(
-        &self,
-        seats: &CabinSeats,
-        class: Option<Class>,
-        least: &mut Least<FLOOR>,
-    ) -> ClassStatus {
-        let mut stated = false;
-        let mut status = ClassStatus::Open;
-        if seats.authorised != NO_BOUND {
-            stated = true;
-            least.bound(seats.bound() - seats.used(), seats.is_floor);
-        }
-        let aircraft = &self.aircraft[seats.aircraft as usize];
-        if let Some(physical) = aircraft.seats {
-            let bound = i64::from(physical) + i64::from(seats.allowance);
-            least.bound(bound - aircraft.used, false);
-        }
-        if let Some(class) = class {
-            status = ClassStatus::Unknown;
-            for nested in &seats.nest {
-                if nested.limit != NO_BOUND {
-                    stated = true;
-                    least.bound(nested.limit - nested.used, nested.is_floor);
-                }
-                if nested.class == class {
-                    status = match nested.status {
-                        SaleStatus::Open => ClassStatus::Open,
-                        _ => ClassStatus::Closed,
-                    };
-                    break;
-                }
-            }
-        }
-        if !stated {
-            least.bound(0, false);
-        }
-        status
-    }
-
-    /// Seats that a cabin, or a class in it, offers on its leg: exact segments and statuses aside.
-    pub(crate) fn available_on_leg(&self, seats: &CabinSeats, class: Option<Class>) -> i64 {
-        let mut least = Least::<false>::NONE;
-        self.seats_on_leg(seats, class, &mut least);
-        least.seats
-    }
-
     /// What a provider has on a segment in a cabin and class.
     #[inline(always)]
     pub(crate) fn seats<const FLOOR: bool>(
         &self,
-        provider: &Provider,
+        provider: u32,
         segment: &Segment,
         cabin: Cabin,
         class: Option<Class>,
     ) -> Seats {
         let mut least = Least::<FLOOR>::NONE;
-        let mut class_unknown = false;
-        let mut open = provider.sells;
+        let mut supply = Supply::Open;
+        let mut price_row = 0;
         for leg in segment.first..=segment.last {
-            let Some(seats) = provider.cabin(leg, cabin) else {
-                return Seats {
-                    supply: Supply::UnknownCabin,
-                    available: 0,
-                    is_floor: false,
-                };
-            };
-            open &= seats.status == SaleStatus::Open;
-            match self.seats_on_leg(seats, class, &mut least) {
-                ClassStatus::Open => {}
-                ClassStatus::Closed => open = false,
-                ClassStatus::Unknown => class_unknown = true,
+            match self.ask_leg(provider, leg, cabin, class, &mut least) {
+                OnLeg::UnknownCabin => {
+                    supply = Supply::UnknownCabin;
+                    break;
+                }
+                OnLeg::UnknownClass => supply = Supply::UnknownClass,
+                OnLeg::Closed if supply == Supply::Open => supply = Supply::Closed,
+                OnLeg::Open(row) if leg == segment.first => price_row = row,
+                OnLeg::Closed | OnLeg::Open(_) => {}
             }
         }
-        if !provider.segments.is_empty() {
-            let stations = Some((segment.board, segment.off));
-            let classes = [None, class];
-            let scopes = if class.is_some() { 2 } else { 1 };
-            for class in &classes[..scopes] {
-                let key = SegmentKey::new(stations, cabin, *class);
-                if let Some(limit) = provider.segments.get(&key) {
-                    open &= limit.status == SaleStatus::Open;
-                    if limit.bound != NO_BOUND {
-                        least.bound(limit.bound - limit.tally.used(), limit.is_floor);
-                    }
+        if self.has_limits {
+            self.ask_segment(provider, segment, cabin, class, &mut supply, &mut least);
+        }
+        Seats {
+            supply,
+            available: least.seats,
+            is_floor: FLOOR && least.is_floor && least.seats > 0,
+            price_row,
+        }
+    }
+
+    /// Takes the exact-segment limits into account for a request.
+    #[inline(never)]
+    fn ask_segment<const FLOOR: bool>(
+        &self,
+        provider: u32,
+        segment: &Segment,
+        cabin: Cabin,
+        class: Option<Class>,
+        supply: &mut Supply,
+        least: &mut Least<FLOOR>,
+    ) {
+        let segments = &self.providers[provider as usize].segments;
+        for key in SegmentKey::both(segment, cabin, class) {
+            if let Some(limit) = segments.get(&key) {
+                if limit.status != SaleStatus::Open && *supply == Supply::Open {
+                    *supply = Supply::Closed;
+                }
+                if limit.bound != NO_BOUND {
+                    least.bound(limit.bound - limit.tally.used(), limit.is_floor);
                 }
             }
         }
-        Seats {
-            supply: match (class_unknown, open) {
-                (true, _) => Supply::UnknownClass,
-                (false, true) => Supply::Open,
-                (false, false) => Supply::Closed,
-            },
-            available: least.seats,
-            is_floor: FLOOR && least.is_floor && least.seats > 0,
+    }
+
+    /// Price of a seat for a request that the provider has seats for.
+    #[inline(always)]
+    fn price(
+        &self,
+        provider: u32,
+        segment: &Segment,
+        cabin: Cabin,
+        class: Option<Class>,
+        seats: &Seats,
+    ) -> PackedMoney {
+        let is_whole = self.is_whole(segment);
+        if self.has_segment_fares {
+            let provider = &self.providers[provider as usize];
+            PackedMoney::new(provider.price(segment, is_whole, cabin, class))
+        } else if is_whole {
+            self.rows[seats.price_row].price
+        } else {
+            PackedMoney::new(None)
         }
     }
 
@@ -174,26 +125,22 @@ impl Flight {
         &self,
         request: &HoldRequest,
         segment: &Segment,
-    ) -> Result<(usize, Option<Money>), Reason> {
+    ) -> Result<(u32, PackedMoney), Reason> {
         let (cabin, class) = (request.cabin, request.class);
-        let is_whole = self.is_whole(segment);
-        let wanted = i64::from(request.seats);
-        match request.provider {
-            Some(code) => {
-                let at = self.provider_at(code).ok_or(Reason::UnknownProvider)?;
-                let provider = &self.providers[at];
-                let seats = self.seats::<false>(provider, segment, cabin, class);
-                match seats.supply {
-                    Supply::UnknownCabin => Err(Reason::UnknownCabin),
-                    Supply::UnknownClass => Err(Reason::UnknownClass),
-                    Supply::Closed => Err(Reason::Closed),
-                    Supply::Open if seats.available < wanted => Err(Reason::SoldOut {
-                        available: shown(seats.available),
-                    }),
-                    Supply::Open => Ok((at, provider.price(segment, is_whole, cabin, class))),
-                }
-            }
-            None => self.choose_cheapest(request, segment, is_whole),
+        let provider = match request.provider {
+            Some(code) => self.provider_at(code).ok_or(Reason::UnknownProvider)?,
+            None if self.providers.len() == 1 => 0,
+            None => return self.choose_cheapest(request, segment),
+        } as u32;
+        let seats = self.seats::<false>(provider, segment, cabin, class);
+        match seats.supply {
+            Supply::UnknownCabin => Err(Reason::UnknownCabin),
+            Supply::UnknownClass => Err(Reason::UnknownClass),
+            Supply::Closed => Err(Reason::Closed),
+            Supply::Open if seats.available < i64::from(request.seats) => Err(Reason::SoldOut {
+                available: shown(seats.available),
+            }),
+            Supply::Open => Ok((provider, self.price(provider, segment, cabin, class, &seats))),
         }
     }
 
@@ -202,17 +149,17 @@ impl Flight {
         &self,
         request: &HoldRequest,
         segment: &Segment,
-        is_whole: bool,
-    ) -> Result<(usize, Option<Money>), Reason> {
+    ) -> Result<(u32, PackedMoney), Reason> {
         let (cabin, class) = (request.cabin, request.class);
-        let rank = |price: &Option<Money>, provider: usize| {
+        let rank = |provider: u32, price: &PackedMoney| {
+            let price = price.get();
             let price = price.map(|price| (price.currency, price.exponent, price.minor));
-            (price.is_none(), price, self.providers[provider].code)
+            (price.is_none(), price, self.providers[provider as usize].code)
         };
-        let mut best: Option<(usize, Option<Money>)> = None;
+        let mut best: Option<(u32, PackedMoney)> = None;
         let mut most: Option<i64> = None;
         let (mut closed, mut class_unknown) = (false, false);
-        for (at, provider) in self.providers.iter().enumerate() {
+        for provider in 0..self.providers.len() as u32 {
             let seats = self.seats::<false>(provider, segment, cabin, class);
             match seats.supply {
                 Supply::UnknownCabin => {}
@@ -222,9 +169,9 @@ impl Flight {
                     most = most.max(Some(seats.available));
                 }
                 Supply::Open => {
-                    let price = provider.price(segment, is_whole, cabin, class);
-                    if best.is_none_or(|(b, p)| rank(&price, at) < rank(&p, b)) {
-                        best = Some((at, price));
+                    let price = self.price(provider, segment, cabin, class, &seats);
+                    if best.is_none_or(|(b, p)| rank(provider, &price) < rank(b, &p)) {
+                        best = Some((provider, price));
                     }
                 }
             }
@@ -246,7 +193,7 @@ impl Flight {
         request: &HoldRequest,
         settings: &Settings,
         clock_ms: i64,
-    ) -> Result<(Segment, usize, Option<Money>, u64), Reason> {
+    ) -> Result<(Segment, u32, PackedMoney, u64), Reason> {
         if request.seats == 0 || request.seats > HoldRequest::SEATS_MAX {
             return Err(Reason::InvalidSeats);
         }
@@ -254,7 +201,7 @@ impl Flight {
         if ttl_ms == 0 || ttl_ms > settings.hold_ttl_max_ms {
             return Err(Reason::InvalidTtl);
         }
-        if self.operating.is_some() {
+        if self.is_codeshare {
             return Err(Reason::NotOperating);
         }
         if self.cancelled {
@@ -263,16 +210,26 @@ impl Flight {
         let segment = self
             .segment(request.board, request.off)
             .ok_or(Reason::UnknownSegment)?;
-        if !self.restricted.is_empty() && self.is_restricted(&segment) {
+        if self.has_restrictions && self.is_restricted(&segment) {
             return Err(Reason::SegmentRestricted);
         }
-        let departs_ms = self.legs[usize::from(segment.first)].times.departs_s * 1000;
+        let departs_ms = if segment.first == 0 {
+            self.departs_ms
+        } else {
+            self.legs[usize::from(segment.first)].times.departs_s * 1000
+        };
         if clock_ms >= departs_ms.saturating_sub_unsigned(settings.close_before_departure_ms) {
             return Err(Reason::Departed);
         }
         let (provider, price) = self.choose(request, &segment)?;
-        if request.expected_price.is_some() && request.expected_price != price {
-            return Err(Reason::PriceChanged { now: price });
+        if self.seats + u32::from(request.seats) > FLIGHT_SEATS_MAX {
+            return Err(Reason::SoldOut { available: 0 });
+        }
+        if request.expected_price.is_some() {
+            let now = price.get();
+            if request.expected_price != now {
+                return Err(Reason::PriceChanged { now });
+            }
         }
         Ok((segment, provider, price, ttl_ms))
     }
@@ -301,7 +258,7 @@ impl Flight {
                 deadline_ms,
                 changed_offset: step.offset,
                 changed_at_ms: step.clock_ms,
-                provider: provider as u32,
+                provider,
                 acknowledged: NO_MEMO,
                 seats: request.seats,
                 state: HoldState::Held,
@@ -313,10 +270,10 @@ impl Flight {
         );
         step.observer.hold_changed(step.flight, at, None);
         let outcome = Outcome::Held {
-            provider: self.providers[provider].code,
+            provider: self.code_of(provider),
             seats: request.seats,
             deadline_ms,
-            price,
+            price: price.get(),
         };
         let due = Due {
             deadline_ms,

@@ -1,8 +1,9 @@
 //! What the embedded log costs, beside a plain file that is appended to and synced with the same
 //! bytes, in the same run.
 //!
-//! `cargo bench -p flightline-stream` runs all of it; `-- quick` runs it small. The log goes to the
-//! folder in `FLIGHTLINE_BENCH_DIR`, or to one in the target folder.
+//! `cargo bench -p flightline-stream` runs all of it, `-- codec`, `-- append` or `-- scan` a part, and
+//! `-- quick` runs small. The log goes to the folder in `FLIGHTLINE_BENCH_DIR`, or to one in the target
+//! folder.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -18,21 +19,30 @@ use flightline_stream::{
 const RECORD_BYTES: usize = 120;
 
 fn main() {
-    let quick = std::env::args().any(|a| a == "quick" || a == "--test");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let given = |name: &str| args.iter().any(|a| a == name);
+    let quick = given("quick") || given("--test");
+    let all = !["codec", "append", "scan"].into_iter().any(given);
     let dir = std::env::var_os("FLIGHTLINE_BENCH_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from)
         .join("stream-bench");
     let scale = if quick { 50 } else { 1 };
-    codec(1_000_000 / scale);
-    for round in 0..if quick { 1 } else { 3 } {
-        say(&format!("round {round}"));
-        for (group, records) in [(1, 4_000), (100, 1_000_000), (10_000, 10_000_000)] {
-            let records = (records / scale).max(group * 3);
-            durable(&dir, group, records);
-        }
-        open_loop(&dir, 2_000 / scale.min(4));
+    if all || given("codec") {
+        codec(1_000_000 / scale);
     }
-    scan(&dir, 10_000_000 / scale);
+    if all || given("append") {
+        for round in 0..if quick { 1 } else { 3 } {
+            say(&format!("round {round}"));
+            for (group, records) in [(1, 4_000), (100, 1_000_000), (10_000, 10_000_000)] {
+                let records = (records / scale).max(group * 3);
+                durable(&dir, group, records);
+            }
+            open_loop(&dir, 2_000 / scale.min(4));
+        }
+    }
+    if all || given("scan") {
+        scan(&dir, 10_000_000 / scale);
+    }
     let _ = fs::remove_dir_all(&dir);
 }
 
@@ -65,7 +75,7 @@ fn codec(n: usize) {
         ..Draft::new(CommandId(7), 1_800_000_000_000, &command)
     };
     let mut buffer = Vec::with_capacity(256);
-    let mut per = |name: &str, f: &mut dyn FnMut(u64)| {
+    let per = |name: &str, f: &mut dyn FnMut(u64)| {
         let mut best = f64::MAX;
         for _ in 0..5 {
             let start = Instant::now();

@@ -4,7 +4,7 @@ use super::{Aspects, Told, is_fresh, valid};
 use crate::codes::{Cabin, Class, ProviderCode};
 use crate::command::{Availability, Counts, Level, ProviderEvent};
 use crate::flight::Flight;
-use crate::inventory::{Drift, NO_BOUND, Report, SegmentKey, SegmentLimit, Tally};
+use crate::book::{Drift, NO_BOUND, Report, SegmentKey, SegmentLimit, Tally};
 use crate::outcome::Reason;
 use crate::record::Segment;
 use crate::view::HoldState;
@@ -68,7 +68,6 @@ impl Flight {
             for bucket in buckets {
                 self.set_bucket(at, bucket, event, report, step);
             }
-            self.displace_excess(step);
         }
         Ok(aspects)
     }
@@ -145,7 +144,7 @@ impl Flight {
                 let seats = provider.cabin(*leg, *cabin)?;
                 match class {
                     None => seats.report.version,
-                    Some(class) => seats.classes[seats.class_at(*class)?].report.version,
+                    Some(class) => seats.nest[seats.class_at(*class)?].report.version,
                 }
             }
         }
@@ -161,8 +160,9 @@ impl Flight {
     ) {
         match bucket {
             Bucket::Leg(leg, cabin, None) => {
-                let at = self.cabin_or_new(provider, leg, cabin, true);
-                let seats = &mut self.providers[provider].cabins[at];
+                let provider = &mut self.providers[provider];
+                let at = provider.cabin_or_new(leg, cabin, true);
+                let seats = &mut provider.cabins[at];
                 let (bound, counted) = (seats.authorised, seats.acknowledged);
                 seats.status = report.status;
                 if let Some(bound) =
@@ -173,13 +173,15 @@ impl Flight {
                 }
             }
             Bucket::Leg(leg, cabin, Some(class)) => {
-                let cabin = self.cabin_or_new(provider, leg, cabin, true);
-                let at = self.class_or_new(provider, cabin, class);
-                let seats = &mut self.providers[provider].cabins[cabin];
+                let provider = &mut self.providers[provider];
+                let at = provider.cabin_or_new(leg, cabin, true);
+                let seats = &mut provider.cabins[at];
+                let at = seats.class_or_new(class);
                 let counted = seats.acknowledged_from(at);
-                let (nested, stored) = (&mut seats.nest[at], &mut seats.classes[at].report);
+                let nested = &mut seats.nest[at];
                 nested.status = report.status;
-                if let Some(bound) = report_on(stored, event, report, nested.limit, counted, step)
+                if let Some(bound) =
+                    report_on(&mut nested.report, event, report, nested.limit, counted, step)
                 {
                     nested.limit = bound;
                     nested.is_floor = report.is_floor;

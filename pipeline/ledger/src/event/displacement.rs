@@ -1,13 +1,13 @@
 //! Capacity went below what is held: live holds lose their seats, newest first.
 
 use super::Told;
-use crate::codes::Cabin;
+use crate::book::{BookCabin, NO_BOUND, SegmentKey};
 use crate::flight::Flight;
-use crate::inventory::{NO_BOUND, SegmentKey};
 use crate::record::Hold;
+use crate::shelf::{Row, row_of_class};
 use crate::view::HoldState;
 
-/// Is a bucket used beyond its bound?
+/// Is an exact segment used beyond its limit?
 const fn exceeds(used: i64, bound: i64) -> bool {
     bound != NO_BOUND && used > if bound > 0 { bound } else { 0 }
 }
@@ -46,64 +46,42 @@ impl Flight {
     /// Does a live hold use some bucket beyond its bound? Answered without a look at the holds:
     /// sales alone may exceed a bound for long.
     fn has_excess(&self) -> bool {
+        let cabin_exceeds = |cabin: &BookCabin| {
+            let at = cabin.row as usize;
+            let (row, nest) = (&self.rows[at], self.nest_of(at));
+            let class_exceeds =
+                |i: usize| nest[i].exceeds() && nest[i..].iter().any(|class| class.held > 0);
+            row.held > 0
+                && (row.exceeds()
+                    || self.rows[usize::from(row.aircraft)].aircraft_exceeds()
+                    || (0..nest.len()).any(class_exceeds))
+        };
         self.providers.iter().any(|provider| {
-            provider.cabins.iter().any(|cabin| {
-                let classes = cabin.nest.iter().enumerate();
-                cabin.held > 0
-                    && (exceeds(cabin.used(), cabin.bound())
-                        || self.aircraft_exceeds(cabin.aircraft as usize)
-                        || classes.into_iter().any(|(at, nested)| {
-                            let held = |class: &crate::inventory::ClassSeats| class.tally.held > 0;
-                            exceeds(nested.used, nested.limit)
-                                && cabin.classes[at..].iter().any(held)
-                        }))
-            }) || provider
-                .segments
-                .values()
-                .any(|limit| limit.tally.held > 0 && exceeds(limit.tally.used(), limit.bound))
+            provider.cabins.iter().any(cabin_exceeds)
+                || provider.segments.values().any(|limit| {
+                    limit.tally.held > 0 && exceeds(limit.tally.used(), limit.bound)
+                })
         })
     }
 
     pub(crate) fn uses_excess(&self, hold: &Hold) -> bool {
-        let provider = &self.providers[hold.provider as usize];
         let on_leg = |leg: u8| {
-            let Some(at) = provider.cabin_at(leg, hold.cabin) else {
-                unreachable!("a live hold is in a cabin that has no record");
+            let Some(at) = self.row_of(hold.provider, leg, hold.cabin) else {
+                unreachable!("a live hold is in a cabin without a row");
             };
-            let cabin = &provider.cabins[at];
-            let classes = match hold.class.and_then(|class| cabin.class_at(class)) {
-                Some(at) => &cabin.nest[..=at],
-                None => &[],
-            };
-            exceeds(cabin.used(), cabin.bound())
-                || self.aircraft_exceeds(cabin.aircraft as usize)
-                || classes
-                    .iter()
-                    .any(|nested| exceeds(nested.used, nested.limit))
+            let row = &self.rows[at];
+            let nest = self.nest_of(at);
+            let last = hold.class.and_then(|class| row_of_class(nest, class));
+            row.exceeds()
+                || self.rows[usize::from(row.aircraft)].aircraft_exceeds()
+                || last.is_some_and(|last| nest[..=last].iter().any(Row::exceeds))
         };
-        let stations = Some((hold.segment.board, hold.segment.off));
-        let on_segment = |class| {
-            let key = SegmentKey::new(stations, hold.cabin, class);
-            let limit = provider.segments.get(&key);
+        let segments = &self.providers[hold.provider as usize].segments;
+        let on_segment = |key| {
+            let limit = segments.get(&key);
             limit.is_some_and(|limit| exceeds(limit.tally.used(), limit.bound))
         };
         (hold.segment.first..=hold.segment.last).any(on_leg)
-            || on_segment(None)
-            || (hold.class.is_some() && on_segment(hold.class))
-    }
-
-    fn aircraft_exceeds(&self, at: usize) -> bool {
-        let cabin = &self.aircraft[at];
-        cabin.seats.is_some_and(|seats| {
-            cabin.used > i64::from(seats)
-                && cabin.used > i64::from(seats) + self.largest_allowance(cabin.cabin)
-        })
-    }
-
-    /// The most that any provider may overbook the cabin by.
-    pub(crate) fn largest_allowance(&self, cabin: Cabin) -> i64 {
-        let providers = self.providers.iter();
-        let largest = providers.map(|provider| provider.allowance(cabin)).max();
-        largest.map_or(0, i64::from)
+            || SegmentKey::both(&hold.segment, hold.cabin, hold.class).any(on_segment)
     }
 }

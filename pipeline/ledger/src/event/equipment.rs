@@ -1,10 +1,10 @@
 //! The equipment aspect: what is in the aircraft, and what the provider may sell of it.
 
-use super::{Aspects, Told, is_fresh, valid};
+use super::{Aspects, is_fresh, valid};
 use crate::codes::Class;
 use crate::command::{CabinPlan, ClassPlan, Equipment, ProviderEvent, SourceVersion};
 use crate::flight::Flight;
-use crate::inventory::{CabinSeats, ClassSeats, NO_BOUND, Nested, Report};
+use crate::book::{BookCabin, NO_BOUND, Report};
 use crate::outcome::Reason;
 
 /// The bound that a plan gives a bucket, if it may. `otherwise`: the bound when nothing is stated
@@ -30,7 +30,7 @@ fn planned(
     Some(bound)
 }
 
-impl CabinSeats {
+impl BookCabin {
     /// The cabin is not named any more.
     fn close(&mut self) {
         self.authorised = 0;
@@ -53,17 +53,14 @@ impl CabinSeats {
     /// The classes named become the nest, the others follow without seats.
     fn plan_classes(&mut self, plans: &[ClassPlan], version: SourceVersion) {
         for plan in plans {
-            if self.class_at(plan.class).is_none() {
-                self.add_class(plan.class, NO_BOUND);
-            }
+            self.class_or_new(plan.class);
         }
         let rank = |class: Class| plans.iter().position(|plan| plan.class == class);
-        let mut nest: Vec<(Nested, ClassSeats)> =
-            self.nest.drain(..).zip(self.classes.drain(..)).collect();
         // Stable: those that are not named keep their order.
-        nest.sort_by_key(|(nested, _)| rank(nested.class).unwrap_or(usize::MAX));
-        for (nested, class) in &mut nest {
-            let bound = match rank(nested.class) {
+        self.nest
+            .sort_by_key(|class| rank(class.class).unwrap_or(usize::MAX));
+        for class in &mut self.nest {
+            let bound = match rank(class.class) {
                 Some(at) => planned(&mut class.report, version, plans[at].limit, NO_BOUND),
                 None => {
                     class.report.remaining_at = None;
@@ -71,12 +68,10 @@ impl CabinSeats {
                 }
             };
             if let Some(bound) = bound {
-                nested.limit = bound;
-                nested.is_floor = false;
+                class.limit = bound;
+                class.is_floor = false;
             }
         }
-        (self.nest, self.classes) = nest.into_iter().unzip();
-        self.sum_nest();
     }
 }
 
@@ -85,7 +80,6 @@ impl Flight {
         &mut self,
         event: &ProviderEvent,
         equipment: &Equipment,
-        step: &mut Told<'_>,
     ) -> Result<Aspects, Reason> {
         let legs = match equipment.board {
             None => 0..self.legs.len(),
@@ -112,7 +106,6 @@ impl Flight {
                     self.legs[leg].aircraft = equipment.aircraft;
                 }
             }
-            self.displace_excess(step);
         }
         Ok(aspects)
     }
@@ -144,8 +137,9 @@ impl Flight {
             }
         }
         for plan in plans {
-            let at = self.cabin_or_new(provider, leg, plan.cabin, true);
-            self.providers[provider].cabins[at].plan(plan, version);
+            let provider = &mut self.providers[provider];
+            let at = provider.cabin_or_new(leg, plan.cabin, true);
+            provider.cabins[at].plan(plan, version);
         }
     }
 }

@@ -8,10 +8,10 @@ mod route;
 mod schedule;
 mod valid;
 
-use crate::codes::{CommandId, FlightKey};
+use crate::codes::{Cabin, CommandId, FlightKey};
 use crate::command::{Fare, LegTimes, ProviderBody, ProviderEvent, SourceVersion};
 use crate::flight::{Flight, Step};
-use crate::inventory::{PricedFare, SegmentKey, Tally};
+use crate::book::{PricedFare, SegmentKey};
 use crate::observer::Observer;
 use crate::outcome::{Outcome, Reason};
 use crate::record::NO_MEMO;
@@ -70,21 +70,30 @@ impl Flight {
         let aspects = match &event.body {
             ProviderBody::Schedule(plan) => self.hear_schedule(event, plan, step),
             ProviderBody::TimeChange(times) => self.hear_times(event, times),
-            ProviderBody::Equipment(equipment) => self.hear_equipment(event, equipment, step),
+            ProviderBody::Equipment(equipment) => self.hear_equipment(event, equipment),
             ProviderBody::Availability(report) => self.hear_availability(event, report, step),
             ProviderBody::Fares(fares) => self.hear_fares(event, fares),
-            ProviderBody::Terms(terms) => self.hear_terms(event, terms, step),
+            ProviderBody::Terms(terms) => self.hear_terms(event, terms),
             ProviderBody::Cancel | ProviderBody::Withdraw => self.hear_status(event, false, step),
             ProviderBody::Reinstate => self.hear_status(event, true, step),
             ProviderBody::Acknowledge(ids) => Ok(self.hear_acknowledgement(event, ids)),
         };
-        match aspects {
-            Err(reason) => Outcome::Refused(reason),
-            Ok(Aspects { applied: 0, .. }) => Outcome::Stale,
-            Ok(aspects) => Outcome::Accepted {
-                displaced: live - self.live,
-                partly_stale: aspects.stale > 0,
-            },
+        let aspects = match aspects {
+            Err(reason) => return Outcome::Refused(reason),
+            Ok(Aspects { applied: 0, .. }) => return Outcome::Stale,
+            Ok(aspects) => aspects,
+        };
+        self.stock();
+        if let ProviderBody::Schedule(_)
+        | ProviderBody::Equipment(_)
+        | ProviderBody::Availability(_)
+        | ProviderBody::Terms(_) = event.body
+        {
+            self.displace_excess(step);
+        }
+        Outcome::Accepted {
+            displaced: live - self.live,
+            partly_stale: aspects.stale > 0,
         }
     }
 
@@ -106,7 +115,7 @@ impl Flight {
         let mut aspects = Aspects::default();
         if aspects.note(is_fresh(owner.timing, event.version)) {
             owner.timing = Some(event.version);
-            self.legs = legs;
+            self.set_legs(legs);
         }
         Ok(aspects)
     }
@@ -138,7 +147,6 @@ impl Flight {
                     version: event.version,
                 };
                 provider.fares.insert(key, fare_now);
-                provider.segment_fares |= fare.segment.is_some();
             }
         }
         Ok(aspects)
@@ -147,8 +155,7 @@ impl Flight {
     fn hear_terms(
         &mut self,
         event: &ProviderEvent,
-        terms: &[(crate::codes::Cabin, u16)],
-        step: &mut Told<'_>,
+        terms: &[(Cabin, u16)],
     ) -> Result<Aspects, Reason> {
         if !valid::terms(terms) {
             return Err(Reason::InvalidEvent);
@@ -160,8 +167,8 @@ impl Flight {
             let at = self.provider_or_new(event.provider);
             let provider = &mut self.providers[at];
             provider.terms = Some(event.version);
-            provider.set_allowances(terms);
-            self.displace_excess(step);
+            provider.allowances = terms.to_vec();
+            provider.allowances.sort_unstable();
         }
         Ok(aspects)
     }
@@ -219,11 +226,7 @@ impl Flight {
             }
             hold.acknowledged = mark;
             let take = hold.take();
-            let change = Tally {
-                acknowledged: take.seats,
-                ..Tally::default()
-            };
-            self.count(&take, &change);
+            self.count_acknowledged(&take, take.seats);
         }
         Aspects {
             applied: 1,

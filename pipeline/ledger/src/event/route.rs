@@ -2,8 +2,9 @@
 
 use super::Told;
 use crate::flight::Flight;
-use crate::inventory::{SegmentKey, Tally};
+use crate::book::{SegmentKey, Tally};
 use crate::record::NO_MEMO;
+use crate::shelf::NO_ROW;
 use crate::view::{HoldState, LegView};
 
 /// For every old leg the new one that takes its inventory over: the n-th with the same stations.
@@ -24,34 +25,34 @@ impl Flight {
     /// Puts the flight on new legs, all providers' inventory and all holds with it.
     pub(super) fn reroute(&mut self, legs: Vec<LegView>, step: &mut Told<'_>) {
         let successors = successors(&self.legs, &legs);
-        self.legs = legs;
+        self.set_legs(legs);
 
-        // Cabins that nobody named are made again where sales use them.
+        // What is only there because sales use it is made again where they still do.
         self.aircraft.retain_mut(|cabin| {
-            cabin.used = 0;
+            cabin.row = NO_ROW;
             let successor = successors[usize::from(cabin.leg)];
             cabin.leg = successor.unwrap_or(cabin.leg);
             successor.is_some() && cabin.named
         });
         for at in 0..self.providers.len() {
-            let provider = &mut self.providers[at];
-            provider.cabins.retain_mut(|cabin| {
-                cabin.clear_tallies();
+            let cabins = &mut self.providers[at].cabins;
+            cabins.retain_mut(|cabin| {
+                cabin.forget_counts();
                 let successor = successors[usize::from(cabin.leg)];
                 cabin.leg = successor.unwrap_or(cabin.leg);
                 successor.is_some() && cabin.known
             });
-            provider.cabins.sort_by_key(|cabin| (cabin.leg, cabin.cabin));
-            provider.index_cabins();
+            cabins.sort_by_key(|cabin| (cabin.leg, cabin.cabin));
             self.keep_segments(at);
-            for cabin in 0..self.providers[at].cabins.len() {
-                let seats = &self.providers[at].cabins[cabin];
-                let aircraft = self.aircraft_or_new(seats.leg, seats.cabin);
-                self.providers[at].cabins[cabin].aircraft = aircraft as u32;
-            }
         }
         for at in (0..self.holds.len() as u32).rev() {
             self.put_on_route(at, step);
+        }
+
+        self.rows.clear();
+        self.stock();
+        for at in 0..self.holds.len() {
+            self.count_anew(at);
         }
     }
 
@@ -69,40 +70,47 @@ impl Flight {
             .values_mut()
             .for_each(|limit| limit.tally = Tally::default());
         let provider = &mut self.providers[provider];
-        provider.segment_fares = fares.keys().any(|key| key.stations().is_some());
         provider.fares = fares;
         provider.segments = segments;
     }
 
-    /// Finds a hold's or sale's legs anew by its stations, and counts its seats there.
+    /// Finds a hold's or sale's legs anew by its stations, and makes room for it there.
     fn put_on_route(&mut self, at: u32, step: &mut Told<'_>) {
         let hold = &self.holds[at as usize];
-        let state = hold.state;
+        let (state, stations) = (hold.state, (hold.segment.board, hold.segment.off));
         if !state.takes_seats() {
             return;
         }
-        let segment = self.segment_between(hold.segment.board, hold.segment.off);
-        let hold = &mut self.holds[at as usize];
-        hold.segment = segment;
-        if !segment.is_flown() {
-            if state == HoldState::Held {
-                self.settle(at, HoldState::Displaced, step);
+        let segment = self.segment_between(stations.0, stations.1);
+        self.holds[at as usize].segment = segment;
+        if segment.is_flown() {
+            let take = self.holds[at as usize].take();
+            let provider = &mut self.providers[take.provider as usize];
+            for leg in segment.first..=segment.last {
+                let cabin = provider.cabin_or_new(leg, take.cabin, false);
+                if let Some(class) = take.class {
+                    provider.cabins[cabin].allow_stray(class);
+                }
             }
-            return;
+        } else if state == HoldState::Held {
+            self.settle(at, HoldState::Displaced, step);
         }
+    }
+
+    /// Counts a hold or sale on a shelf that was emptied.
+    fn count_anew(&mut self, at: usize) {
+        let hold = &self.holds[at];
         let take = hold.take();
         let is_acknowledged = hold.acknowledged != NO_MEMO;
-        let mut change = Tally::default();
-        match state {
-            HoldState::Held => change.held = take.seats,
-            _ => change.sold = take.seats,
+        match hold.state {
+            HoldState::Held => self.count(&take, take.seats, 0),
+            HoldState::Confirmed => {
+                self.count(&take, 0, take.seats);
+                if is_acknowledged {
+                    self.count_acknowledged(&take, take.seats);
+                }
+            }
+            _ => {}
         }
-        if is_acknowledged {
-            change.acknowledged = take.seats;
-        }
-        for leg in segment.first..=segment.last {
-            self.cabin_or_new(take.provider as usize, leg, take.cabin, false);
-        }
-        self.count(&take, &change);
     }
 }

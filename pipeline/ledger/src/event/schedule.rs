@@ -85,7 +85,6 @@ impl Flight {
                 self.displace_all(None, step);
             }
         }
-        self.displace_excess(step);
         Ok(aspects)
     }
 
@@ -94,13 +93,16 @@ impl Flight {
         if reroutes {
             self.reroute(plan.legs.iter().map(leg_view).collect(), step);
         } else {
-            for (leg, planned) in self.legs.iter_mut().zip(&plan.legs) {
-                let aircraft = leg.aircraft;
-                *leg = leg_view(planned);
-                leg.aircraft = aircraft;
-            }
+            let legs = self.legs.iter().zip(&plan.legs);
+            let with_times = |(leg, planned): (&LegView, _)| LegView {
+                aircraft: leg.aircraft,
+                ..leg_view(planned)
+            };
+            self.set_legs(legs.map(with_times).collect());
         }
         self.restricted.clone_from(&plan.restricted);
+        self.has_restrictions = !plan.restricted.is_empty();
         self.operating = plan.operating;
+        self.is_codeshare = plan.operating.is_some();
     }
 }

@@ -11,7 +11,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::config::EmbeddedConfig;
-use super::preflight::{is_created, sync_folder};
+use super::preflight::{is_created, sync_folder, used_len};
 use crate::error::StreamError;
 
 const FORMAT: &str = "flightline stream, format 1";
@@ -199,7 +199,7 @@ fn remove_unfinished(data: &Path) -> Result<(), StreamError> {
     }
     let journal = data.join("0.jnl");
     match fs::read(&journal) {
-        Ok(bytes) if bytes.iter().any(|b| *b != 0) => {
+        Ok(bytes) if used_len(&bytes) > 0 => {
             return Err(StreamError::NotALog {
                 path: data.to_owned(),
                 what: "its version file is missing although it holds records: restore the folder \

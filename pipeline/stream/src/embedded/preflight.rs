@@ -39,7 +39,12 @@ pub(super) struct Preflight {
     pub(super) salvaged: Option<Bytes>,
     /// Bytes that were cut off.
     pub(super) torn_bytes: u64,
+    /// The library's sequence number of the last batch.
+    sequence: Option<u64>,
 }
+
+/// The library counts batches, and little else: more than this between two is damage.
+const SEQUENCE_STEP_MAX: u64 = 1 << 24;
 
 /// Has the library finished creating its folder?
 pub(super) fn is_created(folder: &Path) -> Result<bool, StreamError> {
@@ -64,7 +69,8 @@ pub(super) fn check(folder: &Path) -> Result<Preflight, StreamError> {
     let mut seen = Preflight::default();
     let mut torn: Option<Torn> = None;
     for path in journals(folder)? {
-        let bytes = fs::read(&path).map_err(|e| StreamError::from_io("reading", &path, e))?;
+        let mut bytes = fs::read(&path).map_err(|e| StreamError::from_io("reading", &path, e))?;
+        bytes.truncate(used_len(&bytes));
         if torn.is_none() {
             torn = walk(&path, &bytes, &mut seen)?;
         } else if let (Some(torn), Some(found)) = (&torn, first_group(&bytes)) {
@@ -93,6 +99,20 @@ fn journals(folder: &Path) -> Result<Vec<PathBuf>, StreamError> {
     }
     found.sort_unstable();
     Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The length without the zeros at the end. (No whole batch ends with one.)
+pub(super) fn used_len(bytes: &[u8]) -> usize {
+    const PAGE: usize = 4096;
+    let mut len = bytes.len();
+    while len >= PAGE && bytes[len - PAGE..len] == [0; PAGE] {
+        len -= PAGE;
+    }
+    let page = len.saturating_sub(PAGE);
+    bytes[page..len]
+        .iter()
+        .rposition(|b| *b != 0)
+        .map_or(page, |at| page + at + 1)
 }
 
 struct Torn {
@@ -141,7 +161,19 @@ impl Torn {
 /// Goes over the batches of one journal, up to the first that is not whole.
 fn walk(path: &Path, bytes: &[u8], seen: &mut Preflight) -> Result<Option<Torn>, StreamError> {
     let mut at = 0;
-    while let Some((len, group)) = batch(&bytes[at..]) {
+    while let Some(Batch {
+        len,
+        sequence,
+        group,
+    }) = batch(&bytes[at..])
+    {
+        // The library's checksum leaves its own sequence number out, and what is below that of its
+        // tables is skipped: so it must at least grow, and in small steps.
+        let step = seen.sequence.map_or(1, |last| sequence.wrapping_sub(last));
+        if step == 0 || step > SEQUENCE_STEP_MAX {
+            break;
+        }
+        seen.sequence = Some(sequence);
         if let Some(number) = group {
             let first = seen.groups.map_or(number, |(first, _)| first);
             if let Some((_, last)) = seen.groups
@@ -159,8 +191,8 @@ fn walk(path: &Path, bytes: &[u8], seen: &mut Preflight) -> Result<Option<Torn>,
         }
         at += len;
     }
-    let rest = &bytes[at..];
-    if rest.iter().all(|b| *b == 0) {
+    let rest = &bytes[at.min(bytes.len())..];
+    if rest.is_empty() {
         return Ok(None);
     }
     let torn = Torn {
@@ -203,17 +235,26 @@ fn first_group(bytes: &[u8]) -> Option<(u64, (usize, usize))> {
 }
 
 fn find(bytes: &[u8], what: &[u8; 4]) -> Option<usize> {
-    bytes.array_windows::<4>().position(|window| window == what)
+    bytes.windows(4).position(|window| window == what)
 }
 
-/// A whole batch at the start of the bytes: its length, and the number of the group in it.
-fn batch(bytes: &[u8]) -> Option<(usize, Option<u64>)> {
+struct Batch {
+    /// In bytes.
+    len: usize,
+    /// The library's own number.
+    sequence: u64,
+    /// The number of the group in it.
+    group: Option<u64>,
+}
+
+/// The whole batch at the start of the bytes.
+fn batch(bytes: &[u8]) -> Option<Batch> {
     let mut cursor = Cursor { bytes, at: 0 };
     if cursor.byte()? != 1 {
         return None;
     }
     let count = cursor.u32()?;
-    cursor.skip(8)?;
+    let sequence = u64::from_le_bytes(cursor.array()?);
     let items_at = cursor.at;
     let mut group = None;
     for _ in 0..count {
@@ -249,7 +290,11 @@ fn batch(bytes: &[u8]) -> Option<(usize, Option<u64>)> {
     if cursor.byte()? != 3 || cursor.array()? != xxh3_64(items).to_le_bytes() {
         return None;
     }
-    (cursor.array()? == VERSION_FILE).then_some((cursor.at, group))
+    (cursor.array()? == VERSION_FILE).then_some(Batch {
+        len: cursor.at,
+        sequence,
+        group,
+    })
 }
 
 struct Cursor<'a> {

@@ -1,0 +1,258 @@
+//! What the HTTP layer needs of a replica. The runtime implements it; nothing here knows how.
+
+use std::sync::Arc;
+
+use flightline_ledger::{Command, CommandId, Decision, FlightKey, ProviderCode};
+use flightline_sinks::serving::Serving;
+use tokio::sync::oneshot;
+
+/// A command on its way into the stream.
+#[derive(Clone, Debug)]
+pub struct Submit {
+    /// Identity of the command.
+    pub id: CommandId,
+    /// What is asked.
+    pub command: Command,
+    /// The client's or provider's own name for it, kept for people: at most 200 bytes.
+    pub ref_text: Option<Box<str>>,
+    /// Who asks: the name of a token or a provider, at most 64 bytes.
+    pub actor: Option<Box<str>>,
+}
+
+/// Where a command landed and what was decided. It is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The partition of its stream.
+    pub partition: u32,
+    /// The decision, with its offset.
+    pub decision: Decision,
+}
+
+/// Why a command was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The bounded queue in front of the stream is full: nothing was appended, try again.
+    #[error("too many requests are waiting; try again in {retry_after_ms} ms")]
+    Overloaded {
+        /// When to try again, milliseconds from now.
+        retry_after_ms: u64,
+    },
+    /// The id names a hold of another flight already. Nothing was appended.
+    #[error("the id is in use for a hold on {flight}")]
+    IdInUse {
+        /// That flight.
+        flight: FlightKey,
+    },
+    /// The replica is shutting down, or its stream cannot be written any more. Nothing was
+    /// appended, as far as is known; asking again with the same id is safe.
+    #[error("the replica takes no commands: {why}")]
+    Unavailable {
+        /// What happened, for people.
+        why: Arc<str>,
+    },
+}
+
+/// Commands and decisions of one flight, in stream order: what `history` and `explain` show.
+#[derive(Clone, Debug)]
+pub struct HistoryEntry {
+    /// The record.
+    pub record: flightline_dataflows::changelog::Record,
+    /// What was decided.
+    pub decision: Decision,
+    /// Ids of holds that changed state in this step though the command was not about them (expiry,
+    /// displacement), with their new state.
+    pub side_effects: Vec<(CommandId, flightline_dataflows::rows::HoldStatus)>,
+}
+
+/// What is known of a provider's feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderStatus {
+    /// Events applied.
+    pub accepted: u64,
+    /// Events that came again.
+    pub duplicate: u64,
+    /// Events older than what was known.
+    pub stale: u64,
+    /// Events refused by the ledger and records that could not be read.
+    pub rejected: u64,
+    /// Version of the newest event, Unix time in milliseconds, group, sequence.
+    pub last_version: Option<(i64, u32, u32)>,
+    /// When the last event was appended, Unix time in milliseconds.
+    pub last_event_at_ms: Option<i64>,
+    /// Rows of `inventory_drift` that are not 0.
+    pub drifting: u64,
+    /// Sum of their absolute values, in seats.
+    pub drift_seats: u64,
+}
+
+/// What became of a provider's file or message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedReport {
+    /// Records read.
+    pub read: u64,
+    /// Events applied.
+    pub accepted: u64,
+    /// Events that had come before.
+    pub duplicate: u64,
+    /// Events older than what was known.
+    pub stale: u64,
+    /// Records that could not be read and events that the ledger refused.
+    pub rejected: u64,
+    /// The first of those that were rejected, at most [`FeedReport::REJECTS_MAX`].
+    pub rejects: Vec<FeedRejection>,
+}
+
+impl FeedReport {
+    /// The most rejects listed in a report; all are counted, and all are kept in `feed_reject`.
+    pub const REJECTS_MAX: usize = 1000;
+}
+
+/// One record that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedRejection {
+    /// Line or record number, from 1.
+    pub line: u64,
+    /// Stable code.
+    pub code: String,
+    /// What was wrong and what to do.
+    pub message: String,
+}
+
+/// Why a feed was not taken to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FeedError {
+    /// No connector of that name, or an option that it does not have. The message lists those
+    /// there are.
+    #[error("{0}")]
+    UnknownFormat(String),
+    /// The body broke off or could not be unpacked after `report.read` records, which are kept.
+    #[error("the feed broke off after {} records: {why}", report.read)]
+    BrokeOff {
+        /// What was wrong.
+        why: String,
+        /// What had been taken by then.
+        report: Box<FeedReport>,
+    },
+    /// The stream takes nothing now.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+}
+
+/// Is the replica fit to serve?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// True when history is folded, the index is filled and writes are taken.
+    pub ready: bool,
+    /// One line per part: name, fine or not, what is going on.
+    pub parts: Vec<(&'static str, bool, String)>,
+}
+
+/// A caller that was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Name of the token, or `open` when the replica asks for none.
+    pub name: Arc<str>,
+    /// What it may do.
+    pub role: Role,
+    /// For a provider's token: the only provider it may speak for.
+    pub provider: Option<ProviderCode>,
+}
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Push feeds of one provider, and read.
+    Provider,
+    /// Hold, book and read.
+    Client,
+    /// Everything.
+    Operator,
+}
+
+/// Checks bearer tokens.
+pub trait Authenticator: Send + Sync + 'static {
+    /// Who is it? `bearer` is the token without the word `Bearer`. `Err` says what is wrong with it
+    /// (`access_token_not_found`, `missing_authorization_header`).
+    fn authenticate(&self, bearer: Option<&str>) -> Result<Caller, &'static str>;
+}
+
+/// A replica, as the HTTP layer sees it.
+pub trait Backend: Send + Sync + 'static {
+    /// Appends one command; the answer comes when it is durable and decided.
+    fn submit(&self, submit: Submit) -> Result<oneshot::Receiver<Answer>, SubmitError>;
+
+    /// Appends many, answered together in the order given once all are durable and decided. All or
+    /// none are taken. At most [`BATCH_MAX`] at once: split longer ones, so that memory
+    /// stays bounded and answers flow.
+    fn submit_batch(
+        &self,
+        batch: Vec<Submit>,
+    ) -> Result<oneshot::Receiver<Vec<Answer>>, SubmitError>;
+
+    /// The flight a hold belongs to, when the id names one.
+    fn flight_of_hold(&self, hold: CommandId) -> Option<FlightKey>;
+
+    /// The index that reads are answered from.
+    fn serving(&self) -> &Arc<Serving>;
+
+    /// The partition a flight's stream lies in.
+    fn partition_of(&self, flight: &FlightKey) -> u32;
+
+    /// How many partitions there are.
+    fn partitions(&self) -> u32;
+
+    /// By partition, the offset after the last decision that was answered: what a read must cover
+    /// to show everything that any client of this replica was told.
+    fn answered(&self, partition: u32) -> u64;
+
+    /// Commands and outcomes of one flight by refolding its partition. Blocking and slow (tens of
+    /// milliseconds and more): call it off the async threads. Entries with
+    /// offset ≥ `from_offset`, at most `limit`.
+    fn history(
+        &self,
+        flight: &FlightKey,
+        from_offset: u64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, String>;
+
+    /// As [`Backend::history`], but the last `limit` entries with offset < `before_offset`, oldest
+    /// first. The default reads everything before it; an implementation that keeps only the last
+    /// `limit` while it refolds needs less memory.
+    fn history_before(
+        &self,
+        flight: &FlightKey,
+        before_offset: u64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, String> {
+        let mut entries = self.history(flight, 0, usize::MAX)?;
+        entries.retain(|entry| entry.decision.offset < before_offset);
+        entries.drain(..entries.len().saturating_sub(limit));
+        Ok(entries)
+    }
+
+    /// Counts of a provider's feed since the stream began; `None` when it never sent anything.
+    fn provider_status(&self, provider: ProviderCode) -> Option<ProviderStatus>;
+
+    /// Takes a provider's feed to its end, with back-pressure on `body`. Blocking: call it off the
+    /// async threads. Returns when everything is durable and decided. `format` names a connector,
+    /// `message` the file or message for people (`feed_reject.message`). The body may be gzipped.
+    /// `options` are the connector's own, such as `shift_days` for `nycflights13`: every query
+    /// parameter of the call that is not `format` or `message`. An unknown one is an error.
+    fn ingest(
+        &self,
+        provider: ProviderCode,
+        format: &str,
+        options: &[(String, String)],
+        message: &str,
+        body: Box<dyn std::io::Read + Send>,
+    ) -> Result<FeedReport, FeedError>;
+
+    /// Is the replica fit to serve?
+    fn readiness(&self) -> Readiness;
+
+    /// The replica's own metrics in the Prometheus text format, appended to those of the HTTP layer.
+    fn metrics(&self) -> String;
+}
+
+/// The most commands in one [`Backend::submit_batch`].
+pub const BATCH_MAX: usize = 4096;

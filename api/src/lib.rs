@@ -1,0 +1,38 @@
+//! The HTTP API: warp routes, wire types and the OpenAPI document.
+//!
+//! [`serve`] runs it over a [`Backend`](backend::Backend), which is all it knows of a replica, and
+//! an [`Authenticator`](backend::Authenticator).
+//!
+//! **One filter, not a chain.** warp tries the filters of an `or` chain one after the other, and
+//! every miss builds a rejection on the heap: with the twelve routes here the last of the chain was
+//! reached at less than half the rate of the first. So there is one filter that takes method,
+//! address, headers and body of any request, and [`http::route`] splits the path by hand. All that
+//! holds for every request (request id, panics, bounds, metrics, logs) happens once, around it.
+//!
+//! **A connection loop of our own.** warp's server has no time-outs and no bound on its drain. The
+//! loop in [`server`] keeps warp's service and adds both without a timer per request: connections
+//! note what they are doing since when, and one task looks at them four times a second.
+//!
+//! - [`backend`]: the port to a replica.
+//! - `http`: routes, errors, bodies, and what surrounds every request.
+//! - `handlers`: one file per group of calls.
+//! - `wire`: what stands in bodies.
+//! - `server`: connections.
+//!
+//! What is deliberately absent: TLS and HTTP/2 (a proxy in front does both), CORS, compression of
+//! answers, sessions. Orders with payment and the booking API in Duffel's conventions come as
+//! handlers of their own beside these.
+
+mod app;
+pub mod backend;
+mod config;
+mod handlers;
+mod http;
+mod metrics;
+mod openapi;
+mod server;
+mod wire;
+
+pub use config::{ApiConfig, CommandIdOf};
+pub use openapi::openapi_json;
+pub use server::{Drained, serve};

@@ -1,0 +1,263 @@
+//! One connection: what it is doing since when, so that a sweep can tell which to close.
+//!
+//! A timer per request would cost more than the rest of its bookkeeping. Instead a connection notes
+//! the coarse time at which it last changed what it waits for, and [`super::sweep`] compares.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use futures_util::task::AtomicWaker;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use crate::config::ApiConfig;
+
+/// Milliseconds since the server began, moved on by the sweep: one load to read.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    now_ms: AtomicU64,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            now_ms: AtomicU64::new(1),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now_ms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn move_on(&self) {
+        // Never 0, which stands for "not waiting".
+        let now_ms = self.start.elapsed().as_millis() as u64 + 1;
+        self.now_ms.store(now_ms, Ordering::Relaxed);
+    }
+}
+
+/// What a connection was told by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Signal {
+    /// Nothing.
+    None = 0,
+    /// Answer what is in hand, then close.
+    Finish = 1,
+    /// Close now.
+    Kill = 2,
+}
+
+/// A connection as the sweep and the handlers see it.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) peer: SocketAddr,
+    clock: Arc<Clock>,
+    /// Requests being worked on, streamed bodies included.
+    busy: AtomicU32,
+    /// Some bytes of the next request have come.
+    in_head: AtomicBool,
+    /// When the above last changed.
+    since_ms: AtomicU64,
+    /// Since when the client has taken nothing of what is written; 0 = it takes.
+    unread_since_ms: AtomicU64,
+    signal: AtomicU8,
+    waker: AtomicWaker,
+}
+
+impl Conn {
+    pub(crate) fn new(peer: SocketAddr, clock: Arc<Clock>) -> Self {
+        let now_ms = clock.now_ms();
+        Self {
+            peer,
+            clock,
+            busy: AtomicU32::new(0),
+            in_head: AtomicBool::new(false),
+            since_ms: AtomicU64::new(now_ms),
+            unread_since_ms: AtomicU64::new(0),
+            signal: AtomicU8::new(Signal::None as u8),
+            waker: AtomicWaker::new(),
+        }
+    }
+
+    /// Tells the connection's task something.
+    pub(crate) fn tell(&self, signal: Signal) {
+        self.signal.fetch_max(signal as u8, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    /// What it was told; the task is woken when that changes.
+    pub(crate) fn listen(&self, waker: &Waker) -> Signal {
+        self.waker.register(waker);
+        match self.signal.load(Ordering::Acquire) {
+            0 => Signal::None,
+            1 => Signal::Finish,
+            _ => Signal::Kill,
+        }
+    }
+
+    /// Is it being told to finish?
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.signal.load(Ordering::Relaxed) != Signal::None as u8
+    }
+
+    /// Why the connection has to be closed, if it has.
+    pub(crate) fn overdue(&self, config: &ApiConfig) -> Option<&'static str> {
+        let now_ms = self.clock.now_ms();
+        let unread_since_ms = self.unread_since_ms.load(Ordering::Relaxed);
+        if unread_since_ms != 0 && now_ms.saturating_sub(unread_since_ms) > config.write_timeout_ms
+        {
+            return Some("the client does not read its answers");
+        }
+        if self.busy.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let waited_ms = now_ms.saturating_sub(self.since_ms.load(Ordering::Relaxed));
+        if self.in_head.load(Ordering::Relaxed) {
+            (waited_ms > config.head_timeout_ms).then_some("the head of a request did not arrive")
+        } else {
+            (waited_ms > config.idle_timeout_ms).then_some("no request came")
+        }
+    }
+
+    fn bytes_came(&self) {
+        if self.busy.load(Ordering::Relaxed) == 0 && !self.in_head.swap(true, Ordering::Relaxed) {
+            self.since_ms.store(self.clock.now_ms(), Ordering::Relaxed);
+        }
+    }
+
+    fn writing(&self, stuck: bool) {
+        let since_ms = self.unread_since_ms.load(Ordering::Relaxed);
+        if stuck && since_ms == 0 {
+            self.unread_since_ms
+                .store(self.clock.now_ms(), Ordering::Relaxed);
+        } else if !stuck && since_ms != 0 {
+            self.unread_since_ms.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Held while a request of the connection is worked on.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Conn>);
+
+impl Busy {
+    pub(crate) fn new(conn: Arc<Conn>) -> Self {
+        conn.busy.fetch_add(1, Ordering::AcqRel);
+        conn.in_head.store(false, Ordering::Relaxed);
+        Self(conn)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0
+            .since_ms
+            .store(self.0.clock.now_ms(), Ordering::Relaxed);
+        self.0.busy.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// How long a closing connection is read on, so that the client gets our last answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A socket that notes what happens on it, and closes in the order that lets the last answer arrive.
+///
+/// Closing a socket with unread input makes the kernel send a reset, which throws away what the
+/// client has not read yet: the answer that says why its body was too large. So the writing side is
+/// closed first, and input is read and dropped until the client closes or [`LINGER`] has passed.
+#[derive(Debug)]
+pub(crate) struct Io {
+    stream: TcpStream,
+    conn: Arc<Conn>,
+    lingering: Option<Pin<Box<Sleep>>>,
+}
+
+impl Io {
+    pub(crate) fn new(stream: TcpStream, conn: Arc<Conn>) -> Self {
+        Self {
+            stream,
+            conn,
+            lingering: None,
+        }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.conn.bytes_came();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.conn.writing(written.is_pending());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.conn.writing(written.is_pending());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.lingering.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        let deadline = this
+            .lingering
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        let mut dropped = [0; 8192];
+        // A client that sends without end is cut off by the deadline; a few rounds, then the
+        // others get their turn.
+        for _ in 0..64 {
+            if deadline.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buf = ReadBuf::new(&mut dropped);
+            match ready!(Pin::new(&mut this.stream).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {}
+                // The client has closed too, or is gone.
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,118 @@
+//! `flightline explain`: why something was accepted or refused.
+
+use clap::{Args, Subcommand};
+use flightline_runtime::offline;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::{Client, Control, encode};
+use super::{print, print_line};
+use crate::cli::ConfigArgs;
+use crate::config::Overrides;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExplainCommand {
+    /// A command by its id: the text that the client gave, or 32 hexadecimal digits.
+    Command(CommandArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommandArgs {
+    /// The id.
+    id: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(crate) fn run(command: &ExplainCommand) -> anyhow::Result<()> {
+    let ExplainCommand::Command(args) = command;
+    let config = args.config.load(Overrides::default())?;
+    let found: Value = if Control::is_alive(&config.data_dir) {
+        let client = Client::new(None, None, &config.data_dir)?;
+        let path = format!("/commands/{}/explanation", encode(&args.id));
+        let runtime = super::serve::async_runtime()?;
+        runtime.block_on(client.json(client.request(Method::GET, &path)))?["data"].take()
+    } else {
+        serde_json::json!(format!(
+            "{:?}",
+            offline::explain(&config.data_dir, &args.id)?
+        ))
+    };
+    let all = found.as_array().cloned().unwrap_or_default();
+    anyhow::ensure!(
+        !all.is_empty(),
+        "no command about a flight has the id '{}'; holds are known by the id that the client gave, confirmations and the like by 32 hexadecimal digits (flightline.decision.command_id)",
+        args.id
+    );
+    if args.json {
+        return print_line(&serde_json::to_string_pretty(&all)?);
+    }
+    let mut text = String::new();
+    for explanation in &all {
+        describe(explanation, &mut text);
+    }
+    print(text.as_bytes())
+}
+
+/// One explanation for people.
+fn describe(explanation: &Value, t: &mut String) {
+    t.push_str(&line_of(&explanation["entry"]));
+    let inventory = explanation["inventory_before"].as_array();
+    match inventory.filter(|lines| !lines.is_empty()) {
+        None => t.push_str("  the flight was unknown at that point\n"),
+        Some(lines) => {
+            t.push_str("  inventory just before:\n");
+            for line in lines {
+                let text = |name: &str| match &line[name] {
+                    Value::Null => "-".to_owned(),
+                    Value::String(s) => s.clone(),
+                    other => other.to_string(),
+                };
+                t.push_str(&format!(
+                    "    {} leg {} cabin {} class {}: authorised {}, held {}, sold {}, available {}, {}\n",
+                    text("provider"), text("leg_no"), text("cabin"), text("class"), text("authorised"),
+                    text("held"), text("sold"), text("available"), text("status")
+                ));
+            }
+        }
+    }
+    let led = explanation["led_there"].as_array();
+    if let Some(entries) = led.filter(|e| !e.is_empty()) {
+        t.push_str("  what led there (the last that changed something):\n");
+        for entry in entries {
+            t.push_str("  ");
+            t.push_str(&line_of(entry));
+        }
+    }
+}
+
+fn line_of(entry: &Value) -> String {
+    let text = |name: &str| entry[name].as_str().unwrap_or("-").to_owned();
+    let reason = entry["reason"]
+        .as_str()
+        .map_or(String::new(), |r| format!(" ({r})"));
+    let replay = match entry["replay"].as_str() {
+        Some("first") | None => String::new(),
+        Some(other) => format!(", replay: {other}"),
+    };
+    let mut line = format!(
+        "  {} at {} by {}: {} {}: {}{reason}{replay}\n",
+        text("offset"),
+        text("at"),
+        text("actor"),
+        text("kind"),
+        text("id"),
+        text("outcome")
+    );
+    for effect in entry["side_effects"].as_array().into_iter().flatten() {
+        line.push_str(&format!(
+            "      and hold {} became {}\n",
+            effect["hold"].as_str().unwrap_or("-"),
+            effect["state"].as_str().unwrap_or("-")
+        ));
+    }
+    line
+}

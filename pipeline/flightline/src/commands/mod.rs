@@ -1,0 +1,25 @@
+//! One module a subcommand.
+
+pub(crate) mod client;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod feed;
+pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod verify;
+
+use std::io::Write;
+
+/// Writes a result to stdout. A reader that has gone away (`| head`) is no error.
+pub(crate) fn print(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line to stdout.
+pub(crate) fn print_line(text: &str) -> anyhow::Result<()> {
+    print(format!("{text}\n").as_bytes())
+}

@@ -1,0 +1,100 @@
+//! `flightline serve`: a replica until it is told to stop.
+
+use std::path::Path;
+
+use anyhow::Context;
+use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
+
+use super::client::Control;
+use super::print_line;
+use crate::cli::Usage;
+use crate::config::Config;
+
+/// The replica's configuration from the program's.
+pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
+    let listen = crate::config::listen_address(config).map_err(Usage)?;
+    let mut authorities = Vec::new();
+    for (name, provider) in &config.providers {
+        let code = name
+            .parse()
+            .map_err(|e| Usage(anyhow::anyhow!("[providers.{name}]: {e}")))?;
+        authorities.push((code, provider.authority));
+    }
+    Ok(ReplicaConfig {
+        data_dir: config.data_dir.clone(),
+        listen,
+        auth: match config.auth.mode {
+            crate::config::AuthMode::Open => AuthMode::Open,
+            crate::config::AuthMode::Tokens => AuthMode::Tokens,
+        },
+        partitions: config.stream.partitions,
+        database_url: config.database.url.clone(),
+        workers: config.dataflow.workers,
+        queue_max: config.http.queue_max,
+        shutdown_timeout: std::time::Duration::from_secs(config.http.shutdown_timeout_s),
+        settings: config.ledger.settings(),
+        tick: std::time::Duration::from_millis(config.ledger.tick_ms),
+        authorities,
+    })
+}
+
+/// The async runtime that HTTP and PostgreSQL run on.
+pub(crate) fn async_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("flightline-async")
+        .build()
+        .context("the async runtime cannot be started")
+}
+
+/// Leaves word of the replica for commands on this machine.
+pub(crate) fn write_control(data_dir: &Path, replica: &Replica) -> anyhow::Result<()> {
+    let control = Control {
+        url: format!("http://{}", replica.address()),
+        token: replica.control_token().to_owned(),
+        pid: std::process::id(),
+    };
+    let path = data_dir.join("control.json");
+    flightline_runtime::tokens::write_private(&path, &serde_json::to_vec_pretty(&control)?)?;
+    Ok(())
+}
+
+/// Takes that word back.
+pub(crate) fn remove_control(data_dir: &Path) {
+    let _ = std::fs::remove_file(data_dir.join("control.json"));
+}
+
+/// Waits for ^C or SIGTERM.
+pub(crate) async fn until_stopped() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+pub(crate) fn run(config: Config) -> anyhow::Result<()> {
+    crate::logging::start(&config.log)?;
+    let replica_config = replica_config(&config)?;
+    let runtime = async_runtime()?;
+    runtime.block_on(async move {
+        let replica = tokio::select! {
+            replica = Replica::start(replica_config) => replica?,
+            stopped = until_stopped() => return stopped,
+        };
+        write_control(&config.data_dir, &replica)?;
+        print_line(&format!("listening on http://{}", replica.address()))?;
+        let failed = tokio::select! {
+            stopped = until_stopped() => { stopped?; None }
+            why = replica.failed() => Some(why),
+        };
+        tracing::info!("stopping: answering what is in flight");
+        let stopped = replica.shutdown().await;
+        remove_control(&config.data_dir);
+        match failed {
+            Some(why) => Err(anyhow::anyhow!("the replica stopped: {why}")),
+            None => stopped,
+        }
+    })
+}

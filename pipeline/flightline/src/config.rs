@@ -1,0 +1,350 @@
+//! The configuration: a TOML file, then `FLIGHTLINE_…` environment variables, then flags.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use flightline_ledger::command::Settings;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be configured, with its defaults. Unknown keys are errors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Where the stream, the private PostgreSQL and the tokens are kept.
+    pub data_dir: PathBuf,
+    pub http: Http,
+    pub auth: Auth,
+    pub stream: Stream,
+    pub database: Database,
+    pub dataflow: Dataflow,
+    pub ledger: Ledger,
+    pub log: Log,
+    /// Providers by name.
+    pub providers: BTreeMap<String, Provider>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Http {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub listen: String,
+    /// The most commands that may wait for the stream; more are answered 429.
+    pub queue_max: usize,
+    /// How long a shutdown waits for requests in flight, in seconds.
+    pub shutdown_timeout_s: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AuthMode {
+    Tokens,
+    Open,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Auth {
+    /// `tokens`, or `open`, which only binds to loopback.
+    pub mode: AuthMode,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Stream {
+    /// `embedded:` keeps the stream under the data directory.
+    pub url: String,
+    /// Number of partitions; fixed when the stream is created.
+    pub partitions: u32,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Database {
+    /// A PostgreSQL to write to; absent = a private one under the data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dataflow {
+    /// Worker threads of the dataflow.
+    pub workers: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ledger {
+    /// Time to hold when a request names none, in seconds.
+    pub hold_ttl_s: u64,
+    /// The longest time to hold, in seconds.
+    pub hold_ttl_max_s: u64,
+    /// How long before departure sale stops, in seconds.
+    pub close_before_departure_s: u64,
+    /// How long after its last arrival a flight is kept, in seconds.
+    pub retire_after_s: u64,
+    /// How often idle partitions are looked at for holds that lapse, in milliseconds.
+    pub tick_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// A filter such as `info` or `info,flightline_api=debug`.
+    pub filter: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Provider {
+    /// Weight of its word on schedules when several providers report a flight; 0 to 255.
+    pub authority: u8,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("flightline-data"),
+            http: Http::default(),
+            auth: Auth::default(),
+            stream: Stream::default(),
+            database: Database::default(),
+            dataflow: Dataflow::default(),
+            ledger: Ledger::default(),
+            log: Log::default(),
+            providers: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            queue_max: 200_000,
+            shutdown_timeout_s: 30,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            mode: AuthMode::Open,
+        }
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            url: "embedded:".to_owned(),
+            partitions: 64,
+        }
+    }
+}
+
+impl Default for Dataflow {
+    fn default() -> Self {
+        Self { workers: 1 }
+    }
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            hold_ttl_s: settings.hold_ttl_default_ms / 1000,
+            hold_ttl_max_s: settings.hold_ttl_max_ms / 1000,
+            close_before_departure_s: settings.close_before_departure_ms / 1000,
+            retire_after_s: settings.retire_after_ms / 1000,
+            tick_ms: 500,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Text,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+impl Ledger {
+    /// The settings that go into the stream.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            hold_ttl_default_ms: self.hold_ttl_s.saturating_mul(1000),
+            hold_ttl_max_ms: self.hold_ttl_max_s.saturating_mul(1000),
+            close_before_departure_ms: self.close_before_departure_s.saturating_mul(1000),
+            retire_after_ms: self.retire_after_s.saturating_mul(1000),
+        }
+    }
+}
+
+/// Flags that override the file and the environment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    pub data_dir: Option<PathBuf>,
+    pub listen: Option<String>,
+    pub database_url: Option<String>,
+}
+
+/// Reads the configuration. `file` must exist when it is named; `flightline.toml` in the current
+/// folder is read when it is there and none is named.
+pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result<Config> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    let path = file.map_or_else(|| PathBuf::from("flightline.toml"), Path::to_owned);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => figment = figment.merge(Toml::string(&text)),
+        Err(error) if file.is_some() || error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("configuration file {}", path.display()));
+        }
+        Err(_) => {}
+    }
+    // Names that the test suites read are not configuration.
+    let ours = |key: &figment::value::UncasedStr| {
+        !["test_", "kill_", "bench_", "token"]
+            .iter()
+            .any(|p| key.as_str().to_ascii_lowercase().starts_with(p))
+    };
+    figment = figment.merge(Env::prefixed("FLIGHTLINE_").filter(ours).split("__"));
+    if let Some(dir) = &overrides.data_dir {
+        figment = figment.merge(Serialized::default("data_dir", dir));
+    }
+    if let Some(listen) = &overrides.listen {
+        figment = figment.merge(Serialized::default("http.listen", listen));
+    }
+    if let Some(url) = &overrides.database_url {
+        figment = figment.merge(Serialized::default("database.url", url));
+    }
+    let config: Config = figment.extract().map_err(|error| {
+        let mut text = String::from("the configuration is not right:");
+        for e in error {
+            text.push_str(&format!("\n  {e}"));
+        }
+        text.push_str(&format!(
+            "\n(read from {}, then FLIGHTLINE_… variables with __ between levels, then flags)",
+            path.display()
+        ));
+        anyhow::anyhow!(text)
+    })?;
+    check(&config)?;
+    Ok(config)
+}
+
+fn check(config: &Config) -> anyhow::Result<()> {
+    if config.stream.url != "embedded:" {
+        bail!(
+            "stream.url is '{}': this release has the embedded stream only, 'embedded:'",
+            config.stream.url
+        );
+    }
+    if !(1..=4096).contains(&config.stream.partitions) {
+        bail!(
+            "stream.partitions is {}: it must be 1 to 4096",
+            config.stream.partitions
+        );
+    }
+    if !(1..=64).contains(&config.dataflow.workers) {
+        bail!(
+            "dataflow.workers is {}: it must be 1 to 64",
+            config.dataflow.workers
+        );
+    }
+    if config.http.queue_max == 0 {
+        bail!("http.queue_max is 0: nothing could ever be answered");
+    }
+    if config.ledger.hold_ttl_s == 0 || config.ledger.hold_ttl_s > config.ledger.hold_ttl_max_s {
+        bail!(
+            "ledger.hold_ttl_s is {}: it must be above 0 and at most ledger.hold_ttl_max_s, {}",
+            config.ledger.hold_ttl_s,
+            config.ledger.hold_ttl_max_s
+        );
+    }
+    if !(10..=60_000).contains(&config.ledger.tick_ms) {
+        bail!(
+            "ledger.tick_ms is {}: it must be 10 to 60000",
+            config.ledger.tick_ms
+        );
+    }
+    for name in config.providers.keys() {
+        name.parse::<flightline_ledger::ProviderCode>()
+            .map_err(|e| anyhow::anyhow!("[providers.{name}]: {e}"))?;
+    }
+    Ok(())
+}
+
+/// Resolves the address to listen on and refuses an open replica that others could reach.
+pub(crate) fn listen_address(config: &Config) -> anyhow::Result<SocketAddr> {
+    use std::net::ToSocketAddrs;
+    let text = &config.http.listen;
+    let address = text
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut all| all.next())
+        .with_context(|| {
+            format!("http.listen is '{text}': it must be HOST:PORT, such as 127.0.0.1:8080")
+        })?;
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_loopback(),
+    };
+    if config.auth.mode == AuthMode::Open && !loopback {
+        bail!(
+            "auth.mode is 'open', which lets everybody do everything, and {address} can be reached from outside; \
+             set auth.mode = \"tokens\" and make tokens with `flightline token create`, or listen on 127.0.0.1"
+        );
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_text(text: &str) -> anyhow::Result<Config> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        std::fs::write(&file, text).unwrap();
+        load(Some(&file), &Overrides::default())
+    }
+
+    #[test]
+    fn defaults_hold_and_unknown_keys_are_errors() {
+        let config = from_text("[http]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+        assert_eq!(config.http.listen, "127.0.0.1:0");
+        assert_eq!(config.stream.partitions, 64);
+        let error = from_text("[http]\nlistne = \"x\"\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("listne"), "{error}");
+        assert!(from_text("[stream]\nurl = \"kafka:\"\n").is_err());
+        assert!(from_text("[providers.\"Bad Name\"]\nauthority = 1\n").is_err());
+    }
+
+    #[test]
+    fn open_mode_stays_on_loopback() {
+        let mut config = Config::default();
+        config.http.listen = "0.0.0.0:8080".to_owned();
+        let error = listen_address(&config).unwrap_err().to_string();
+        assert!(error.contains("token"), "{error}");
+        config.auth.mode = AuthMode::Tokens;
+        assert!(listen_address(&config).is_ok());
+    }
+}

@@ -1,0 +1,13 @@
+//! The `flightline` program.
+
+mod cli;
+mod commands;
+mod config;
+mod logging;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,235 @@
+//! The replica as the HTTP layer sees it.
+
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use flightline_api::backend::{
+    Answer, Backend, FeedError, FeedReport, HistoryEntry, ProviderStatus, Readiness, Submit,
+    SubmitError,
+};
+use flightline_connectors::Scope;
+use flightline_dataflows::Reader;
+use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, ProviderCode};
+use flightline_sinks::serving::Serving;
+use flightline_stream::{StreamKey, StreamLog, partition_of_flight};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::hold_index::{Claim, HoldIndex};
+use crate::provider_stats::ProviderStats;
+use crate::sequencer::{Job, Sequencer};
+use crate::waiters::{BatchWaiter, Waiter, Waiters};
+
+/// What the threads of a replica share.
+pub(crate) struct Inner {
+    pub(crate) log: Arc<dyn StreamLog>,
+    pub(crate) partitions: u32,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) holds: Arc<HoldIndex>,
+    pub(crate) serving: Arc<Serving>,
+    pub(crate) stats: Arc<ProviderStats>,
+    pub(crate) authorities: Vec<(ProviderCode, u8)>,
+    pub(crate) dataflow: OnceLock<Reader>,
+    pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
+    pub(crate) ready: AtomicBool,
+    pub(crate) phase: Mutex<String>,
+}
+
+impl Inner {
+    pub(crate) fn authority_of(&self, provider: ProviderCode) -> u8 {
+        self.authorities
+            .iter()
+            .find(|(p, _)| *p == provider)
+            .map_or(0, |(_, authority)| *authority)
+    }
+
+    /// Flights on which the provider is, in a scope.
+    pub(crate) fn flights_of(&self, provider: ProviderCode, scope: Scope) -> Vec<FlightKey> {
+        self.serving
+            .flights_of_provider(provider, scope.carrier, scope.from, scope.to)
+    }
+
+    pub(crate) fn set_phase(&self, phase: impl Into<String>) {
+        let phase = phase.into();
+        tracing::info!("{phase}");
+        *self.phase.lock() = phase;
+    }
+
+    /// The partition of a command, and the claim on its id if it makes a hold.
+    fn place(&self, submit: &Submit) -> Result<(u32, bool), SubmitError> {
+        match &submit.command {
+            Command::Flight(flight, command) => {
+                let mut claimed = false;
+                if matches!(command, FlightCommand::Hold(_)) {
+                    match self.holds.claim(submit.id, flight) {
+                        Claim::New => claimed = true,
+                        Claim::Same => {}
+                        Claim::Taken(flight) => return Err(SubmitError::IdInUse { flight }),
+                    }
+                }
+                Ok((self.partition_of(flight), claimed))
+            }
+            Command::FeedReject(reject) => {
+                let key = StreamKey::Feed(reject.provider.as_str());
+                Ok((key.partition(self.partitions), false))
+            }
+            // These are a partition's own; whoever appends them names it.
+            Command::Tick | Command::Configure(_) | Command::Fence => Ok((0, false)),
+        }
+    }
+}
+
+impl Backend for Inner {
+    fn submit(&self, submit: Submit) -> Result<oneshot::Receiver<Answer>, SubmitError> {
+        let (partition, claimed) = self.place(&submit)?;
+        let (sender, receiver) = oneshot::channel();
+        let id = submit.id;
+        self.sequencer
+            .push(Job {
+                partition,
+                submit,
+                waiter: Waiter::One(sender),
+            })
+            .inspect_err(|_| {
+                if claimed {
+                    self.holds.unclaim(id);
+                }
+            })?;
+        Ok(receiver)
+    }
+
+    fn submit_batch(
+        &self,
+        batch: Vec<Submit>,
+    ) -> Result<oneshot::Receiver<Vec<Answer>>, SubmitError> {
+        let (sender, receiver) = oneshot::channel();
+        if batch.is_empty() {
+            let _ = sender.send(Vec::new());
+            return Ok(receiver);
+        }
+        let mut claims = Vec::new();
+        let mut partitions = Vec::with_capacity(batch.len());
+        let take_back = |claims: &[CommandId]| claims.iter().for_each(|id| self.holds.unclaim(*id));
+        for submit in &batch {
+            match self.place(submit) {
+                Ok((partition, claimed)) => {
+                    partitions.push(partition);
+                    if claimed {
+                        claims.push(submit.id);
+                    }
+                }
+                Err(error) => {
+                    take_back(&claims);
+                    return Err(error);
+                }
+            }
+        }
+        let waiter = BatchWaiter::new(batch.len(), sender);
+        self.sequencer
+            .push_with(batch.len(), |jobs| {
+                let placed = batch.into_iter().zip(partitions).zip(0_u32..);
+                jobs.extend(placed.map(|((submit, partition), place)| Job {
+                    partition,
+                    submit,
+                    waiter: Waiter::Place(waiter.clone(), place),
+                }));
+            })
+            .inspect_err(|_| take_back(&claims))?;
+        Ok(receiver)
+    }
+
+    fn flight_of_hold(&self, hold: CommandId) -> Option<FlightKey> {
+        self.holds.find(hold)
+    }
+
+    fn serving(&self) -> &Arc<Serving> {
+        &self.serving
+    }
+
+    fn partition_of(&self, flight: &FlightKey) -> u32 {
+        partition_of_flight(flight, self.partitions)
+    }
+
+    fn partitions(&self) -> u32 {
+        self.partitions
+    }
+
+    fn answered(&self, partition: u32) -> u64 {
+        self.waiters.answered(partition)
+    }
+
+    fn history(
+        &self,
+        flight: &FlightKey,
+        from_offset: u64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, String> {
+        let partition = self.partition_of(flight);
+        let until = self.answered(partition);
+        crate::refold::history(&*self.log, partition, until, flight, from_offset, limit)
+            .map_err(|e| e.to_string())
+    }
+
+    fn provider_status(&self, provider: ProviderCode) -> Option<ProviderStatus> {
+        let counts = self.stats.of(provider)?;
+        let drift = self.serving.drift(provider);
+        Some(ProviderStatus {
+            accepted: counts.accepted,
+            duplicate: counts.duplicate,
+            stale: counts.stale,
+            rejected: counts.rejected,
+            last_version: counts
+                .last_version
+                .map(|v| (v.time_ms, v.group, v.sequence)),
+            last_event_at_ms: counts.last_at_ms,
+            drifting: drift.drifting,
+            drift_seats: drift.seats,
+        })
+    }
+
+    fn ingest(
+        &self,
+        provider: ProviderCode,
+        format: &str,
+        options: &[(String, String)],
+        message: &str,
+        body: Box<dyn Read + Send>,
+    ) -> Result<FeedReport, FeedError> {
+        crate::feed::ingest(self, provider, format, options, message, body)
+    }
+
+    fn readiness(&self) -> Readiness {
+        let mut parts = vec![(
+            "history",
+            self.ready.load(Ordering::Acquire),
+            self.phase.lock().clone(),
+        )];
+        parts.push(match self.sequencer.closed() {
+            None => ("stream", true, "takes commands".to_owned()),
+            Some(why) => ("stream", false, why.to_string()),
+        });
+        if let Some(reader) = self.dataflow.get() {
+            parts.push(match reader.failure() {
+                None => {
+                    let backlog = reader.backlog();
+                    let text = format!("{} records behind", backlog.records);
+                    ("dataflow", true, text)
+                }
+                Some(failure) => ("dataflow", false, failure.to_string()),
+            });
+        }
+        // PostgreSQL does not decide over readiness: bookings and search go on without it.
+        let ready = parts.iter().all(|(_, fine, _)| *fine);
+        if let Some(database) = self.postgres.get() {
+            let (fine, text) = database.state();
+            parts.push(("postgres", fine, text));
+        }
+        Readiness { ready, parts }
+    }
+
+    fn metrics(&self) -> String {
+        crate::metrics::text(self)
+    }
+}

@@ -1,0 +1,44 @@
+//! What a replica is started with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flightline_ledger::ProviderCode;
+use flightline_ledger::command::Settings;
+
+/// Who is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Who has a token.
+    Tokens,
+    /// Everybody, as an operator. Only for a loopback address; the caller sees to that.
+    Open,
+}
+
+/// Everything that a replica is started with.
+#[derive(Clone, Debug)]
+pub struct ReplicaConfig {
+    /// Folder of the stream, the private PostgreSQL and the tokens.
+    pub data_dir: PathBuf,
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Who is let in.
+    pub auth: AuthMode,
+    /// Partitions of a new stream.
+    pub partitions: u32,
+    /// A PostgreSQL to write to; `None` = a private one in the data directory.
+    pub database_url: Option<String>,
+    /// Worker threads of the dataflow.
+    pub workers: usize,
+    /// The most commands that may wait for the stream.
+    pub queue_max: usize,
+    /// How long a shutdown waits for requests in flight.
+    pub shutdown_timeout: Duration,
+    /// Settings of the fold; written into the stream where it has others.
+    pub settings: Settings,
+    /// How often idle partitions are looked at for what is due.
+    pub tick: Duration,
+    /// Weight of providers' words on schedules; those not named have 0.
+    pub authorities: Vec<(ProviderCode, u8)>,
+}

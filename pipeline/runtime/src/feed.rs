@@ -1,0 +1,340 @@
+//! Provider feeds in: a file or body becomes commands, and the commands' decisions become a report.
+
+use std::collections::VecDeque;
+use std::io::{BufReader, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flightline_api::backend::{
+    Answer, BATCH_MAX, Backend, FeedError, FeedRejection, FeedReport, Submit, SubmitError,
+};
+use flightline_connectors::{
+    Batch, Code, Connector, Options, Parsed, Push, PushCommand, PushConfig, Reject, Source, Tally,
+    canonical, ids, nycflights13,
+};
+use flightline_ledger::{Command, Decision, ProviderCode, Reason};
+use tokio::sync::oneshot;
+
+use crate::backend::Inner;
+
+/// Batches on their way at once: one gathers while others are made durable, and memory is bounded.
+const IN_FLIGHT_MAX: usize = 8;
+
+/// Commands in a batch.
+const BATCH_ITEMS: usize = 1024;
+
+/// The connector of a format with these options.
+fn connector(
+    format: &str,
+    options: impl IntoIterator<Item = (String, String)>,
+) -> Result<Box<dyn Connector>, String> {
+    let format = flightline_connectors::format(format).map_err(|e| e.to_string())?;
+    let options = options
+        .into_iter()
+        .fold(Options::new(), |all, (name, value)| all.with(name, value));
+    format.connector(&options).map_err(|e| e.to_string())
+}
+
+struct Waiting {
+    /// For each command its line; `None` for a record that keeps a reject.
+    lines: Vec<Option<u64>>,
+    receiver: oneshot::Receiver<Vec<Answer>>,
+}
+
+struct Intake<'a> {
+    inner: &'a Inner,
+    provider: ProviderCode,
+    tally: Tally,
+    waiting: VecDeque<Waiting>,
+}
+
+/// Takes a feed to its end. See [`Backend::ingest`].
+pub(crate) fn ingest(
+    inner: &Inner,
+    provider: ProviderCode,
+    format: &str,
+    options: &[(String, String)],
+    message: &str,
+    body: Box<dyn Read + Send>,
+) -> Result<FeedReport, FeedError> {
+    let connector = connector(format, options.iter().cloned()).map_err(FeedError::UnknownFormat)?;
+    let mut intake = Intake {
+        inner,
+        provider,
+        tally: Tally::default(),
+        waiting: VecDeque::new(),
+    };
+    let source = Source::new(message, BufReader::with_capacity(64 << 10, body));
+    let config = PushConfig {
+        authority: inner.authority_of(provider),
+        batch_items_max: BATCH_ITEMS,
+        ..PushConfig::new(provider)
+    };
+    let mut broke_off = None;
+    for batch in Push::new(&*connector, source, config) {
+        let last = batch.rejects.last();
+        if let Some(reject) = last.filter(|r| matches!(r.code, Code::Truncated | Code::Unreadable))
+        {
+            broke_off = Some(reject.reason.clone());
+        }
+        intake.take(batch)?;
+    }
+    intake.finish()?;
+    let report = report_of(intake.tally);
+    match broke_off {
+        Some(why) => Err(FeedError::BrokeOff {
+            why,
+            report: Box::new(report),
+        }),
+        None => Ok(report),
+    }
+}
+
+fn report_of(tally: Tally) -> FeedReport {
+    FeedReport {
+        read: tally.read,
+        accepted: tally.accepted,
+        duplicate: tally.duplicate,
+        stale: tally.stale,
+        rejected: tally.rejected,
+        rejects: tally
+            .rejects
+            .into_iter()
+            .map(|r| FeedRejection {
+                line: r.line,
+                code: r.code,
+                message: r.message,
+            })
+            .collect(),
+    }
+}
+
+impl Intake<'_> {
+    fn take(&mut self, batch: Batch) -> Result<(), FeedError> {
+        let mut submits = Vec::new();
+        let mut lines = Vec::new();
+        for command in batch.commands {
+            lines.push(Some(command.line));
+            submits.push(self.submit_of(command));
+        }
+        for reject in batch.rejects {
+            self.tally.reject(&reject);
+            lines.push(None);
+            submits.push(self.reject_submit(&reject));
+        }
+        self.send(submits, lines)?;
+        let Some(close) = batch.close else {
+            return Ok(());
+        };
+        // Which flights there are can only be told when what the replacement named is decided and
+        // in the index.
+        self.finish()?;
+        self.inner.await_index();
+        let existing = self
+            .inner
+            .flights_of(self.provider, close.replacement.scope);
+        let mut withdrawals = close.withdrawals(existing);
+        loop {
+            let part: Vec<_> = withdrawals.by_ref().take(BATCH_MAX).collect();
+            if part.is_empty() {
+                return Ok(());
+            }
+            let lines = part.iter().map(|c| Some(c.line)).collect();
+            let submits = part.into_iter().map(|c| self.submit_of(c)).collect();
+            self.send(submits, lines)?;
+        }
+    }
+
+    fn submit_of(&self, command: PushCommand) -> Submit {
+        Submit {
+            id: command.id,
+            command: Command::Flight(command.flight, command.command),
+            ref_text: None,
+            actor: Some(self.provider.as_str().into()),
+        }
+    }
+
+    fn reject_submit(&self, reject: &Reject) -> Submit {
+        let reject = reject.to_feed_reject(self.provider);
+        Submit {
+            id: ids::feed_reject_id(&reject),
+            command: Command::FeedReject(Box::new(reject)),
+            ref_text: None,
+            actor: Some(self.provider.as_str().into()),
+        }
+    }
+
+    fn send(&mut self, submits: Vec<Submit>, lines: Vec<Option<u64>>) -> Result<(), FeedError> {
+        if submits.is_empty() {
+            return Ok(());
+        }
+        let receiver = loop {
+            // A full queue is back-pressure for a feed, not an error: it has all the time there is.
+            match self.inner.submit_batch(submits.clone()) {
+                Ok(receiver) => break receiver,
+                Err(SubmitError::Overloaded { retry_after_ms }) => {
+                    std::thread::park_timeout(Duration::from_millis(retry_after_ms));
+                }
+                Err(other) => return Err(other.into()),
+            }
+        };
+        self.waiting.push_back(Waiting { lines, receiver });
+        while self.waiting.len() > IN_FLIGHT_MAX {
+            self.settle_one()?;
+        }
+        Ok(())
+    }
+
+    fn settle_one(&mut self) -> Result<(), FeedError> {
+        let Some(waiting) = self.waiting.pop_front() else {
+            return Ok(());
+        };
+        let answers = waiting.receiver.blocking_recv().map_err(|_| {
+            FeedError::Submit(SubmitError::Unavailable {
+                why: Arc::from(
+                    "it stopped while the feed was read; push it again, what was taken counts as duplicate",
+                ),
+            })
+        })?;
+        for (line, answer) in waiting.lines.iter().zip(&answers) {
+            let Some(line) = line else { continue };
+            let decision = &answer.decision;
+            let listed = self.tally.rejects.len();
+            self.tally
+                .decided(*line, &decision.outcome, decision.replay);
+            if self.tally.rejects.len() > listed
+                && let Some(text) = refusal(decision)
+                && let Some(reject) = self.tally.rejects.last_mut()
+            {
+                reject.message = text;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), FeedError> {
+        while !self.waiting.is_empty() {
+            self.settle_one()?;
+        }
+        Ok(())
+    }
+}
+
+/// What the ledger's refusal of a provider's event means to the provider, and what to do.
+fn refusal(decision: &Decision) -> Option<String> {
+    let flight = decision.flight;
+    Some(match decision.outcome.reason()? {
+        Reason::NotScheduled => format!(
+            "{flight} was never scheduled: send its schedule event first, then this one again"
+        ),
+        Reason::Retired => {
+            format!("{flight} is over and was forgotten: nothing about it can change any more")
+        }
+        Reason::NotOwner => format!(
+            "another provider owns the schedule of {flight}, and its times are taken; set a higher authority for this provider if its word should count"
+        ),
+        Reason::InvalidEvent => format!(
+            "the event contradicts itself or what is known of {flight}: look at its stations, the order of its legs, its cabins and the range of its counts"
+        ),
+        _ => return None,
+    })
+}
+
+/// What [`check`] finds.
+#[derive(Debug)]
+pub enum Checked<'a> {
+    /// An event, as a canonical line.
+    Event(&'a str),
+    /// A record that would be set aside.
+    Reject {
+        /// Line, from 1.
+        line: u64,
+        /// Stable code.
+        code: &'static str,
+        /// What was wrong and what to do.
+        reason: &'a str,
+    },
+    /// A remark on a record that would be taken.
+    Warning {
+        /// Line, from 1.
+        line: u64,
+        /// What was found.
+        text: &'a str,
+    },
+}
+
+/// Why a check could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Unknown format or option.
+    #[error("{0}")]
+    Use(String),
+    /// The result could not be written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Parses a file and hands out canonical lines and rejects; sends nothing.
+pub fn check(
+    format: &str,
+    options: &[(String, String)],
+    message: &str,
+    body: Box<dyn Read + Send + '_>,
+    mut visit: impl FnMut(Checked<'_>) -> std::io::Result<()>,
+) -> Result<(), CheckError> {
+    let connector = connector(format, options.iter().cloned()).map_err(CheckError::Use)?;
+    let source = Source::new(message, BufReader::with_capacity(64 << 10, body));
+    for item in connector.parse(source) {
+        match item {
+            Parsed::Event { event, .. } => visit(Checked::Event(&canonical::to_line(&event)))?,
+            Parsed::ReplaceBegin { replacement, .. } => {
+                visit(Checked::Event(&canonical::to_replace_begin_line(
+                    &replacement,
+                )))?;
+            }
+            Parsed::ReplaceEnd { replacement, .. } => {
+                visit(Checked::Event(&canonical::to_replace_end_line(
+                    &replacement,
+                    None,
+                )))?;
+            }
+            Parsed::Reject(reject) => visit(Checked::Reject {
+                line: reject.line,
+                code: reject.code.name(),
+                reason: &reject.reason,
+            })?,
+            Parsed::Warning(warning) => visit(Checked::Warning {
+                line: warning.line,
+                text: &warning.text,
+            })?,
+        }
+    }
+    Ok(())
+}
+
+/// Every (board, off, date) of the bundled schedule, moved by so many days: for the demo and for
+/// load generators.
+pub fn bundled_routes(shift_days: i64) -> Result<Vec<(String, String, String)>, CheckError> {
+    let options = [("shift_days".to_owned(), shift_days.to_string())];
+    let connector = connector("nycflights13", options).map_err(CheckError::Use)?;
+    let source = Source::new(
+        nycflights13::JANUARY_NAME,
+        BufReader::new(nycflights13::JANUARY_CSV_GZ),
+    );
+    let mut routes = Vec::new();
+    for item in connector.parse(source) {
+        let Parsed::Event { event, .. } = item else {
+            continue;
+        };
+        if let flightline_ledger::ProviderBody::Schedule(schedule) = &event.body
+            && let (Some(first), Some(last)) = (schedule.legs.first(), schedule.legs.last())
+        {
+            routes.push((
+                first.board.to_string(),
+                last.off.to_string(),
+                event.flight.origin_date.to_string(),
+            ));
+        }
+    }
+    Ok(routes)
+}

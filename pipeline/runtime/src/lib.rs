@@ -1,0 +1,28 @@
+//! A replica: the wiring of stream, dataflow, sinks and API.
+//!
+//! - [`Replica`]: from start to stop.
+//! - [`sequencer`]: the one writer of the stream; [`waiters`]: who waits for which decision.
+//! - [`hold_index`]: from a hold's id to its flight. [`provider_stats`]: counts of feeds.
+//! - [`reading`]: records out of the stream, checked; [`refold`]: history and explanations.
+//! - [`feed`]: provider feeds in. [`tokens`]: who may call.
+//!
+//! Everything here may do I/O and read the clock; nothing here decides about a seat.
+
+mod backend;
+pub mod config;
+pub mod database;
+pub mod feed;
+pub mod hold_index;
+mod metrics;
+pub mod offline;
+pub mod provider_stats;
+pub mod reading;
+pub mod refold;
+mod replica;
+pub mod sequencer;
+pub mod tokens;
+pub mod verify;
+pub mod waiters;
+
+pub use config::{AuthMode, ReplicaConfig};
+pub use replica::Replica;

@@ -1,0 +1,125 @@
+//! The replica's own metrics, read at the moment they are asked for.
+
+use std::sync::atomic::Ordering;
+
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use crate::backend::Inner;
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(name, help, ConstCounter::new(value));
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {
+    registry.register(name, help, ConstGauge::new(value));
+}
+
+/// Everything in the Prometheus text format, without the end mark.
+pub(crate) fn text(inner: &Inner) -> String {
+    let mut registry = Registry::with_prefix("flightline");
+    let r = &mut registry;
+    let sequencer = inner.sequencer.stats();
+    let load = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed);
+    counter(
+        r,
+        "stream_groups",
+        "Groups made durable, one sync each",
+        load(&sequencer.groups),
+    );
+    counter(
+        r,
+        "stream_records",
+        "Records made durable",
+        load(&sequencer.records),
+    );
+    counter(
+        r,
+        "stream_append_microseconds",
+        "Time spent in appends",
+        load(&sequencer.append_us),
+    );
+    gauge(
+        r,
+        "stream_append_microseconds_max",
+        "The longest append since the start",
+        i64::try_from(load(&sequencer.append_us_max)).unwrap_or(i64::MAX),
+    );
+    counter(
+        r,
+        "commands_turned_away",
+        "Commands refused because the queue was full",
+        load(&sequencer.overloaded),
+    );
+    gauge(
+        r,
+        "commands_waiting",
+        "Commands that wait for the stream",
+        inner.sequencer.waiting() as i64,
+    );
+    counter(
+        r,
+        "decisions",
+        "Records decided since the start, history included",
+        inner.waiters.decided_count(),
+    );
+    gauge(
+        r,
+        "hold_ids",
+        "Ids in the index of holds",
+        inner.holds.len() as i64,
+    );
+    if let Some(reader) = inner.dataflow.get() {
+        let backlog = reader.backlog();
+        gauge(
+            r,
+            "dataflow_backlog_records",
+            "Records sent into the dataflow whose epoch is not complete",
+            backlog.records as i64,
+        );
+        gauge(
+            r,
+            "dataflow_backlog_epochs",
+            "Epochs closed but not complete",
+            backlog.epochs as i64,
+        );
+    }
+    let counts = inner.serving.counts();
+    gauge(
+        r,
+        "serving_flights",
+        "Flights in the index",
+        counts.flights as i64,
+    );
+    gauge(
+        r,
+        "serving_offers",
+        "Offers in the index",
+        counts.offers as i64,
+    );
+    for (status, count) in counts.holds {
+        gauge(
+            r,
+            &format!("holds_{}", status.name()),
+            "Holds in this state",
+            count as i64,
+        );
+    }
+    if let Some(database) = inner.postgres.get() {
+        for (name, help, value) in database.metrics() {
+            gauge(r, name, help, value);
+        }
+    }
+    gauge(
+        r,
+        "ready",
+        "1 when history is folded and commands are taken",
+        i64::from(inner.ready.load(Ordering::Acquire)),
+    );
+    let mut out = String::new();
+    if let Err(error) = prometheus_client::encoding::text::encode_registry(&mut out, &registry) {
+        tracing::error!(%error, "metrics cannot be encoded");
+    }
+    out
+}

@@ -1,0 +1,84 @@
+//! Counts of every provider's feed, since the stream began.
+
+use flightline_ledger::command::SourceVersion;
+use flightline_ledger::{Decision, Outcome, ProviderCode, Replay};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+
+/// What a record of a provider is, as far as counting goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// An event with its version.
+    Event(SourceVersion),
+    /// A record that could not be read.
+    Reject,
+}
+
+/// Counts of one provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events applied.
+    pub accepted: u64,
+    /// Events that came again.
+    pub duplicate: u64,
+    /// Events older than what was known.
+    pub stale: u64,
+    /// Events refused and records that could not be read.
+    pub rejected: u64,
+    /// Version of the newest event.
+    pub last_version: Option<SourceVersion>,
+    /// Clock of its partition when the last record was decided, Unix time in milliseconds.
+    pub last_at_ms: Option<i64>,
+}
+
+/// Counts of all providers; shared between threads.
+#[derive(Debug, Default)]
+pub struct ProviderStats {
+    counts: Mutex<HashMap<ProviderCode, Counts>>,
+}
+
+/// Which of the four counts an outcome belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tally {
+    Accepted,
+    Duplicate,
+    Stale,
+    Rejected,
+}
+
+/// Sorts a provider event's decision into one of the four counts. A refusal stays one when the event
+/// is sent again.
+fn tally(decision: &Decision) -> Tally {
+    match (decision.replay, decision.outcome) {
+        (Replay::Different { .. }, _) | (_, Outcome::Refused(_)) => Tally::Rejected,
+        (Replay::Same { .. }, _) => Tally::Duplicate,
+        (_, Outcome::Stale) => Tally::Stale,
+        _ => Tally::Accepted,
+    }
+}
+
+impl ProviderStats {
+    /// Counts one decision.
+    pub fn note(&self, provider: ProviderCode, report: Report, decision: &Decision) {
+        let mut all = self.counts.lock();
+        let counts = all.entry(provider).or_default();
+        counts.last_at_ms = counts.last_at_ms.max(Some(decision.at_ms));
+        match report {
+            Report::Reject => counts.rejected += 1,
+            Report::Event(version) => {
+                counts.last_version = counts.last_version.max(Some(version));
+                match tally(decision) {
+                    Tally::Accepted => counts.accepted += 1,
+                    Tally::Duplicate => counts.duplicate += 1,
+                    Tally::Stale => counts.stale += 1,
+                    Tally::Rejected => counts.rejected += 1,
+                }
+            }
+        }
+    }
+
+    /// Counts of one provider; `None` when it never sent anything.
+    pub fn of(&self, provider: ProviderCode) -> Option<Counts> {
+        self.counts.lock().get(&provider).copied()
+    }
+}

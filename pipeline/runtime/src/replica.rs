@@ -1,0 +1,507 @@
+//! A replica from start to stop.
+//!
+//! Start: open the stream (which locks its folder), bind the address, answer health checks, ask
+//! PostgreSQL how far its tables are, fold the history, append what the configuration changed, take
+//! commands. Stop: take no more, answer what is in flight, let the sinks finish, stop PostgreSQL.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use flightline_api::backend::{Authenticator, Backend, Submit};
+use flightline_dataflows::Dataflow;
+use flightline_dataflows::changelog::{Epoch, EpochSink, Record};
+use flightline_ledger::command::Settings;
+use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey};
+use flightline_sinks::postgres::PostgresSink;
+use flightline_sinks::serving::Serving;
+use flightline_stream::{Checker, EmbeddedConfig, EmbeddedLog, StreamLog};
+use parking_lot::Mutex;
+use rand::RngExt;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::backend::Inner;
+use crate::config::{AuthMode, ReplicaConfig};
+use crate::database::Database;
+use crate::hold_index::HoldIndex;
+use crate::provider_stats::ProviderStats;
+use crate::reading::{ReadError, for_each_batch};
+use crate::sequencer::{Job, Sequencer, report_of};
+use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
+use crate::waiters::{Waiter, Waiters};
+
+/// Retired flights whose hold ids are dropped together.
+const FORGET_TOGETHER: usize = 256;
+
+/// A running replica.
+pub struct Replica {
+    inner: Arc<Inner>,
+    address: SocketAddr,
+    control_token: String,
+    stop_http: watch::Sender<bool>,
+    http: JoinHandle<()>,
+    failed: watch::Receiver<Option<Arc<str>>>,
+    writer: std::thread::JoinHandle<()>,
+    ticker: Ticker,
+    history_records: u64,
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Hands every epoch to the sinks.
+struct Fanout {
+    serving: Arc<Serving>,
+    holds: Arc<HoldIndex>,
+    postgres: PostgresSink,
+    retired: Vec<FlightKey>,
+}
+
+impl EpochSink for Fanout {
+    fn epoch(&mut self, epoch: Arc<Epoch>) {
+        self.serving.apply(&epoch);
+        self.forget(&epoch);
+        self.postgres.epoch(epoch);
+    }
+}
+
+impl Fanout {
+    /// Drops hold ids of flights that are gone. Rows are sorted by flight, so a flight that went
+    /// and came stands in neighbouring rows.
+    fn forget(&mut self, epoch: &Epoch) {
+        let mut rows = epoch.flights.iter().peekable();
+        while let Some((row, diff)) = rows.next() {
+            let mut sum = *diff;
+            while let Some((_, diff)) = rows.next_if(|(next, _)| next.flight == row.flight) {
+                sum += diff;
+            }
+            if sum < 0 {
+                self.retired.push(row.flight);
+            }
+        }
+        if self.retired.len() >= FORGET_TOGETHER {
+            self.holds.forget(&self.retired);
+            self.retired.clear();
+        }
+    }
+}
+
+impl Replica {
+    /// Starts a replica and returns when it is ready.
+    pub async fn start(config: ReplicaConfig) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&config.data_dir)
+            .with_context(|| format!("data directory {}", config.data_dir.display()))?;
+        let log = open_log(&config)?;
+        let partitions = log.partitions();
+        let producer = log.producer();
+        let log: Arc<dyn StreamLog> = Arc::new(log);
+
+        let control_token = control_token();
+        let auth: Arc<dyn Authenticator> = match config.auth {
+            AuthMode::Open => Arc::new(OpenAuthenticator::default()),
+            AuthMode::Tokens => {
+                Arc::new(TokenAuthenticator::new(&config.data_dir, &control_token)?)
+            }
+        };
+        let listener = tokio::net::TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: is another replica running? choose another address with --listen", config.listen))?;
+        let address = listener.local_addr()?;
+
+        let stats = Arc::new(ProviderStats::default());
+        let inner = Arc::new(Inner {
+            log,
+            partitions,
+            sequencer: Sequencer::new(config.queue_max),
+            waiters: Arc::new(Waiters::new(partitions, stats.clone())),
+            holds: Arc::new(HoldIndex::default()),
+            serving: Arc::new(Serving::new(partitions)),
+            stats,
+            authorities: config.authorities.clone(),
+            dataflow: OnceLock::new(),
+            postgres: OnceLock::new(),
+            ready: AtomicBool::new(false),
+            phase: Mutex::new("starting".to_owned()),
+        });
+
+        let (stop_http, http) = start_http(&config, &inner, auth, listener);
+        inner.set_phase("starting PostgreSQL");
+        let (database, sink) = Database::start(&config, partitions).await?;
+        let progress = sink.progress().to_vec();
+        if inner.postgres.set(Arc::new(database)).is_err() {
+            unreachable!("the database is set once, here");
+        }
+
+        let (tell_failure, failed) = watch::channel(None);
+        let started = Instant::now();
+        let folding = inner.clone();
+        let workers = config.workers;
+        let failure_inner = inner.clone();
+        let failure_told = tell_failure.clone();
+        let (dataflow, history_records) = tokio::task::spawn_blocking(move || {
+            let fanout = Fanout {
+                serving: folding.serving.clone(),
+                holds: folding.holds.clone(),
+                postgres: sink,
+                retired: Vec::new(),
+            };
+            fold_history(&folding, workers, &progress, fanout, move |why| {
+                fail(&failure_inner, &failure_told, why);
+            })
+        })
+        .await
+        .context("folding the history was broken off")??;
+        inner.set_phase(format!(
+            "folded {history_records} records in {:.1} s",
+            started.elapsed().as_secs_f64()
+        ));
+
+        configure(&inner, config.settings)?;
+        let writer_inner = inner.clone();
+        let writer = std::thread::Builder::new()
+            .name("flightline-stream".to_owned())
+            .spawn(move || {
+                let inner = writer_inner;
+                let mut dataflow = dataflow;
+                let done =
+                    inner
+                        .sequencer
+                        .run(&*inner.log, producer, &mut dataflow, &inner.waiters);
+                if let Err(why) = &done {
+                    // What is folded stays readable; nothing more is taken.
+                    fail_writes(&inner, &why.to_string());
+                    inner.sequencer.wait_for_stop();
+                }
+                if let Err(failure) = dataflow.shutdown() {
+                    fail(&inner, &tell_failure, &failure.to_string());
+                }
+            })
+            .context("the stream's thread cannot be started")?;
+        inner.sequencer.open();
+        inner.ready.store(true, Ordering::Release);
+        let ticker = Ticker::start(inner.clone(), config.tick)?;
+        tracing::info!(%address, "ready");
+        Ok(Self {
+            inner,
+            address,
+            control_token,
+            stop_http,
+            http,
+            failed,
+            writer,
+            ticker,
+            history_records,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A token that is good while this replica runs, for commands of the same machine.
+    pub fn control_token(&self) -> &str {
+        &self.control_token
+    }
+
+    /// Records folded at the start.
+    pub fn history_records(&self) -> u64 {
+        self.history_records
+    }
+
+    /// What the HTTP layer sees; for benches and tests that leave HTTP out.
+    pub fn backend(&self) -> Arc<dyn Backend> {
+        self.inner.clone()
+    }
+
+    /// The database that the tables are in.
+    pub fn database(&self) -> &Database {
+        // Set before `start` returned.
+        self.inner
+            .postgres
+            .get()
+            .unwrap_or_else(|| unreachable!("a started replica has its database"))
+    }
+
+    /// Waits until the tables have everything that was decided before this call.
+    pub async fn flushed(&self, timeout: Duration) -> anyhow::Result<()> {
+        let until: Vec<u64> = (0..self.inner.partitions)
+            .map(|p| self.inner.waiters.answered(p))
+            .collect();
+        self.database().wait_covered(&until, timeout).await
+    }
+
+    /// Waits until the replica has failed, and says why.
+    pub async fn failed(&self) -> Arc<str> {
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Stops: everything in flight is answered, everything decided reaches the tables if PostgreSQL
+    /// is there.
+    pub async fn shutdown(self) -> anyhow::Result<()> {
+        let _ = self.stop_http.send(true);
+        self.ticker.stop();
+        let _ = self.http.await;
+        self.inner.sequencer.close("it is shutting down");
+        self.inner.sequencer.stop();
+        let writer = self.writer;
+        tokio::task::spawn_blocking(move || writer.join())
+            .await
+            .context("waiting for the stream's thread")?
+            .map_err(|_| anyhow::anyhow!("the stream's thread panicked"))?;
+        self.inner.waiters.drop_all();
+        if let Some(database) = self.inner.postgres.get() {
+            database.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+fn open_log(config: &ReplicaConfig) -> anyhow::Result<EmbeddedLog> {
+    let mut embedded = EmbeddedConfig::new(config.data_dir.join("stream"));
+    embedded.partitions = config.partitions;
+    EmbeddedLog::open(embedded).context("opening the stream")
+}
+
+fn control_token() -> String {
+    let mut rng = rand::rng();
+    format!("flightline_control_{:032x}", rng.random::<u128>())
+}
+
+fn start_http(
+    config: &ReplicaConfig,
+    inner: &Arc<Inner>,
+    auth: Arc<dyn Authenticator>,
+    listener: tokio::net::TcpListener,
+) -> (watch::Sender<bool>, JoinHandle<()>) {
+    let (stop, mut stopped) = watch::channel(false);
+    let mut api = flightline_api::ApiConfig::new(flightline_connectors::ids::client_command_id);
+    api.drain_timeout_ms = u64::try_from(config.shutdown_timeout.as_millis()).unwrap_or(u64::MAX);
+    let server = flightline_api::serve(
+        api,
+        inner.clone() as Arc<dyn Backend>,
+        auth,
+        listener,
+        async move {
+            // A closed channel means that the replica is gone: stop as well.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        },
+    );
+    let served = async move {
+        let drained = server.await;
+        tracing::debug!(?drained, "HTTP has ended");
+    };
+    (stop, tokio::spawn(served))
+}
+
+/// Folds what the stream holds. What the tables have already is one epoch of its own.
+fn fold_history(
+    inner: &Arc<Inner>,
+    workers: usize,
+    progress: &[u64],
+    fanout: Fanout,
+    on_failure: impl Fn(&str) + Send + Sync + 'static,
+) -> anyhow::Result<(Dataflow, u64)> {
+    let ends = inner.log.end_offsets()?;
+    for (partition, (have, end)) in progress.iter().zip(&ends).enumerate() {
+        anyhow::ensure!(
+            have <= end,
+            "PostgreSQL has partition {partition} up to offset {have}, but the stream ends at {end}: \
+             these tables belong to another stream, or the stream lost its end. \
+             Give the replica its own database, or drop the schemas flightline and views to have them filled anew"
+        );
+    }
+    let mut flow_config = flightline_dataflows::Config::new(inner.partitions).with_workers(workers);
+    flow_config.on_failure = Some(Arc::new(move |failure| on_failure(&failure.to_string())));
+    let mut dataflow = Dataflow::start(flow_config, inner.waiters.clone(), fanout)?;
+    if inner.dataflow.set(dataflow.reader()).is_err() {
+        unreachable!("the dataflow is set once, here");
+    }
+    let total: u64 = ends.iter().sum();
+    let mut checkers: Vec<_> = (0..inner.partitions).map(Checker::new).collect();
+    let mut folded = 0_u64;
+    let mut fold =
+        |dataflow: &mut Dataflow, records: Vec<Record>, epochs: bool| -> Result<(), FoldError> {
+            folded += records.len() as u64;
+            for record in &records {
+                note_record(inner, record);
+            }
+            dataflow.send(records)?;
+            if epochs {
+                dataflow.close_epoch()?;
+            }
+            if folded.is_multiple_of(1 << 20) || folded == total {
+                inner.set_phase(format!("folding history: {folded} of {total} records"));
+            }
+            Ok(())
+        };
+    if progress.iter().any(|offset| *offset > 0) {
+        dataflow.snapshot_epoch(progress);
+        for_each_batch(&*inner.log, &mut checkers, progress, |records| {
+            fold(&mut dataflow, records, false)
+        })?;
+        dataflow.close_epoch()?;
+    }
+    for_each_batch(&*inner.log, &mut checkers, &ends, |records| {
+        fold(&mut dataflow, records, true)
+    })?;
+    inner.await_index_at(&ends);
+    Ok((dataflow, folded))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FoldError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Dataflow(#[from] flightline_dataflows::Failure),
+}
+
+/// What a record of history means to the indexes beside the fold.
+fn note_record(inner: &Inner, record: &Record) {
+    if let Command::Flight(flight, FlightCommand::Hold(_)) = &record.input.command {
+        inner.holds.claim(record.input.id, flight);
+    }
+    let report = report_of(&record.input.command);
+    if report.is_some() {
+        inner
+            .waiters
+            .register(record.partition, record.input.offset, Waiter::None, report);
+    }
+}
+
+/// Appends the configured settings to every partition that folds with others.
+fn configure(inner: &Inner, settings: Settings) -> anyhow::Result<()> {
+    let reader = inner.dataflow.get().context("the dataflow is not there")?;
+    let mut changed = 0;
+    for partition in 0..inner.partitions {
+        let folded = reader.with_ledger(partition, |ledger| *ledger.settings())?;
+        if folded != settings {
+            inner
+                .sequencer
+                .push_own(own(partition, Command::Configure(settings)));
+            changed += 1;
+        }
+    }
+    if changed > 0 {
+        tracing::info!(partitions = changed, "settings written into the stream");
+    }
+    Ok(())
+}
+
+/// A record of the replica's own.
+fn own(partition: u32, command: Command) -> Job {
+    Job {
+        partition,
+        submit: Submit {
+            id: CommandId(0),
+            command,
+            ref_text: None,
+            actor: None,
+        },
+        waiter: Waiter::None,
+    }
+}
+
+/// The stream cannot be written any more: reads go on.
+fn fail_writes(inner: &Inner, why: &str) {
+    inner
+        .sequencer
+        .close(&format!("its stream cannot be written: {why}"));
+    inner.waiters.drop_all();
+}
+
+/// A broken invariant or a dead part: nothing this replica says can be trusted any more.
+fn fail(inner: &Inner, tell: &watch::Sender<Option<Arc<str>>>, why: &str) {
+    tracing::error!("the replica failed: {why}");
+    inner.sequencer.close(why);
+    inner.ready.store(false, Ordering::Release);
+    inner.waiters.drop_all();
+    tell.send_if_modified(|told| {
+        let first = told.is_none();
+        if first {
+            *told = Some(why.into());
+        }
+        first
+    });
+}
+
+/// Appends a tick to partitions in which something is due and nothing else is appended.
+struct Ticker {
+    stop: crossbeam_channel::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Ticker {
+    fn start(inner: Arc<Inner>, every: Duration) -> anyhow::Result<Self> {
+        let (stop, stopped) = crossbeam_channel::bounded(1);
+        let thread = std::thread::Builder::new()
+            .name("flightline-ticks".to_owned())
+            .spawn(move || {
+                while stopped.recv_timeout(every)
+                    == Err(crossbeam_channel::RecvTimeoutError::Timeout)
+                {
+                    if inner.tick().is_err() {
+                        break;
+                    }
+                }
+            })
+            .context("the thread of ticks cannot be started")?;
+        Ok(Self { stop, thread })
+    }
+
+    fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+    }
+}
+
+impl Inner {
+    fn tick(&self) -> Result<(), flightline_dataflows::Failure> {
+        let Some(reader) = self.dataflow.get() else {
+            return Ok(());
+        };
+        let now = self.sequencer.now_ms();
+        for partition in 0..self.partitions {
+            let due = reader.with_ledger(partition, |ledger| ledger.next_deadline_ms())?;
+            if due.is_some_and(|due| due <= now) {
+                self.sequencer.push_own(own(partition, Command::Tick));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the index shows everything that was answered before this call. Blocking.
+    pub(crate) fn await_index(&self) {
+        let until: Vec<u64> = (0..self.partitions)
+            .map(|p| self.waiters.answered(p))
+            .collect();
+        self.await_index_at(&until);
+    }
+
+    /// Waits until the index covers these offsets, or the dataflow has failed. Blocking.
+    pub(crate) fn await_index_at(&self, until: &[u64]) {
+        let failed = || self.dataflow.get().is_none_or(|r| r.failure().is_some());
+        let behind = || {
+            until
+                .iter()
+                .zip(0_u32..)
+                .any(|(offset, p)| self.serving.covers(p) < *offset)
+        };
+        while behind() && !failed() {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+}

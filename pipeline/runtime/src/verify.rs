@@ -1,0 +1,385 @@
+//! Proof that a replica's data is what it should be: folds the stream from its start and compares.
+//!
+//! What is checked: every record (continuity, checksum, the producer's sequence), every invariant
+//! of the ledger's state, that a plain fold and the dataflow arrive at the same state, and that
+//! every table of PostgreSQL holds what the fold says at the offsets that the tables claim to cover.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Instant;
+
+use flightline_dataflows::Dataflow;
+use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink, Record};
+use flightline_dataflows::rows::{DecisionRow, FeedRejectRow, is_recorded};
+use flightline_ledger::{Command, Decision, Ledger, Silent};
+use flightline_sinks::postgres;
+use flightline_stream::{Checker, StreamLog};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use crate::database::{Database, Paused, SharedDatabase};
+use crate::reading::{ReadError, for_each_batch, for_each_record};
+
+/// What was found.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct VerifyReport {
+    /// Nothing was wrong.
+    pub clean: bool,
+    /// The first thing that was wrong.
+    pub difference: Option<String>,
+    /// Records of the stream.
+    pub records: u64,
+    /// Records that the tables cover.
+    pub covered: u64,
+    /// Partitions.
+    pub partitions: u32,
+    /// Flights that are known at the end of the stream.
+    pub flights: u64,
+    /// Seats of live holds and sales there.
+    pub seats_used: i64,
+    /// Seats held or sold beyond what a provider or aircraft allows.
+    pub oversold: i64,
+    /// XXH3 chain over the running hashes of all partitions: equal on replicas that saw the same
+    /// stream.
+    pub stream_hash: String,
+    /// Digest of the folded state.
+    pub state_hash: String,
+    /// What was compared: table and number of rows.
+    pub tables: Vec<(String, u64)>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// Why it could not be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The dataflow did not start or died.
+    #[error("the dataflow failed: {0}")]
+    Dataflow(String),
+    /// PostgreSQL did not answer.
+    #[error("PostgreSQL: {0}")]
+    Database(String),
+    /// The stream cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl From<flightline_dataflows::Failure> for VerifyError {
+    fn from(failure: flightline_dataflows::Failure) -> Self {
+        VerifyError::Dataflow(failure.to_string())
+    }
+}
+
+struct NoDecisions;
+
+impl DecisionSink for NoDecisions {
+    fn decided(&self, _: u32, _: &[Decision]) {}
+}
+
+/// Keeps the one epoch there is.
+#[derive(Clone, Default)]
+struct Keep(Arc<Mutex<Option<Arc<Epoch>>>>);
+
+impl EpochSink for Keep {
+    fn epoch(&mut self, epoch: Arc<Epoch>) {
+        let before = self.0.lock().replace(epoch);
+        assert!(before.is_none(), "one epoch was asked for");
+    }
+}
+
+/// Verifies a stream below `ends`, and the tables when a database is given.
+pub async fn verify(
+    log: Arc<dyn StreamLog>,
+    ends: Vec<u64>,
+    database: Option<SharedDatabase>,
+) -> Result<VerifyReport, VerifyError> {
+    let started = Instant::now();
+    let mut report = VerifyReport {
+        partitions: log.partitions(),
+        records: ends.iter().sum(),
+        ..VerifyReport::default()
+    };
+    // Folding blocks; the comparison in between waits for PostgreSQL.
+    let handle = tokio::runtime::Handle::current();
+    let (mut report, outcome) = tokio::task::spawn_blocking(move || {
+        let outcome = run(&*log, &ends, database.as_deref(), &handle, &mut report);
+        (report, outcome)
+    })
+    .await
+    .map_err(|e| VerifyError::Dataflow(e.to_string()))?;
+    report.seconds = started.elapsed().as_secs_f64();
+    match outcome {
+        Ok(difference) => {
+            report.clean = difference.is_none();
+            report.difference = difference;
+            Ok(report)
+        }
+        // A damaged stream is a finding, not a failure to look.
+        Err(VerifyError::Read(ReadError::Damaged(fault))) => {
+            report.difference = Some(fault.to_string());
+            Ok(report)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn run(
+    log: &dyn StreamLog,
+    ends: &[u64],
+    database: Option<&Database>,
+    handle: &Handle,
+    report: &mut VerifyReport,
+) -> Result<Option<String>, VerifyError> {
+    let whole = whole_fold(log, ends)?;
+    report.flights = whole.flights;
+    report.seats_used = whole.seats_used;
+    report.oversold = whole.oversold;
+    report.stream_hash = format!("{:032x}", whole.stream_hash);
+    report.state_hash = format!("{:032x}", whole.state_hash);
+    if whole.broken.is_some() {
+        return Ok(whole.broken);
+    }
+    match database {
+        Some(database) => compare_tables(log, database, handle, report),
+        None => Ok(None),
+    }
+}
+
+/// Tries, since a transaction of the sink may end after it was told to pause.
+const ATTEMPTS: usize = 5;
+
+fn compare_tables(
+    log: &dyn StreamLog,
+    database: &Database,
+    handle: &Handle,
+    report: &mut VerifyReport,
+) -> Result<Option<String>, VerifyError> {
+    let failed = |e: &dyn std::fmt::Display| VerifyError::Database(e.to_string());
+    let _paused = Paused::new(database);
+    let mut client = handle
+        .block_on(database.client())
+        .map_err(|e| failed(&format!("{e:#}")))?;
+    let mut found = None;
+    for _ in 0..ATTEMPTS {
+        let covers = handle
+            .block_on(postgres::progress(&client))
+            .map_err(|e| failed(&e))?;
+        let Some(covers) = covers else {
+            return Ok(Some(
+                "the database has no tables of Flightline; start the replica to have them made"
+                    .to_owned(),
+            ));
+        };
+        // The stream may have grown since it was looked at, and the tables with it.
+        let ends = log.end_offsets().map_err(ReadError::from)?;
+        if covers.len() != ends.len() {
+            return Ok(Some(format!(
+                "sink_progress has {} partitions, the stream has {}",
+                covers.len(),
+                ends.len()
+            )));
+        }
+        if let Some(partition) = (0..ends.len()).find(|p| covers[*p] > ends[*p]) {
+            return Ok(Some(format!(
+                "the tables cover partition {partition} up to offset {}, the stream ends at {}",
+                covers[partition], ends[partition]
+            )));
+        }
+        report.covered = covers.iter().sum();
+        let (epoch, differs) = snapshot(log, &covers)?;
+        if differs.is_some() {
+            return Ok(differs);
+        }
+        let broken = RefCell::new(None);
+        let counts = [Cell::new(0_u64), Cell::new(0_u64)];
+        let fold = |partition: u32| {
+            appended(log, partition, covers[partition as usize]).unwrap_or_else(|e| {
+                broken.borrow_mut().get_or_insert(e);
+                Appended::default()
+            })
+        };
+        let counted = |n: usize| counts[n].set(counts[n].get() + 1);
+        let partitions = 0..log.partitions();
+        let mut decisions = partitions
+            .clone()
+            .flat_map(|p| fold(p).decisions)
+            .inspect(|_| counted(0));
+        let mut rejects = partitions
+            .flat_map(|p| fold(p).rejects)
+            .inspect(|_| counted(1));
+        let expected = postgres::Expected {
+            state: &epoch,
+            decisions: &mut decisions,
+            rejects: &mut rejects,
+        };
+        found = handle
+            .block_on(postgres::compare(&mut client, expected))
+            .map_err(|e| failed(&e))?;
+        if let Some(error) = broken.take() {
+            return Err(error.into());
+        }
+        report.tables = tables_of(&epoch, counts[0].get(), counts[1].get());
+        if found
+            .as_ref()
+            .is_none_or(|d| d.table != "flightline.sink_progress")
+        {
+            break;
+        }
+    }
+    Ok(found.map(|difference| difference.to_string()))
+}
+
+fn tables_of(epoch: &Epoch, decisions: u64, rejects: u64) -> Vec<(String, u64)> {
+    [
+        ("flightline.flight", epoch.flights.len()),
+        ("flightline.leg", epoch.legs.len()),
+        ("flightline.inventory", epoch.inventory.len()),
+        ("flightline.hold", epoch.holds.len()),
+        ("flightline.decision", decisions as usize),
+        ("flightline.feed_reject", rejects as usize),
+        ("flightline.inventory_drift", epoch.drift.len()),
+        ("views.offers", epoch.offers.len()),
+        (
+            "views.availability_by_route_day",
+            epoch.availability_by_route_day.len(),
+        ),
+        (
+            "views.cheapest_by_route_day",
+            epoch.cheapest_by_route_day.len(),
+        ),
+        ("views.load_factor", epoch.load_factor.len()),
+        ("views.oversold", epoch.oversold.len()),
+    ]
+    .into_iter()
+    .map(|(name, rows)| (name.to_owned(), rows as u64))
+    .collect()
+}
+
+struct Whole {
+    flights: u64,
+    seats_used: i64,
+    oversold: i64,
+    stream_hash: u128,
+    state_hash: u128,
+    broken: Option<String>,
+}
+
+/// Folds everything plainly, and checks the invariants of the result.
+fn whole_fold(log: &dyn StreamLog, ends: &[u64]) -> Result<Whole, ReadError> {
+    let mut ledgers: Vec<_> = (0..log.partitions()).map(|_| Ledger::new()).collect();
+    let mut checkers: Vec<_> = (0..log.partitions()).map(Checker::new).collect();
+    for_each_batch(log, &mut checkers, ends, |records| {
+        for record in records {
+            ledgers[record.partition as usize].apply(&record.input, &mut Silent);
+        }
+        Ok::<_, ReadError>(())
+    })?;
+    let mut whole = Whole {
+        flights: 0,
+        seats_used: 0,
+        oversold: 0,
+        stream_hash: 0,
+        state_hash: 0,
+        broken: None,
+    };
+    // An odd number without a pattern keeps the order of partitions in the sum.
+    let mix = |sum: u128, part: u128| {
+        sum.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+            .wrapping_add(part)
+    };
+    for (partition, (ledger, checker)) in ledgers.iter().zip(&checkers).enumerate() {
+        whole.stream_hash = mix(whole.stream_hash, checker.state().hash);
+        whole.state_hash = mix(whole.state_hash, ledger.hash_state());
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            ledger.check_invariants();
+        }));
+        if checked.is_err() && whole.broken.is_none() {
+            whole.broken = Some(format!(
+                "partition {partition}: an invariant of the ledger is broken (the message stands in the log)"
+            ));
+        }
+        for (_, flight) in ledger.flights() {
+            whole.flights += 1;
+            for line in flight.inventory().filter(|line| line.class.is_none()) {
+                whole.seats_used += line.held + line.sold;
+                whole.oversold += line.oversold;
+            }
+        }
+    }
+    Ok(whole)
+}
+
+/// The rows of every keyed table at the given offsets, by the dataflow; and what differs when its
+/// ledgers are not those of a plain fold.
+fn snapshot(
+    log: &dyn StreamLog,
+    until: &[u64],
+) -> Result<(Arc<Epoch>, Option<String>), VerifyError> {
+    let keep = Keep::default();
+    let config = flightline_dataflows::Config::new(log.partitions());
+    let mut dataflow = Dataflow::start(config, Arc::new(NoDecisions), keep.clone())
+        .map_err(|e| VerifyError::Dataflow(e.to_string()))?;
+    dataflow.snapshot_epoch(until);
+    let mut plain: Vec<_> = (0..log.partitions()).map(|_| Ledger::new()).collect();
+    let mut checkers: Vec<_> = (0..log.partitions()).map(Checker::new).collect();
+    for_each_batch(log, &mut checkers, until, |records: Vec<Record>| {
+        for record in &records {
+            plain[record.partition as usize].apply(&record.input, &mut Silent);
+        }
+        dataflow.send(records).map_err(VerifyError::from)
+    })?;
+    dataflow.close_epoch()?;
+    let reader = dataflow.reader();
+    let mut differs = None;
+    for (partition, ledger) in (0..).zip(&plain) {
+        let offset = until[partition as usize];
+        let state = reader.with_ledger(partition, move |l| l.hash_state())?;
+        if state != ledger.hash_state() && differs.is_none() {
+            differs = Some(format!(
+                "partition {partition} at offset {offset}: the dataflow's ledger is not that of a plain fold"
+            ));
+        }
+    }
+    dataflow.shutdown()?;
+    let epoch = keep.0.lock().take();
+    let epoch = epoch.ok_or_else(|| VerifyError::Dataflow("no epoch came out".to_owned()))?;
+    Ok((epoch, differs))
+}
+
+#[derive(Default)]
+struct Appended {
+    decisions: Vec<DecisionRow>,
+    rejects: Vec<FeedRejectRow>,
+}
+
+/// The rows of the append-only tables of one partition.
+fn appended(log: &dyn StreamLog, partition: u32, until: u64) -> Result<Appended, ReadError> {
+    let mut ledger = Ledger::new();
+    let mut rows = Appended::default();
+    for_each_record(log, partition, until, |record| {
+        let decision = ledger.apply(&record.input, &mut Silent);
+        if let Command::FeedReject(reject) = &record.input.command {
+            rows.rejects.push(FeedRejectRow {
+                partition,
+                offset: decision.offset,
+                at_ms: decision.at_ms,
+                provider: reject.provider,
+                message: reject.message.as_str().into(),
+                line: reject.line,
+                code: reject.code.as_str().into(),
+                reason: reject.reason.as_str().into(),
+                raw: reject.raw.as_slice().into(),
+            });
+        }
+        if is_recorded(decision.kind) {
+            rows.decisions.push(DecisionRow {
+                partition,
+                decision,
+                note: record.note,
+            });
+        }
+        true
+    })?;
+    Ok(rows)
+}

@@ -1,0 +1,395 @@
+//! Bytes that were written once and must be read for ever.
+//!
+//! `tests/golden/stream/v1/` holds one record of every kind, in hexadecimal, as version 1 of the
+//! format wrote it, beside what the format promises elsewhere: partitions of keys, running hashes,
+//! saved checker states. These files are never changed. A new version gets a folder of its own.
+//!
+//! `FLIGHTLINE_GOLDEN_WRITE=1` writes the files that are missing, and touches no other.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use flightline_ledger::command::{
+    Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedReject, Leg, LegTimes, Level,
+    SaleStatus, Schedule, Settings, SourceVersion,
+};
+use flightline_ledger::{
+    Command, CommandId, FlightCommand, FlightKey, HoldRequest, Money, ProviderBody, ProviderEvent,
+};
+use flightline_stream::record::{Draft, Header, Record, Stamp, encode, peek};
+use flightline_stream::{Checker, CheckerState, StreamKey};
+
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/golden/stream/v1"
+    ))
+}
+
+/// The file's text; it is written first when it is missing and that was asked for.
+fn golden(name: &str, now: &str) -> String {
+    let path = folder().join(name);
+    if !path.exists() && std::env::var_os("FLIGHTLINE_GOLDEN_WRITE").is_some() {
+        fs::create_dir_all(folder()).unwrap();
+        fs::write(&path, now).unwrap();
+    }
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for line in bytes.chunks(32) {
+        for byte in line {
+            write!(out, "{byte:02x}").unwrap();
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+fn code<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().ok().unwrap_or_else(|| panic!("{text}"))
+}
+
+fn money(minor: i64) -> Money {
+    Money {
+        minor,
+        currency: code("USD"),
+        exponent: 2,
+    }
+}
+
+fn times(board: &str, departs_s: i64) -> LegTimes {
+    LegTimes {
+        board: code(board),
+        departs_s,
+        arrives_s: departs_s + 14_400,
+        departs_offset_min: -300,
+        arrives_offset_min: 60,
+    }
+}
+
+fn cabins() -> Vec<CabinPlan> {
+    vec![
+        CabinPlan {
+            cabin: code("F"),
+            seats: Some(20),
+            authorised: None,
+            classes: vec![],
+        },
+        CabinPlan {
+            cabin: code("Y"),
+            seats: None,
+            authorised: Some(160),
+            classes: vec![
+                ClassPlan {
+                    class: code("Y"),
+                    limit: None,
+                },
+                ClassPlan {
+                    class: code("Q"),
+                    limit: Some(0),
+                },
+            ],
+        },
+    ]
+}
+
+/// One command of every kind, by the name of its file.
+fn commands() -> Vec<(&'static str, Command)> {
+    let key: FlightKey = code("UA1545.2027-01-05.EWR");
+    let hold = CommandId(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
+    let flight = |command| Command::Flight(key, command);
+    let event = |body| {
+        Command::Flight(
+            code("9E3538A.2026-12-31.JFK"),
+            FlightCommand::Provider(Box::new(ProviderEvent {
+                provider: code("air-lines_7"),
+                version: SourceVersion {
+                    time_ms: 1_798_761_600_123,
+                    group: 70_000,
+                    sequence: 5,
+                },
+                authority: 200,
+                quality: 0b100_0101,
+                body,
+            })),
+        )
+    };
+    vec![
+        ("tick", Command::Tick),
+        ("fence", Command::Fence),
+        ("configure", Command::Configure(Settings::default())),
+        (
+            "feed_reject",
+            Command::FeedReject(Box::new(FeedReject {
+                provider: code("united"),
+                message: "ssim-2027-01.txt".to_owned(),
+                line: 4_711,
+                code: "bad_time".to_owned(),
+                reason: "Zeit «2561» gibt es nicht".to_owned(),
+                raw: vec![0, 1, 2, 0xff, b'\n'],
+            })),
+        ),
+        (
+            "hold_full",
+            flight(FlightCommand::Hold(HoldRequest {
+                provider: Some(code("united")),
+                cabin: code("Y"),
+                class: Some(code("Q")),
+                board: Some(code("EWR")),
+                off: Some(code("IAH")),
+                seats: 300,
+                ttl_ms: Some(900_000),
+                expected_price: Some(money(12_345)),
+            })),
+        ),
+        (
+            "hold_bare",
+            flight(FlightCommand::Hold(HoldRequest {
+                provider: None,
+                cabin: code("F"),
+                class: None,
+                board: None,
+                off: None,
+                seats: 1,
+                ttl_ms: None,
+                expected_price: None,
+            })),
+        ),
+        ("confirm", flight(FlightCommand::Confirm { hold })),
+        ("release", flight(FlightCommand::Release { hold })),
+        ("cancel", flight(FlightCommand::Cancel { hold })),
+        (
+            "schedule",
+            event(ProviderBody::Schedule(Schedule {
+                legs: vec![
+                    Leg {
+                        board: code("JFK"),
+                        off: code("ORD"),
+                        times: times("JFK", 1_798_770_000),
+                        aircraft: *b"73H",
+                        service: b'J',
+                        cabins: cabins(),
+                    },
+                    Leg {
+                        board: code("ORD"),
+                        off: code("SFO"),
+                        times: times("ORD", -1),
+                        aircraft: [0; 3],
+                        service: b'F',
+                        cabins: vec![],
+                    },
+                ],
+                restricted: vec![(code("JFK"), code("ORD"))],
+                operating: Some(code("BAW12.1999-02-28.LHR")),
+            })),
+        ),
+        (
+            "time_change",
+            event(ProviderBody::TimeChange(vec![
+                times("JFK", 1_798_770_600),
+                times("ORD", i64::MIN / 2),
+            ])),
+        ),
+        (
+            "equipment",
+            event(ProviderBody::Equipment(Equipment {
+                board: Some(code("ORD")),
+                aircraft: *b"E75",
+                cabins: cabins(),
+            })),
+        ),
+        (
+            "equipment_all_legs",
+            event(ProviderBody::Equipment(Equipment {
+                board: None,
+                aircraft: [0; 3],
+                cabins: vec![],
+            })),
+        ),
+        (
+            "availability_segment",
+            event(ProviderBody::Availability(Availability {
+                level: Level::Segment(code("JFK"), code("SFO")),
+                cabin: Some(code("Y")),
+                class: Some(code("Q")),
+                status: SaleStatus::Open,
+                seats: Some(-3),
+                is_floor: false,
+                counts: Counts::Remaining,
+            })),
+        ),
+        (
+            "availability_leg",
+            event(ProviderBody::Availability(Availability {
+                level: Level::Leg(code("JFK")),
+                cabin: None,
+                class: Some(code("Y")),
+                status: SaleStatus::WaitlistOpen,
+                seats: Some(9),
+                is_floor: true,
+                counts: Counts::Total,
+            })),
+        ),
+        (
+            "availability_flight",
+            event(ProviderBody::Availability(Availability {
+                level: Level::Flight,
+                cabin: None,
+                class: None,
+                status: SaleStatus::NotOperating,
+                seats: None,
+                is_floor: false,
+                counts: Counts::Total,
+            })),
+        ),
+        (
+            "fares",
+            event(ProviderBody::Fares(vec![
+                Fare {
+                    segment: Some((code("JFK"), code("ORD"))),
+                    cabin: code("Y"),
+                    class: Some(code("Q")),
+                    price: money(9_900),
+                },
+                Fare {
+                    segment: None,
+                    cabin: code("F"),
+                    class: None,
+                    price: money(0),
+                },
+            ])),
+        ),
+        (
+            "terms",
+            event(ProviderBody::Terms(vec![(code("Y"), 7), (code("F"), 0)])),
+        ),
+        ("provider_cancel", event(ProviderBody::Cancel)),
+        ("provider_reinstate", event(ProviderBody::Reinstate)),
+        ("provider_withdraw", event(ProviderBody::Withdraw)),
+        (
+            "acknowledge",
+            event(ProviderBody::Acknowledge(vec![hold, CommandId(0)])),
+        ),
+    ]
+}
+
+/// The golden records, in order: each is the next of its producer in one partition.
+fn records() -> Vec<(&'static str, Record)> {
+    commands()
+        .into_iter()
+        .enumerate()
+        .map(|(n, (name, command))| {
+            let record = Record {
+                header: Header {
+                    stamp: Stamp {
+                        producer: 0xfeed_face_cafe_f00d,
+                        epoch: 3,
+                        sequence: n as u64,
+                    },
+                    id: CommandId(u128::MAX - n as u128),
+                    at_ms: 1_798_761_600_000 + n as i64,
+                    kind: 0,
+                },
+                // Every combination of the two occurs.
+                ref_text: (n % 2 == 0).then(|| format!("réf-{n}")),
+                actor: (n % 3 == 0).then(|| "web".to_owned()),
+                command,
+            };
+            (name, record)
+        })
+        .collect()
+}
+
+fn bytes_of(record: &Record) -> Vec<u8> {
+    let mut out = Vec::new();
+    let draft: Draft<'_> = record.draft();
+    encode(&mut out, record.header.stamp, &draft).unwrap();
+    out
+}
+
+#[test]
+fn records_of_version_1_decode_for_ever() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for (name, mut record) in records() {
+        let bytes = from_hex(&golden(&format!("{name}.hex"), &to_hex(&bytes_of(&record))));
+        let header = peek(&bytes).unwrap();
+        record.header.kind = header.kind;
+        assert_eq!(Record::decode(&bytes), Ok(record.clone()), "{name}");
+        assert_eq!(header, record.header, "{name}");
+        assert_eq!(
+            to_hex(&bytes_of(&record)),
+            to_hex(&bytes),
+            "{name} is written otherwise now"
+        );
+        kinds.insert(header.kind);
+    }
+    // Kinds 1–4, 16–19, 32–41.
+    assert_eq!(kinds.len(), 18, "a kind has no golden file: {kinds:?}");
+    let files = fs::read_dir(folder()).unwrap();
+    let files = files.filter(|f| {
+        let name = f.as_ref().unwrap().file_name();
+        name.to_string_lossy().ends_with(".hex")
+    });
+    assert_eq!(files.count(), records().len(), "a file that nobody reads");
+}
+
+#[test]
+fn running_hashes_and_saved_states_stay() {
+    let mut checker = Checker::new(5);
+    let mut now = String::new();
+    for (offset, (name, record)) in records().iter().enumerate() {
+        checker.check(offset as u64, &bytes_of(record)).unwrap();
+        writeln!(now, "{:032x} after {name}", checker.state().hash).unwrap();
+    }
+    assert_eq!(golden("running_hash.txt", &now), now);
+    let state = checker.state().to_bytes();
+    let saved = from_hex(&golden("checker_state.txt", &to_hex(&state)));
+    assert_eq!(
+        CheckerState::from_bytes(&saved).as_ref(),
+        Ok(checker.state())
+    );
+    assert_eq!(saved, state);
+}
+
+#[test]
+fn keys_stay_in_their_partitions() {
+    let mut now = String::new();
+    let mut line = |key: StreamKey<'_>| {
+        let of = |n| key.partition(n);
+        writeln!(now, "{key} {} {} {} {}", of(1), of(7), of(64), of(4096)).unwrap();
+    };
+    for text in [
+        "UA1545.2027-01-05.EWR",
+        "9E3538.2027-01-01.JFK",
+        "BAW12A.2026-02-28.LHR",
+        "W29896.2026-12-31.BUD",
+        "AA1.1900-01-01.JFK",
+        "AA9999Z.2999-12-31.DFW",
+    ] {
+        line(StreamKey::Flight(code(text)));
+    }
+    for number in 1..=40 {
+        line(StreamKey::Flight(code(&format!(
+            "UA{number}.2027-01-05.EWR"
+        ))));
+    }
+    line(StreamKey::Order("ord_00009hthhsUZ8W4LxQgkjo"));
+    line(StreamKey::Order(""));
+    line(StreamKey::Feed("united"));
+    assert_eq!(
+        golden("partitions.txt", &now),
+        now,
+        "key, partition of 1, of 7, of 64, of 4096"
+    );
+}

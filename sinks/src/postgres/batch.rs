@@ -1,0 +1,395 @@
+//! Epochs merged on their way to the database, and the bytes of one transaction.
+//!
+//! A [`Batch`] takes whole epochs. Of a keyed row it keeps the net change: what is in the table
+//! before the batch never matters, only whether it is there. Rows that are only ever appended are
+//! put into their final form at once. [`Batch::seal`] gives the bytes to send.
+
+use bytes::Bytes;
+use flightline_dataflows::changelog::{Change, Epoch};
+use flightline_dataflows::rows::{
+    CheapestRow, DriftRow, FlightRow, InventoryRow, LegRow, LoadFactorRow, OfferRow, OversoldRow,
+    RouteDayRow, is_recorded,
+};
+use flightline_ledger::{Outcome, Replay};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+
+use super::copy::Chunks;
+use super::tables::{
+    DECISION, FEED_REJECT, HoldLine, Keyed, Table, ref_text, write_decision, write_reject,
+};
+
+/// Epochs that are merged until they can be written.
+#[derive(Debug)]
+pub(super) struct Batch {
+    from: Vec<u64>,
+    to: Vec<u64>,
+    epochs: u64,
+    flights: Net<FlightRow>,
+    legs: Net<LegRow>,
+    inventory: Net<InventoryRow>,
+    holds: Net<HoldLine>,
+    drift: Net<DriftRow>,
+    offers: Net<OfferRow>,
+    availability: Net<RouteDayRow>,
+    cheapest: Net<CheapestRow>,
+    load_factor: Net<LoadFactorRow>,
+    oversold: Net<OversoldRow>,
+    decisions: Append,
+    rejects: Append,
+}
+
+#[derive(Debug, Default)]
+struct Append {
+    rows: u64,
+    bytes: Chunks,
+}
+
+/// Net changes by key.
+#[derive(Debug)]
+struct Net<R: Keyed>(HashMap<R::Key, Line<R>, foldhash::fast::FixedState>);
+
+#[derive(Debug)]
+struct Line<R> {
+    /// The table has the row before the batch.
+    was: bool,
+    /// The row after it.
+    now: Option<R>,
+}
+
+/// What one transaction writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sealed {
+    /// Progress before and after.
+    pub(super) from: Vec<u64>,
+    pub(super) to: Vec<u64>,
+    pub(super) epochs: u64,
+    pub(super) rows: u64,
+    pub(super) tables: Vec<TableWrite>,
+}
+
+/// The writes to one table. Pieces are rows in the form of COPY, without head and end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TableWrite {
+    /// Its place in [`super::tables::ALL`].
+    pub(super) table: usize,
+    pub(super) inserts: Rows,
+    /// For the staging table: whole rows to change, and keys to take away, each with a mark.
+    pub(super) staged: Rows,
+    pub(super) updates: u64,
+    pub(super) deletes: u64,
+}
+
+/// Rows in their final form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rows {
+    pub(super) count: u64,
+    pub(super) pieces: Vec<Bytes>,
+}
+
+impl Batch {
+    /// An empty batch after `from`.
+    pub(super) fn new(from: Vec<u64>) -> Self {
+        Self {
+            to: from.clone(),
+            from,
+            epochs: 0,
+            flights: Net::default(),
+            legs: Net::default(),
+            inventory: Net::default(),
+            holds: Net::default(),
+            drift: Net::default(),
+            offers: Net::default(),
+            availability: Net::default(),
+            cheapest: Net::default(),
+            load_factor: Net::default(),
+            oversold: Net::default(),
+            decisions: Append::default(),
+            rejects: Append::default(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.epochs == 0
+    }
+
+    /// Progress once it is written.
+    pub(super) fn to(&self) -> &[u64] {
+        &self.to
+    }
+
+    /// Rows to write, near enough.
+    pub(super) fn rows(&self) -> u64 {
+        self.decisions.rows + self.rejects.rows + self.keyed(|len, _| len) as u64
+    }
+
+    /// Memory taken, near enough: rows and their places in the tables of keys.
+    pub(super) fn bytes(&self) -> usize {
+        let keyed = self.keyed(|len, size| len * size);
+        keyed + self.decisions.bytes.len() + self.rejects.bytes.len()
+    }
+
+    fn keyed(&self, sum: impl Fn(usize, usize) -> usize) -> usize {
+        fn of<R: Keyed>(net: &Net<R>, sum: &impl Fn(usize, usize) -> usize) -> usize {
+            // Tables of keys are between seven sixteenths and seven eighths full.
+            sum(net.0.len(), size_of::<(R::Key, Line<R>)>() * 3 / 2)
+        }
+        of(&self.flights, &sum)
+            + of(&self.legs, &sum)
+            + of(&self.inventory, &sum)
+            + of(&self.holds, &sum)
+            + of(&self.drift, &sum)
+            + of(&self.offers, &sum)
+            + of(&self.availability, &sum)
+            + of(&self.cheapest, &sum)
+            + of(&self.load_factor, &sum)
+            + of(&self.oversold, &sum)
+    }
+
+    /// Takes the next epoch.
+    ///
+    /// # Panics
+    /// When its rows do not fit those of the epochs before: the changelog is broken.
+    pub(super) fn absorb(&mut self, epoch: &Epoch) {
+        assert_eq!(
+            epoch.covers.len(),
+            self.to.len(),
+            "epoch {} covers another number of partitions than sink_progress",
+            epoch.number
+        );
+        for (at, (before, after)) in self.to.iter().zip(&epoch.covers).enumerate() {
+            assert!(
+                before <= after,
+                "epoch {} takes partition {at} back from {before} to {after}",
+                epoch.number
+            );
+        }
+        self.to.clone_from(&epoch.covers);
+        self.epochs += 1;
+        self.flights.absorb(&epoch.flights);
+        self.legs.absorb(&epoch.legs);
+        self.inventory.absorb(&epoch.inventory);
+        self.absorb_holds(epoch);
+        self.drift.absorb(&epoch.drift);
+        self.offers.absorb(&epoch.offers);
+        self.availability.absorb(&epoch.availability_by_route_day);
+        self.cheapest.absorb(&epoch.cheapest_by_route_day);
+        self.load_factor.absorb(&epoch.load_factor);
+        self.oversold.absorb(&epoch.oversold);
+        let recorded = epoch.decisions.iter();
+        for line in recorded.filter(|line| is_recorded(line.decision.kind)) {
+            self.decisions.rows += 1;
+            let bytes = &mut self.decisions.bytes;
+            bytes.row(DECISION.columns.len(), |row| write_decision(line, row));
+        }
+        for line in &epoch.rejects {
+            self.rejects.rows += 1;
+            let bytes = &mut self.rejects.bytes;
+            bytes.row(FEED_REJECT.columns.len(), |row| write_reject(line, row));
+        }
+    }
+
+    /// A hold's id is told by the decision that made it, in the same epoch.
+    fn absorb_holds(&mut self, epoch: &Epoch) {
+        // A hold that was made earlier in this batch has its id from there.
+        let mut ids: HashMap<(u32, u64), Box<str>, foldhash::fast::FixedState> = HashMap::default();
+        for (row, diff) in epoch.holds.iter().filter(|(_, diff)| *diff < 0) {
+            let (row, id) = (row.clone(), None);
+            let line = HoldLine { row, id };
+            if let Some(HoldLine { id: Some(id), .. }) = self.holds.change(&line, *diff) {
+                ids.insert(line.key(), id);
+            }
+        }
+        let mut decisions = epoch.decisions.iter().peekable();
+        for (row, diff) in epoch.holds.iter().filter(|(_, diff)| *diff > 0) {
+            let key = (row.partition, row.offset);
+            // Both are in the order of (partition, offset).
+            let mut id = ids.remove(&key);
+            while let Some(line) = decisions.peek() {
+                let at = (line.partition, line.decision.offset);
+                if at > key {
+                    break;
+                }
+                if at == key {
+                    let made = matches!(line.decision.outcome, Outcome::Held { .. })
+                        && line.decision.replay == Replay::First;
+                    if made {
+                        id = ref_text(line).map(Box::from);
+                    }
+                    break;
+                }
+                decisions.next();
+            }
+            let row = row.clone();
+            self.holds.change(&HoldLine { row, id }, *diff);
+        }
+    }
+
+    /// The bytes to write. Rows are in the order of their keys, so that the same epochs give the
+    /// same bytes and the database finds its pages one after the other.
+    pub(super) fn seal(self) -> Sealed {
+        let mut tables = Vec::new();
+        self.flights.seal(0, &mut tables);
+        self.legs.seal(1, &mut tables);
+        self.inventory.seal(2, &mut tables);
+        self.holds.seal(3, &mut tables);
+        self.drift.seal(4, &mut tables);
+        self.offers.seal(5, &mut tables);
+        self.availability.seal(6, &mut tables);
+        self.cheapest.seal(7, &mut tables);
+        self.load_factor.seal(8, &mut tables);
+        self.oversold.seal(9, &mut tables);
+        self.decisions.seal(10, &mut tables);
+        self.rejects.seal(11, &mut tables);
+        Sealed {
+            from: self.from,
+            to: self.to,
+            epochs: self.epochs,
+            rows: tables
+                .iter()
+                .map(|t| t.inserts.count + t.staged.count)
+                .sum(),
+            tables,
+        }
+    }
+}
+
+impl Sealed {
+    /// Memory taken.
+    pub(super) fn bytes(&self) -> usize {
+        let rows = self.tables.iter().flat_map(|t| [&t.inserts, &t.staged]);
+        rows.flat_map(|rows| &rows.pieces).map(Bytes::len).sum()
+    }
+}
+
+impl<R: Keyed> Default for Net<R> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
+impl<R: Keyed> Net<R> {
+    fn absorb(&mut self, changes: &[Change<R>]) {
+        // Within an epoch a key's new row may come before its old one.
+        for (row, diff) in changes.iter().filter(|(_, diff)| *diff < 0) {
+            self.change(row, *diff);
+        }
+        for (row, diff) in changes.iter().filter(|(_, diff)| *diff > 0) {
+            self.change(row, *diff);
+        }
+    }
+
+    /// Takes one change, and returns the row that it takes out of the batch.
+    fn change(&mut self, row: &R, diff: isize) -> Option<R> {
+        let table = R::TABLE.name;
+        assert!(
+            matches!(diff, 1 | -1),
+            "{table}: an epoch changes a row by {diff}: {row:?}"
+        );
+        match (self.0.entry(row.key()), diff > 0) {
+            (Entry::Vacant(place), true) => {
+                let now = Some(row.clone());
+                place.insert(Line { was: false, now });
+                None
+            }
+            (Entry::Vacant(place), false) => {
+                let now = None;
+                place.insert(Line { was: true, now });
+                None
+            }
+            (Entry::Occupied(mut place), true) => {
+                let line = place.get_mut();
+                assert!(
+                    line.now.is_none(),
+                    "{table}: {row:?} comes, but {:?} is there already",
+                    line.now
+                );
+                line.now = Some(row.clone());
+                None
+            }
+            (Entry::Occupied(mut place), false) => {
+                let line = place.get_mut();
+                assert!(
+                    line.now.as_ref().is_some_and(|now| now.is(row)),
+                    "{table}: {row:?} goes, but {:?} is there",
+                    line.now
+                );
+                line.now.take()
+            }
+        }
+    }
+
+    fn seal(self, table: usize, out: &mut Vec<TableWrite>) {
+        let columns = R::TABLE.columns.len();
+        let mut lines: Vec<_> = self.0.into_iter().collect();
+        lines.sort_unstable_by_key(|(key, _)| *key);
+        let (mut inserts, mut staged) = (Append::default(), Append::default());
+        let (mut updates, mut deletes) = (0, 0);
+        for (key, Line { was, now }) in lines {
+            match (was, now) {
+                (false, None) => {}
+                (false, Some(now)) => {
+                    inserts.rows += 1;
+                    inserts.bytes.row(columns, |row| {
+                        R::write_key(&key, row);
+                        now.write_rest(row);
+                    });
+                }
+                (true, Some(now)) => {
+                    updates += 1;
+                    staged.bytes.row(columns + 1, |row| {
+                        row.bool(false);
+                        R::write_key(&key, row);
+                        now.write_rest(row);
+                    });
+                }
+                (true, None) => {
+                    deletes += 1;
+                    staged.bytes.row(columns + 1, |row| {
+                        row.bool(true);
+                        R::write_key(&key, row);
+                        (R::TABLE.key..columns).for_each(|_| row.null());
+                    });
+                }
+            }
+        }
+        staged.rows = updates + deletes;
+        push(out, table, R::TABLE, inserts, staged, (updates, deletes));
+    }
+}
+
+impl Append {
+    fn seal(self, table: usize, out: &mut Vec<TableWrite>) {
+        let spec = super::tables::ALL[table];
+        push(out, table, spec, self, Append::default(), (0, 0));
+    }
+}
+
+fn push(
+    out: &mut Vec<TableWrite>,
+    table: usize,
+    spec: &'static Table,
+    inserts: Append,
+    staged: Append,
+    (updates, deletes): (u64, u64),
+) {
+    assert!(
+        std::ptr::eq(super::tables::ALL[table], spec),
+        "{} is not table {table}",
+        spec.name
+    );
+    if inserts.rows + staged.rows == 0 {
+        return;
+    }
+    let rows = |append: Append| Rows {
+        count: append.rows,
+        pieces: append.bytes.into_pieces(),
+    };
+    out.push(TableWrite {
+        table,
+        inserts: rows(inserts),
+        staged: rows(staged),
+        updates,
+        deletes,
+    });
+}

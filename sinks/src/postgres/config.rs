@@ -1,0 +1,61 @@
+//! How the sink is set up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Settings of a [`super::PostgresSink`]. All memory bounds together: at most
+/// `inbox_bytes_max + 3 × batch_bytes_max + memory_bytes_max`, near enough, 224 MiB by default,
+/// whatever the database does.
+#[derive(Clone, Debug)]
+pub struct PostgresConfig {
+    /// Whom to connect to.
+    pub connect: tokio_postgres::Config,
+    /// Number of partitions of the stream.
+    pub partitions: u32,
+    /// Name of the stream, so that the tables of one are never mixed with those of another. Absent =
+    /// not checked.
+    pub stream_id: Option<Arc<str>>,
+    /// Folder for batches that do not fit into memory; made when it is missing. No other sink may
+    /// use it at the same time.
+    pub spool_dir: PathBuf,
+    /// Waiting batches take so much memory before they go to `spool_dir`.
+    pub memory_bytes_max: usize,
+    /// Epochs are merged into batches of at most about so much.
+    pub batch_bytes_max: usize,
+    /// Epochs that came and were not yet merged; beyond this the dataflow is held up.
+    pub inbox_bytes_max: usize,
+    /// The least time from one transaction's begin to the next, so that a quiet system does not
+    /// commit a thousand times a second.
+    pub commit_interval_min: Duration,
+    /// How long to try to reach the database at the start.
+    pub start_timeout: Duration,
+    /// Pause after a failed attempt, doubled up to `retry_last`; the real one is drawn at random from
+    /// the upper half.
+    pub retry_first: Duration,
+    /// See `retry_first`.
+    pub retry_last: Duration,
+}
+
+impl PostgresConfig {
+    /// The usual settings.
+    pub fn new(
+        connect: tokio_postgres::Config,
+        partitions: u32,
+        spool_dir: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            connect,
+            partitions,
+            stream_id: None,
+            spool_dir: spool_dir.into(),
+            memory_bytes_max: 64 << 20,
+            batch_bytes_max: 32 << 20,
+            inbox_bytes_max: 64 << 20,
+            commit_interval_min: Duration::from_millis(50),
+            start_timeout: Duration::from_secs(60),
+            retry_first: Duration::from_millis(100),
+            retry_last: Duration::from_secs(10),
+        }
+    }
+}

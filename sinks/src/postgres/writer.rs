@@ -1,0 +1,392 @@
+//! The sink's thread: merges what comes, and writes one batch at a time.
+//!
+//! While a transaction runs, epochs are merged into the next batch; when that is full it waits in the
+//! spool and another is begun. A transaction whose end is unknown is neither repeated nor forgotten
+//! blindly: `sink_progress` tells on the next connection whether it was committed.
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use flightline_dataflows::changelog::Epoch;
+use tokio::sync::oneshot;
+
+use super::batch::{Batch, Sealed};
+use super::connection::{Connection, Target};
+use super::sink::Shared;
+use super::spool::Spool;
+use super::{PostgresConfig, PostgresError};
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    config: PostgresConfig,
+    target: Arc<Target>,
+    /// Being merged, and when its first epoch came.
+    batch: Batch,
+    batch_since: Option<Instant>,
+    spool: Spool,
+    /// When the first epoch of each batch in the spool came.
+    spool_since: std::collections::VecDeque<Instant>,
+    /// The batch that is next, or being tried again, or in a transaction.
+    next: Option<(Arc<Sealed>, Instant)>,
+    connection: Option<Connection>,
+    attempts: u32,
+    not_before: Instant,
+}
+
+/// A transaction on its way.
+type Writing = Pin<Box<dyn Future<Output = Written>>>;
+
+struct Written {
+    connection: Option<Connection>,
+    result: Result<(), PostgresError>,
+    took: Duration,
+}
+
+/// Epochs merged before the connection is looked at again.
+const TAKE_BYTES: usize = 2 << 20;
+
+impl Writer {
+    pub(super) async fn run(
+        shared: Arc<Shared>,
+        config: PostgresConfig,
+        target: Target,
+        spool: Spool,
+        opened: oneshot::Sender<Result<Vec<u64>, PostgresError>>,
+    ) {
+        let (connection, progress) = match connect(&config, &target, &shared).await {
+            Ok(connected) => connected,
+            Err(error) => {
+                // Whoever opened it has gone away: then nobody needs to know.
+                let _ = opened.send(Err(error));
+                return;
+            }
+        };
+        shared.status.connected.store(true, Ordering::Relaxed);
+        shared.written.send_replace(progress.clone().into());
+        let mut writer = Self {
+            shared,
+            config,
+            target: Arc::new(target),
+            batch: Batch::new(progress.clone()),
+            batch_since: None,
+            spool,
+            spool_since: Default::default(),
+            next: None,
+            connection: Some(connection),
+            attempts: 0,
+            not_before: Instant::now(),
+        };
+        if opened.send(Ok(progress)).is_err() {
+            return;
+        }
+        if let Err(error) = writer.work().await {
+            tracing::error!(%error, "the PostgreSQL sink has stopped");
+            *writer.shared.status.failed.lock() = Some(Arc::new(error));
+        }
+    }
+
+    async fn work(&mut self) -> Result<(), PostgresError> {
+        let mut writing: Option<Writing> = None;
+        loop {
+            let taken = self.shared.take(TAKE_BYTES);
+            for arrived in &taken.epochs {
+                self.absorb(&arrived.epoch, arrived.at)?;
+            }
+            self.tell(writing.is_some());
+            if taken.hurry {
+                return Ok(());
+            }
+            if writing.is_none() && self.may_write(taken.closed) {
+                writing = self.begin();
+            }
+            let idle = writing.is_none() && self.nothing_pending();
+            if idle && taken.closed && !taken.more {
+                return Ok(());
+            }
+            let shared = Arc::clone(&self.shared);
+            let wait_until = (writing.is_none() && !idle && !self.is_paused())
+                .then_some(tokio::time::Instant::from_std(self.not_before));
+            tokio::select! {
+                biased;
+                written = poll(&mut writing), if writing.is_some() => {
+                    writing = None;
+                    self.end(written)?;
+                }
+                () = tokio::task::yield_now(), if taken.more => {}
+                () = shared.wake.notified() => {}
+                () = sleep_until(wait_until), if wait_until.is_some() => {}
+            }
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.shared.status.paused.load(Ordering::SeqCst)
+    }
+
+    fn nothing_pending(&self) -> bool {
+        self.next.is_none() && self.spool.is_empty() && self.batch.is_empty()
+    }
+
+    /// A full batch does not wait for the interval; a failed attempt waits for its pause.
+    fn may_write(&self, closed: bool) -> bool {
+        let behind = self.attempts == 0 && (closed || !self.spool.is_empty());
+        !self.nothing_pending()
+            && !self.is_paused()
+            && (behind || Instant::now() >= self.not_before)
+    }
+
+    /// Takes an epoch into the batch.
+    fn absorb(&mut self, epoch: &Epoch, at: Instant) -> Result<(), PostgresError> {
+        if epoch.is_snapshot && !self.take_snapshot(epoch)? {
+            let pending = &self.shared.status.pending_epochs;
+            pending.fetch_sub(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.batch.absorb(epoch);
+        self.batch_since.get_or_insert(at);
+        if self.batch.bytes() >= self.config.batch_bytes_max {
+            let (batch, since) = self.seal();
+            self.spool_since.push_back(since);
+            if let Err(error) = self.spool.push(batch) {
+                tracing::error!(%error, "a batch for PostgreSQL stays in memory");
+            }
+        }
+        Ok(())
+    }
+
+    /// A snapshot stands for what the tables have already; for an empty database it is all there is.
+    fn take_snapshot(&self, epoch: &Epoch) -> Result<bool, PostgresError> {
+        let stored = self.batch.to();
+        if epoch.covers == stored {
+            return Ok(false);
+        }
+        if stored.iter().all(|offset| *offset == 0) && self.nothing_pending() {
+            tracing::warn!(
+                "the tables are filled from a snapshot: decisions and rejects before it are not in them, \
+                 and its holds have ids in hexadecimal"
+            );
+            return Ok(true);
+        }
+        let both = epoch.covers.iter().zip(stored);
+        let at = both.clone().position(|(a, b)| a != b).unwrap_or_default();
+        let (found, stored) = both.map(|(a, b)| (*a, *b)).nth(at).unwrap_or_default();
+        let partition = at as u32;
+        Err(PostgresError::WrongStart {
+            partition,
+            found,
+            stored,
+        })
+    }
+
+    /// Closes the batch and begins another.
+    fn seal(&mut self) -> (Sealed, Instant) {
+        let to = self.batch.to().to_vec();
+        let batch = std::mem::replace(&mut self.batch, Batch::new(to));
+        let since = self.batch_since.take().unwrap_or_else(Instant::now);
+        (batch.seal(), since)
+    }
+
+    /// Begins the next transaction, if there is something to write.
+    fn begin(&mut self) -> Option<Writing> {
+        if self.next.is_none() {
+            match self.spool.pop() {
+                Ok(Some(batch)) => {
+                    let since = self.spool_since.pop_front().unwrap_or_else(Instant::now);
+                    self.next = Some((Arc::new(batch), since));
+                }
+                Ok(None) if self.batch.is_empty() => return None,
+                Ok(None) => {
+                    let (batch, since) = self.seal();
+                    self.next = Some((Arc::new(batch), since));
+                }
+                Err(error) => {
+                    self.failed_once(&error);
+                    return None;
+                }
+            }
+        }
+        let (batch, _) = self.next.as_ref()?;
+        let interval = self.config.commit_interval_min;
+        self.not_before = Instant::now() + interval;
+        let batch = Arc::clone(batch);
+        let (target, connection) = (Arc::clone(&self.target), self.connection.take());
+        Some(Box::pin(async move {
+            let begun = Instant::now();
+            let (connection, result) = write(&target, connection, &batch).await;
+            let took = begun.elapsed();
+            Written {
+                connection,
+                result,
+                took,
+            }
+        }))
+    }
+
+    /// Takes note of how a transaction ended.
+    fn end(&mut self, written: Written) -> Result<(), PostgresError> {
+        let status = &self.shared.status;
+        match written.result {
+            Ok(()) => {
+                let Some((batch, since)) = self.next.take() else {
+                    return Ok(());
+                };
+                if self.attempts > 0 {
+                    status.reconnects.fetch_add(1, Ordering::Relaxed);
+                    tracing::info!(attempts = self.attempts, "PostgreSQL is back");
+                    *status.trouble.lock() = None;
+                }
+                self.attempts = 0;
+                self.connection = written.connection;
+                status.connected.store(true, Ordering::Relaxed);
+                let now = Instant::now();
+                let lag = now.saturating_duration_since(since);
+                status
+                    .last_commit_ms
+                    .store(status.mark(now), Ordering::Relaxed);
+                status
+                    .last_commit_lag_us
+                    .store(lag.as_micros() as u64, Ordering::Relaxed);
+                status.commits.fetch_add(1, Ordering::Relaxed);
+                status.rows_written.fetch_add(batch.rows, Ordering::Relaxed);
+                let bytes = batch.bytes() as u64;
+                status.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+                let took = written.took.as_micros() as u64;
+                status.write_us.fetch_add(took, Ordering::Relaxed);
+                status
+                    .epochs_written
+                    .fetch_add(batch.epochs, Ordering::Relaxed);
+                status
+                    .pending_epochs
+                    .fetch_sub(batch.epochs, Ordering::Relaxed);
+                self.shared.written.send_replace(batch.to.clone().into());
+                Ok(())
+            }
+            Err(error) if error.is_passing() => {
+                self.failed_once(&error);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits before the next attempt, longer each time.
+    fn failed_once(&mut self, error: &PostgresError) {
+        self.attempts += 1;
+        let pause = pause(&self.config, self.attempts);
+        self.not_before = Instant::now() + pause;
+        let status = &self.shared.status;
+        status.connected.store(false, Ordering::Relaxed);
+        *status.trouble.lock() = Some(error.to_string());
+        tracing::warn!(
+            %error, attempt = self.attempts, retry_in_ms = pause.as_millis() as u64,
+            pending_epochs = status.pending_epochs.load(Ordering::Relaxed),
+            spooled_bytes = self.spool.disk(),
+            "PostgreSQL does not take the rows; they are kept"
+        );
+    }
+
+    /// Publishes what waits.
+    fn tell(&self, writing: bool) {
+        let status = &self.shared.status;
+        let next = self.next.as_ref();
+        let rows = self.batch.rows() + self.spool.rows() + next.map_or(0, |(b, _)| b.rows);
+        let bytes =
+            self.batch.bytes() + self.spool.memory() + next.map_or(0, |(batch, _)| batch.bytes());
+        status.pending_rows.store(rows, Ordering::Relaxed);
+        status.pending_bytes.store(bytes as u64, Ordering::Relaxed);
+        status
+            .spooled_bytes
+            .store(self.spool.disk(), Ordering::Relaxed);
+        let oldest = next
+            .map(|(_, since)| *since)
+            .or_else(|| self.spool_since.front().copied())
+            .or(self.batch_since);
+        let mark = oldest.map_or(0, |oldest| status.mark(oldest));
+        status.pending_since_ms.store(mark, Ordering::Relaxed);
+        debug_assert!(!writing || next.is_some());
+    }
+}
+
+/// Writes a batch, on a new connection if there is none. A connection that failed is not given back.
+async fn write(
+    target: &Target,
+    connection: Option<Connection>,
+    batch: &Sealed,
+) -> (Option<Connection>, Result<(), PostgresError>) {
+    let mut connection = match connection {
+        Some(connection) => connection,
+        None => match Connection::open(target).await {
+            // The last transaction on the lost connection was this one, and was committed.
+            Ok((connection, progress)) if progress == batch.to => {
+                return (Some(connection), Ok(()));
+            }
+            // Whether the tables are where the batch begins is looked at in its transaction.
+            Ok((connection, _)) => connection,
+            Err(error) => return (None, Err(error)),
+        },
+    };
+    match connection.write(batch).await {
+        Ok(()) => (Some(connection), Ok(())),
+        Err(error) => (None, Err(error)),
+    }
+}
+
+/// The first connection.
+async fn connect(
+    config: &PostgresConfig,
+    target: &Target,
+    shared: &Shared,
+) -> Result<(Connection, Vec<u64>), PostgresError> {
+    let begun = Instant::now();
+    let mut attempt = 0;
+    loop {
+        let error = match Connection::open(target).await {
+            Ok(connected) => return Ok(connected),
+            Err(error) => error,
+        };
+        attempt += 1;
+        let waited = begun.elapsed();
+        if !error.is_passing() {
+            return Err(error);
+        }
+        if waited >= config.start_timeout {
+            return Err(PostgresError::Unreachable {
+                waited_s: waited.as_secs(),
+                last: error.to_string(),
+            });
+        }
+        let pause = pause(config, attempt).min(config.start_timeout - waited);
+        *shared.status.trouble.lock() = Some(error.to_string());
+        tracing::warn!(%error, attempt, retry_in_ms = pause.as_millis() as u64, "waiting for PostgreSQL");
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Doubles from attempt to attempt; drawn from the upper half, so that replicas do not come back all
+/// at once.
+fn pause(config: &PostgresConfig, attempt: u32) -> Duration {
+    let doubled = config
+        .retry_first
+        .saturating_mul(1 << (attempt - 1).min(16));
+    let longest = doubled.min(config.retry_last);
+    let random = RandomState::new().hash_one(attempt) % 1024;
+    longest / 2 + longest.mul_f64(random as f64 / 2048.0)
+}
+
+async fn poll(writing: &mut Option<Writing>) -> Written {
+    match writing {
+        Some(writing) => writing.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

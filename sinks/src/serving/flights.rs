@@ -1,0 +1,287 @@
+//! Everything known of each flight, and which flights a provider sells.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use flightline_dataflows::changelog::{Change, Epoch};
+use flightline_dataflows::rows::{
+    DriftRow, FlightRow, InventoryRow, LegRow, LoadFactorRow, OfferRow, OversoldRow,
+};
+use flightline_ledger::{Carrier, Date, FlightKey, ProviderCode};
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+
+use super::covers::Covers;
+use super::rows::{replace, take_run};
+
+/// A flight as the index knows it: the rows of one moment between two epochs.
+///
+/// `offers` are looked up after the rest and may be newer by an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlightView {
+    /// The flight itself.
+    pub flight: FlightRow,
+    /// Its legs, in flying order.
+    pub legs: Vec<LegRow>,
+    /// Inventory, by provider, leg, stations, cabin, class.
+    pub inventory: Vec<InventoryRow>,
+    /// Load by leg and cabin.
+    pub load_factor: Vec<LoadFactorRow>,
+    /// What is oversold, if anything.
+    pub oversold: Vec<OversoldRow>,
+    /// The providers' last counts beside the ledger's.
+    pub drift: Vec<DriftRow>,
+    /// What is on offer, sold out ones included, by segment, then provider, cabin, class.
+    pub offers: Vec<OfferRow>,
+    /// What the view reflects at least.
+    pub covers: Arc<Covers>,
+}
+
+/// Drift of one provider over all its counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriftSummary {
+    /// Counts that are compared.
+    pub rows: u64,
+    /// Those that differ from what the ledger expected.
+    pub drifting: u64,
+    /// Sum of the differences' absolute values, in seats.
+    pub seats: u64,
+}
+
+/// The rows of one flight.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FlightEntry {
+    pub(crate) flight: Vec<FlightRow>,
+    pub(crate) legs: Vec<LegRow>,
+    pub(crate) inventory: Vec<InventoryRow>,
+    pub(crate) load_factor: Vec<LoadFactorRow>,
+    pub(crate) oversold: Vec<OversoldRow>,
+    pub(crate) drift: Vec<DriftRow>,
+}
+
+impl FlightEntry {
+    fn is_empty(&self) -> bool {
+        self.flight.is_empty()
+            && self.legs.is_empty()
+            && self.inventory.is_empty()
+            && self.load_factor.is_empty()
+            && self.oversold.is_empty()
+            && self.drift.is_empty()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.flight.capacity() * size_of::<FlightRow>()
+            + self.legs.capacity() * size_of::<LegRow>()
+            + self.inventory.capacity() * size_of::<InventoryRow>()
+            + self.load_factor.capacity() * size_of::<LoadFactorRow>()
+            + self.oversold.capacity() * size_of::<OversoldRow>()
+            + self.drift.capacity() * size_of::<DriftRow>()
+    }
+}
+
+type Shard = RwLock<HashMap<FlightKey, FlightEntry, foldhash::fast::FixedState>>;
+
+#[derive(Debug)]
+pub(crate) struct Flights {
+    hash: foldhash::fast::FixedState,
+    shards: Box<[Shard]>,
+    /// Flights with an inventory row of the provider, by origin date.
+    by_provider: RwLock<BTreeMap<ProviderCode, BTreeSet<(Date, FlightKey)>>>,
+    drift: RwLock<BTreeMap<ProviderCode, DriftSummary>>,
+    count: AtomicI64,
+}
+
+/// The changes of one flight in one epoch.
+struct FlightChanges<'a> {
+    flight: &'a [Change<FlightRow>],
+    legs: &'a [Change<LegRow>],
+    inventory: &'a [Change<InventoryRow>],
+    load_factor: &'a [Change<LoadFactorRow>],
+    oversold: &'a [Change<OversoldRow>],
+    drift: &'a [Change<DriftRow>],
+}
+
+impl Flights {
+    pub(crate) fn new(shards: usize) -> Self {
+        let hash = foldhash::fast::FixedState::with_seed(0x666c_6967_6874);
+        Self {
+            shards: (0..shards)
+                .map(|_| RwLock::new(HashMap::with_hasher(hash.clone())))
+                .collect(),
+            hash,
+            by_provider: RwLock::default(),
+            drift: RwLock::default(),
+            count: AtomicI64::new(0),
+        }
+    }
+
+    fn shard(&self, flight: &FlightKey) -> &Shard {
+        // The upper bits: hashbrown takes the lower ones for the place in the table.
+        &self.shards[(self.hash.hash_one(flight) >> 40) as usize % self.shards.len()]
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Applies an epoch, flight by flight: a reader sees each flight before or after, never between.
+    pub(crate) fn apply(&self, epoch: &Epoch) {
+        let mut flights = &epoch.flights[..];
+        let mut legs = &epoch.legs[..];
+        let mut inventory = &epoch.inventory[..];
+        let mut load_factor = &epoch.load_factor[..];
+        let mut oversold = &epoch.oversold[..];
+        let mut drift = &epoch.drift[..];
+        loop {
+            let next = [
+                flights.first().map(|(row, _)| row.flight),
+                legs.first().map(|(row, _)| row.flight),
+                inventory.first().map(|(row, _)| row.flight),
+                load_factor.first().map(|(row, _)| row.flight),
+                oversold.first().map(|(row, _)| row.flight),
+                drift.first().map(|(row, _)| row.flight),
+            ];
+            let Some(flight) = next.into_iter().flatten().min() else {
+                break;
+            };
+            self.apply_flight(
+                flight,
+                &FlightChanges {
+                    flight: take_run(&mut flights, |row| row.flight == flight),
+                    legs: take_run(&mut legs, |row| row.flight == flight),
+                    inventory: take_run(&mut inventory, |row| row.flight == flight),
+                    load_factor: take_run(&mut load_factor, |row| row.flight == flight),
+                    oversold: take_run(&mut oversold, |row| row.flight == flight),
+                    drift: take_run(&mut drift, |row| row.flight == flight),
+                },
+            );
+        }
+        self.apply_drift(&epoch.drift);
+    }
+
+    fn apply_flight(&self, flight: FlightKey, changes: &FlightChanges<'_>) {
+        let mut shard = self.shard(&flight).write();
+        let entry = shard.entry(flight).or_default();
+        replace(&mut entry.flight, changes.flight);
+        assert!(entry.flight.len() <= 1, "two rows for flight {flight}");
+        replace(&mut entry.legs, changes.legs);
+        replace(&mut entry.inventory, changes.inventory);
+        replace(&mut entry.load_factor, changes.load_factor);
+        replace(&mut entry.oversold, changes.oversold);
+        replace(&mut entry.drift, changes.drift);
+        let flights: isize = changes.flight.iter().map(|(_, diff)| diff).sum();
+        self.count.fetch_add(flights as i64, Ordering::Relaxed);
+        self.apply_providers(flight, entry, changes.inventory);
+        if entry.is_empty() {
+            shard.remove(&flight);
+        }
+    }
+
+    /// Keeps `by_provider` in step. Looks only when a row came without one of the same provider
+    /// going, or the other way round: bookings replace rows one by one.
+    fn apply_providers(
+        &self,
+        flight: FlightKey,
+        entry: &FlightEntry,
+        mut changes: &[Change<InventoryRow>],
+    ) {
+        while let Some((first, _)) = changes.first() {
+            let provider = first.provider;
+            let run = take_run(&mut changes, |row| row.provider == provider);
+            if run.iter().map(|(_, diff)| diff).sum::<isize>() == 0 {
+                continue;
+            }
+            let sells = entry.inventory.iter().any(|row| row.provider == provider);
+            let mut by_provider = self.by_provider.write();
+            let flights = by_provider.entry(provider).or_default();
+            let key = (flight.origin_date, flight);
+            if sells {
+                flights.insert(key);
+            } else {
+                flights.remove(&key);
+            }
+        }
+    }
+
+    fn apply_drift(&self, changes: &[Change<DriftRow>]) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut drift = self.drift.write();
+        for (row, diff) in changes {
+            let summary = drift.entry(row.provider).or_default();
+            let drifting = u64::from(row.drift != 0);
+            let seats = u64::from(row.drift.unsigned_abs());
+            // Within an epoch a row may come before its predecessor goes, and the other way round.
+            let by = |count: u64| -> u64 {
+                if *diff > 0 {
+                    count
+                } else {
+                    count.wrapping_neg()
+                }
+            };
+            summary.rows = summary.rows.wrapping_add(by(1));
+            summary.drifting = summary.drifting.wrapping_add(by(drifting));
+            summary.seats = summary.seats.wrapping_add(by(seats));
+        }
+    }
+
+    pub(crate) fn drift(&self, provider: &ProviderCode) -> DriftSummary {
+        self.drift.read().get(provider).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn get(&self, flight: &FlightKey) -> Option<FlightEntry> {
+        self.shard(flight).read().get(flight).cloned()
+    }
+
+    pub(crate) fn of_provider(
+        &self,
+        provider: &ProviderCode,
+        carrier: Option<Carrier>,
+        from: Date,
+        to: Date,
+    ) -> Vec<FlightKey> {
+        if from > to {
+            return Vec::new();
+        }
+        let by_provider = self.by_provider.read();
+        let Some(flights) = by_provider.get(provider) else {
+            return Vec::new();
+        };
+        flights
+            .range((from, FlightKey::NONE)..)
+            .take_while(|(date, _)| *date <= to)
+            .map(|(_, flight)| *flight)
+            .filter(|flight| carrier.is_none_or(|carrier| carrier == flight.carrier))
+            .collect()
+    }
+
+    pub(crate) fn providers(&self) -> Vec<ProviderCode> {
+        let by_provider = self.by_provider.read();
+        let drift = self.drift.read();
+        let mut providers: Vec<ProviderCode> =
+            by_provider.keys().chain(drift.keys()).copied().collect();
+        providers.sort_unstable();
+        providers.dedup();
+        providers
+    }
+
+    /// Shows every entry, shard by shard.
+    pub(crate) fn each(&self, mut see: impl FnMut(&FlightEntry)) {
+        for shard in &self.shards {
+            shard.read().values().for_each(&mut see);
+        }
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let mut bytes = 0;
+        for shard in &self.shards {
+            let shard = shard.read();
+            bytes += shard.allocation_size();
+            bytes += shard.values().map(FlightEntry::heap_bytes).sum::<usize>();
+        }
+        bytes
+    }
+}

@@ -1,0 +1,114 @@
+//! A booking client and a provider, over real HTTP.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// An HTTP client with a pool of its own.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// Status, headers and JSON of an answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub replayed: bool,
+    pub offset: Option<String>,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The code of the first error.
+    pub fn code(&self) -> &str {
+        self.body["errors"][0]["code"].as_str().unwrap_or("")
+    }
+}
+
+impl Client {
+    pub fn new(url: &str) -> Self {
+        let http = reqwest::Client::builder()
+            .tcp_nodelay(true)
+            .no_proxy()
+            .build()
+            .expect("an HTTP client");
+        Self {
+            http,
+            url: url.to_owned(),
+        }
+    }
+
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        self.try_call(method, path, body).await.expect("an answer")
+    }
+
+    pub async fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await?;
+        let status = response.status();
+        let header = |name: &str| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let replayed = header("idempotency-replayed").as_deref() == Some("true");
+        let offset = header("flightline-offset");
+        let bytes = response.bytes().await?;
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|e| {
+            panic!(
+                "{status} with a body that is not JSON ({e}): {}",
+                String::from_utf8_lossy(&bytes)
+            )
+        });
+        Ok(Answer {
+            status,
+            replayed,
+            offset,
+            body,
+        })
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub async fn hold(&self, flight: &str, id: &str, seats: u32) -> Answer {
+        let body = json!({"id": id, "cabin": "Y", "seats": seats});
+        self.call(
+            Method::POST,
+            &format!("/flights/{flight}/holds"),
+            Some(&body),
+        )
+        .await
+    }
+
+    pub async fn act(&self, id: &str, verb: &str) -> Answer {
+        self.call(Method::POST, &format!("/holds/{id}/{verb}"), None)
+            .await
+    }
+
+    /// Sends canonical events, and expects every one to be read.
+    pub async fn push(&self, provider: &str, events: &[Value]) -> Value {
+        let lines: String = events.iter().map(|e| format!("{e}\n")).collect();
+        let response = self
+            .http
+            .post(format!("{}/providers/{provider}/events", self.url))
+            .header("content-type", "application/x-ndjson")
+            .body(lines)
+            .send()
+            .await
+            .expect("an answer");
+        let status = response.status();
+        let body: Value = response.json().await.expect("JSON");
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+}

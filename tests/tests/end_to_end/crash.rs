@@ -1,0 +1,184 @@
+//! The program is killed in the middle of work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use tokio::task::JoinSet;
+
+use crate::client::Client;
+use crate::events;
+use crate::harness::{Place, until};
+
+/// What a client was told before the replica died.
+#[derive(Clone, Debug)]
+struct Told {
+    id: String,
+    flight: String,
+    status: StatusCode,
+    offset: Option<String>,
+    confirmed: bool,
+}
+
+async fn client_until_killed(
+    client: Client,
+    flights: Arc<Vec<String>>,
+    tag: String,
+    stop: Arc<AtomicBool>,
+) -> Vec<Told> {
+    let mut told = Vec::new();
+    for n in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let id = format!("{tag}-{n}");
+        let flight = &flights[n % flights.len()];
+        let body = serde_json::json!({"id": id, "cabin": "Y", "seats": 1});
+        let path = format!("/flights/{flight}/holds");
+        let Ok(held) = client
+            .try_call(reqwest::Method::POST, &path, Some(&body))
+            .await
+        else {
+            break;
+        };
+        if held.status.is_server_error() {
+            break;
+        }
+        let mut confirmed = false;
+        if held.status == StatusCode::CREATED && n % 2 == 0 {
+            let path = format!("/holds/{id}/confirm");
+            let answer = client.try_call(reqwest::Method::POST, &path, None).await;
+            confirmed = answer.is_ok_and(|a| a.status == StatusCode::OK);
+        }
+        told.push(Told {
+            id,
+            flight: flight.clone(),
+            status: held.status,
+            offset: held.offset,
+            confirmed,
+        });
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_answered_is_lost_by_kill_9_under_load() {
+    let rounds: u32 = std::env::var("FLIGHTLINE_KILL_ROUNDS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(3);
+    let place = Place::new();
+    let flights: Arc<Vec<String>> = Arc::new((0..20).map(events::flight).collect());
+    let mut all: Vec<Told> = Vec::new();
+    for round in 0..rounds {
+        let replica = place.start();
+        let client = Client::new(&replica.url);
+        if round == 0 {
+            let schedules: Vec<_> = flights
+                .iter()
+                .map(|f| events::schedule(f, 2000, 1))
+                .collect();
+            client.push("acme", &schedules).await;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut tasks = JoinSet::new();
+        for n in 0..32 {
+            let client = Client::new(&replica.url);
+            let tag = format!("r{round}-c{n}");
+            tasks.spawn(client_until_killed(
+                client,
+                flights.clone(),
+                tag,
+                stop.clone(),
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(300 + u64::from(round) * 170 % 900)).await;
+        replica.kill();
+        stop.store(true, Ordering::Relaxed);
+        let before = all.len();
+        all.extend(tasks.join_all().await.into_iter().flatten());
+        assert!(all.len() > before, "round {round}: nobody was answered");
+    }
+    // Whoever was told something is told the same by the next life.
+    let replica = place.start();
+    let client = Client::new(&replica.url);
+    for told in &all {
+        let again = client.hold(&told.flight, &told.id, 1).await;
+        assert_eq!(
+            (again.status, &again.offset),
+            (told.status, &told.offset),
+            "{told:?}"
+        );
+        assert!(again.replayed, "{told:?} was answered before the crash");
+        if told.confirmed {
+            let confirm = client.act(&told.id, "confirm").await;
+            assert_eq!(confirm.status, StatusCode::OK, "{told:?}: {confirm:?}");
+        }
+    }
+    replica.stop();
+    place.verify();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bookings_go_on_while_postgresql_is_killed_and_its_tables_catch_up() {
+    let place = Place::new();
+    let replica = place.start();
+    let client = Client::new(&replica.url);
+    let flight = events::flight(1);
+    client
+        .push("acme", &[events::schedule(&flight, 2000, 1)])
+        .await;
+    let killed = kill_postgres_below(replica.pid());
+    assert!(killed > 0, "no PostgreSQL runs below the replica");
+    for n in 0..500 {
+        let id = format!("during-{n}");
+        assert_eq!(
+            client.hold(&flight, &id, 1).await.status,
+            StatusCode::CREATED
+        );
+    }
+    replica.stop();
+    place.verify();
+}
+
+/// Kills every PostgreSQL process of the replica with SIGKILL; says how many there were.
+fn kill_postgres_below(pid: u32) -> usize {
+    let children = |parent: u32| -> Vec<u32> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+            let Some(child) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
+                continue;
+            };
+            let Ok(stat) = std::fs::read_to_string(format!("/proc/{child}/stat")) else {
+                continue;
+            };
+            // pid (comm) state ppid …
+            let after = stat.rsplit(')').next().unwrap_or_default();
+            if after.split_whitespace().nth(1) == Some(&parent.to_string()) {
+                found.push(child);
+            }
+        }
+        found
+    };
+    let mut victims = Vec::new();
+    for child in children(pid) {
+        let name = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+        if name.trim().contains("postgres") {
+            victims.extend(children(child));
+            victims.insert(0, child);
+        }
+    }
+    for victim in &victims {
+        let _ = std::process::Command::new("kill")
+            .args(["-KILL", &victim.to_string()])
+            .status();
+    }
+    let gone = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |s| s.contains(") Z "))
+    };
+    until("PostgreSQL dies", Duration::from_secs(10), || {
+        victims.iter().all(gone)
+    });
+    victims.len()
+}

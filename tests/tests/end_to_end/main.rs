@@ -1,0 +1,11 @@
+//! End-to-end tests: the real program, real HTTP, a real PostgreSQL, real kill -9.
+
+#![allow(missing_docs)]
+
+mod booking;
+mod client;
+mod crash;
+mod events;
+mod harness;
+mod program;
+mod provider;
