@@ -333,26 +333,62 @@ async fn batch(addr: SocketAddr, connections: usize, lines: usize, seats: u16) {
     );
 }
 
-#[tokio::main]
-async fn main() {
-    let ours = start_ours().await;
+/// CPU seconds of the threads whose name begins so.
+fn cpu_s(name: &str) -> f64 {
+    let mut ticks = 0;
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        let Ok(stat) = std::fs::read_to_string(task.unwrap().path().join("stat")) else {
+            continue;
+        };
+        let (head, tail) = stat.rsplit_once(") ").unwrap();
+        if head.split_once('(').unwrap().1.starts_with(name) {
+            let fields: Vec<u64> = tail
+                .split(' ')
+                .skip(11)
+                .take(2)
+                .map(|n| n.parse().unwrap())
+                .collect();
+            ticks += fields[0] + fields[1];
+        }
+    }
+    ticks as f64 / 100.0
+}
+
+fn runtime(name: &str) -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+fn main() {
+    let server = runtime("server");
+    let client = runtime("client");
+    let ours = server.block_on(start_ours());
     if std::env::args().any(|arg| arg == "batch") {
-        for _ in 0..2 {
-            batch(ours, 4, 1_000_000, 1).await;
-            batch(ours, 4, 1_000_000, 9).await;
+        for seats in [1, 9, 1, 9] {
+            let before = cpu_s("server");
+            client
+                .block_on(client.spawn(batch(ours, 4, 1_000_000, seats)))
+                .unwrap();
+            println!("    server CPU {:.2} us/line", (cpu_s("server") - before));
         }
         return;
     }
-    let nothing = start_nothing().await;
-    let chain = start_chain().await;
+    let nothing = server.block_on(start_nothing());
+    let chain = server.block_on(start_chain());
     for _ in 0..3 {
-        let base = rate(nothing).await;
-        let chained = rate(chain).await;
-        let holds = rate(ours).await;
-        println!(
-            "do-nothing {base:.0}/s   chain of 12 {chained:.0}/s ({:.2})   holds {holds:.0}/s ({:.2})",
-            chained / base,
-            holds / base
-        );
+        for (name, addr) in [
+            ("do-nothing", nothing),
+            ("chain of 12", chain),
+            ("holds", ours),
+        ] {
+            let before = cpu_s("server");
+            let rate = client.block_on(client.spawn(rate(addr))).unwrap();
+            let cpu = (cpu_s("server") - before) / (rate * SECONDS) * 1e6;
+            println!("{name:12} {rate:7.0}/s   server CPU {cpu:5.2} us/request");
+        }
     }
 }

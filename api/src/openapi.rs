@@ -20,6 +20,7 @@ pub fn openapi_json() -> &'static str {
         let document = Document::openapi();
         let mut value = serde_json::to_value(&document).unwrap_or_default();
         add_errors(&mut value);
+        require_nullable(&mut value);
         let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
         text.push('\n');
         text
@@ -116,7 +117,7 @@ const ERRORS: [(&str, &str, &[u16]); 16] = [
         &[400, 401, 404, 409, 422, 429],
     ),
     ("get", "/search", &[400, 401, 409, 422, 429]),
-    ("get", "/changes", &[400, 401, 409, 422, 429]),
+    ("get", "/changes", &[400, 401, 403, 409, 422, 429]),
     (
         "post",
         "/providers/{provider}/events",
@@ -188,6 +189,50 @@ fn add_errors(document: &mut Value) {
                 "description": "Yours if you sent a sane one, else made here",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 128},
             });
+        }
+    }
+}
+
+/// Fields of answers that can be null are always there: says so. Fields that may be missing are
+/// never null, and requests may leave out what may be null.
+fn require_nullable(document: &mut Value) {
+    const REQUESTS: [&str; 3] = ["HoldBody", "HoldLine", "ExpectedPrice"];
+    let is_nullable = |property: &Value| {
+        let has_null = |list: &Value| {
+            list.as_array()
+                .is_some_and(|list| list.contains(&json!("null")))
+        };
+        let options = property["oneOf"].as_array();
+        has_null(&property["type"])
+            || options.is_some_and(|all| all.iter().any(|one| one["type"] == "null"))
+    };
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else {
+        return;
+    };
+    for (name, schema) in schemas {
+        if REQUESTS.contains(&name.as_str()) {
+            continue;
+        }
+        let is_composed = schema.get("allOf").is_some();
+        let part = if is_composed {
+            schema["allOf"]
+                .as_array_mut()
+                .and_then(|parts| parts.last_mut())
+        } else {
+            Some(schema)
+        };
+        let Some(part) = part else {
+            continue;
+        };
+        let properties = part["properties"].as_object().into_iter().flatten();
+        let nullable = properties.filter(|(_, property)| is_nullable(property));
+        let names: Vec<Value> = nullable.map(|(name, _)| json!(name)).collect();
+        if names.is_empty() {
+            continue;
+        }
+        match part["required"].as_array_mut() {
+            Some(required) => required.extend(names),
+            None => part["required"] = Value::Array(names),
         }
     }
 }

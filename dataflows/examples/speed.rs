@@ -2,7 +2,8 @@
 //!
 //! Prints, for a Zipf load over 10,000 flights: the bare ledger, the same through timely with
 //! decisions out, all views at several epoch sizes, and the delay from event to view in an open
-//! loop. `--quick` runs a hundredth of it, to see that it works. The official figures are made by the
+//! loop. `bare`, `timely`, `views` or `delay` runs one of them, `--events=N` changes how many events
+//! (1,000,000), `--quick` runs a small part of it, to see that it works. The official figures are made by the
 //! benches package; this is for looking at one change.
 #![allow(clippy::print_stdout)]
 
@@ -24,6 +25,10 @@ use flightline_ledger::{
     Money, Observer, ProviderBody, ProviderEvent,
 };
 
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FLIGHTS: usize = 10_000;
 const BATCH: usize = 4_096;
 
@@ -32,12 +37,14 @@ fn main() {
     let is_quick = arguments.iter().any(|a| a == "--quick");
     let only = arguments.get(1).filter(|a| !a.starts_with("--"));
     let wants = |name: &str| only.is_none_or(|only| name.starts_with(only.as_str()));
-    let events = if is_quick { 20_000 } else { 2_000_000 };
+    let number = arguments.iter().find_map(|a| a.strip_prefix("--events="));
+    let number = number.and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let events = if is_quick { 20_000 } else { number };
     for partitions in [1, 64] {
         println!("{events} events, Zipf over {FLIGHTS} flights, {partitions} partitions");
         let load = load(partitions, events);
         let bare = if wants("bare") || wants("timely") {
-            let rate = bare(&load, partitions);
+            let rate = best(|| bare(&load, partitions));
             println!("  bare fold, batches of {BATCH}: {:.2} M/s", rate / 1e6);
             rate
         } else {
@@ -45,7 +52,7 @@ fn main() {
         };
         for workers in [1, 2] {
             if wants("timely") {
-                let rate = decisions_out(&load, partitions, workers);
+                let rate = best(|| decisions_out(&load, partitions, workers));
                 println!(
                     "  through timely, decisions out, {workers} workers: {:.2} M/s = {:.2} x bare",
                     rate / 1e6,
@@ -55,7 +62,7 @@ fn main() {
         }
         for (workers, epoch) in [(1, 1_024), (1, 4_096), (1, 65_536), (2, 4_096)] {
             if wants("views") {
-                let rate = all_views(&load, partitions, workers, epoch);
+                let rate = best(|| all_views(&load, partitions, workers, epoch));
                 println!(
                     "  all views, epochs of {epoch}, {workers} workers: {:.2} M/s",
                     rate / 1e6
@@ -69,6 +76,11 @@ fn main() {
             }
         }
     }
+}
+
+/// The best of three: the first one finds memory that the system still has to hand out.
+fn best(mut run: impl FnMut() -> f64) -> f64 {
+    (0..3).map(|_| run()).fold(0.0, f64::max)
 }
 
 /// A load: what sets the flights up, and the events.

@@ -3,6 +3,9 @@
 //! The ledger decides a run of one partition's records faster than one record at a time, and the
 //! grouping is done by the thread that sends, which has the time, rather than by the worker.
 
+use std::vec::IntoIter;
+
+use crossbeam_channel::Receiver;
 use flightline_ledger::Input;
 use timely::Accountable;
 
@@ -49,9 +52,23 @@ impl Batch {
     }
 }
 
+/// The runs of a batch with their inputs.
+pub(crate) fn split<'a>(
+    runs: &[Run],
+    mut inputs: &'a mut [Input],
+) -> impl Iterator<Item = (Run, &'a mut [Input])> {
+    runs.iter().map(move |run| {
+        let (these, later) = std::mem::take(&mut inputs).split_at_mut(run.len as usize);
+        inputs = later;
+        (*run, these)
+    })
+}
+
 /// Sorts records into batches, one per worker.
 pub(crate) struct Router {
     workers: usize,
+    /// Buffers of inputs that workers have emptied.
+    emptied: Receiver<Vec<Input>>,
     /// Records that wait for the rest of their partition's, by partition.
     waiting: Vec<Vec<Record>>,
     /// Records of the call at hand, by partition.
@@ -61,22 +78,24 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) fn new(partitions: u32, workers: usize) -> Self {
+    pub(crate) fn new(partitions: u32, workers: usize, emptied: Receiver<Vec<Input>>) -> Self {
         Self {
             workers,
+            emptied,
             waiting: (0..partitions).map(|_| Vec::new()).collect(),
             counts: vec![0; partitions as usize],
             touched: Vec::new(),
         }
     }
 
-    /// Batches by worker, each with one run per partition. Partitions must exist.
-    pub(crate) fn route(&mut self, records: Vec<Record>) -> Vec<Batch> {
+    /// Batches of the first `count` records by worker, each with one run per partition. Partitions
+    /// must exist.
+    pub(crate) fn route(&mut self, records: &mut IntoIter<Record>, count: usize) -> Vec<Batch> {
         let mut batches: Vec<Batch> = Vec::new();
         batches.resize_with(self.workers, Batch::default);
         let mut pieces = 0;
         let mut last = None;
-        for record in &records {
+        for record in records.as_slice().iter().take(count) {
             if last != Some(record.partition) {
                 pieces += 1;
                 last = Some(record.partition);
@@ -93,15 +112,18 @@ impl Router {
             totals[*partition as usize % self.workers] += count as usize;
         }
         for (batch, total) in batches.iter_mut().zip(totals) {
-            batch.inputs.reserve_exact(total);
+            if total > 0 {
+                batch.inputs = self.emptied.try_recv().unwrap_or_default();
+                batch.inputs.reserve(total);
+            }
         }
         if pieces == self.touched.len() {
             // As the stream delivers them, a partition at a time.
-            for record in records {
+            for record in records.take(count) {
                 batches[record.partition as usize % self.workers].push(record);
             }
         } else {
-            for record in records {
+            for record in records.take(count) {
                 self.waiting[record.partition as usize].push(record);
             }
             for partition in &self.touched {
@@ -146,22 +168,27 @@ mod tests {
 
     #[test]
     fn records_are_grouped_by_partition_and_keep_their_order_and_notes() {
-        let mut router = Router::new(4, 2);
+        let mut router = Router::new(4, 2, crossbeam_channel::never());
         for _ in 0..2 {
-            let batches = router.route(vec![
+            let mut records = vec![
                 record(2, 10, false),
                 record(3, 20, true),
                 record(0, 30, false),
                 record(2, 11, true),
                 record(3, 21, false),
-            ]);
+                record(3, 22, false),
+            ]
+            .into_iter();
+            let batches = router.route(&mut records, 5);
+            assert_eq!(records.len(), 1, "only so many are taken");
             assert_eq!(
                 look(&batches[0]),
                 (vec![(2, 2), (0, 1)], vec![10, 11, 30], vec![1])
             );
             assert_eq!(look(&batches[1]), (vec![(3, 2)], vec![20, 21], vec![0]));
         }
-        let batches = router.route(vec![record(1, 5, false), record(2, 12, true)]);
+        let mut records = vec![record(1, 5, false), record(2, 12, true)].into_iter();
+        let batches = router.route(&mut records, 4_096);
         assert_eq!(look(&batches[0]), (vec![(2, 1)], vec![12], vec![0]));
         assert_eq!(look(&batches[1]), (vec![(1, 1)], vec![5], vec![]));
     }

@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 
 use crate::changelog::{Change, Epoch, EpochSink};
 use crate::decided;
 use crate::failure::Shared;
-use crate::part::{Chunks, Part};
+use crate::part::{Part, Updates};
 
 /// What the collector hears.
 pub(crate) enum Report {
@@ -23,6 +23,8 @@ pub(crate) enum Report {
         epoch: u64,
         /// Its share.
         part: Box<Part>,
+        /// Where its emptied buffers go.
+        home: Sender<Box<Part>>,
     },
 }
 
@@ -38,7 +40,7 @@ pub(crate) struct Closed {
 #[derive(Default)]
 struct Pending {
     closed: Option<Closed>,
-    parts: Vec<Part>,
+    parts: Vec<(Box<Part>, Sender<Box<Part>>)>,
 }
 
 /// Collects until every sender of reports is gone.
@@ -62,14 +64,14 @@ pub(crate) fn run(
         }
         match report {
             Report::Closed(closed) => pending[index].closed = Some(closed),
-            Report::Part { part, .. } => pending[index].parts.push(*part),
+            Report::Part { part, home, .. } => pending[index].parts.push((part, home)),
         }
         while let Some(head) = pending.front()
             && head.parts.len() == workers
             && head.closed.is_some()
             && let Some(Pending {
                 closed: Some(closed),
-                parts,
+                mut parts,
             }) = pending.pop_front()
         {
             first += 1;
@@ -77,57 +79,55 @@ pub(crate) fn run(
             if shared.is_stopped() {
                 return;
             }
-            sink.epoch(Arc::new(assemble(closed, parts)));
+            sink.epoch(Arc::new(assemble(closed, &mut parts)));
+            for (part, home) in parts {
+                // A worker that has enough of them, or is gone, needs none.
+                let _ = home.try_send(part);
+            }
             shared.records_done.fetch_add(records, Ordering::Relaxed);
             shared.epochs_done.fetch_add(1, Ordering::Release);
         }
     }
 }
 
-fn assemble(closed: Closed, parts: Vec<Part>) -> Epoch {
-    let mut all = Part::default();
-    for part in parts {
-        all.flights.extend(part.flights);
-        all.legs.extend(part.legs);
-        all.inventory.extend(part.inventory);
-        all.holds.extend(part.holds);
-        all.drift.extend(part.drift);
-        all.offers.extend(part.offers);
-        all.availability.extend(part.availability);
-        all.cheapest.extend(part.cheapest);
-        all.load_factor.extend(part.load_factor);
-        all.oversold.extend(part.oversold);
-        all.decisions.extend(part.decisions);
-        all.rejects.extend(part.rejects);
+fn assemble(closed: Closed, parts: &mut [(Box<Part>, Sender<Box<Part>>)]) -> Epoch {
+    /// The containers of one collection, from all workers.
+    macro_rules! all {
+        ($name:ident) => {
+            parts.iter_mut().flat_map(|(part, _)| &mut part.$name)
+        };
     }
-    let mut rejects: Vec<_> = all.rejects.into_iter().flatten().collect();
+    let mut rejects: Vec<_> = all!(rejects).flat_map(|rows| rows.drain(..)).collect();
     rejects.sort_by_key(|row| (row.partition, row.offset));
     Epoch {
         number: closed.number,
         covers: closed.covers,
         is_snapshot: closed.is_snapshot,
-        flights: consolidate(all.flights),
-        legs: consolidate(all.legs),
-        inventory: consolidate(all.inventory),
-        holds: consolidate(all.holds),
-        drift: consolidate(all.drift),
-        offers: consolidate(all.offers),
-        availability_by_route_day: consolidate(all.availability),
-        cheapest_by_route_day: consolidate(all.cheapest),
-        load_factor: consolidate(all.load_factor),
-        oversold: consolidate(all.oversold),
-        decisions: decided::rows(all.decisions),
+        flights: consolidate(all!(flights)),
+        legs: consolidate(all!(legs)),
+        inventory: consolidate(all!(inventory)),
+        holds: consolidate(all!(holds)),
+        drift: consolidate(all!(drift)),
+        offers: consolidate(all!(offers)),
+        availability_by_route_day: consolidate(all!(availability)),
+        cheapest_by_route_day: consolidate(all!(cheapest)),
+        load_factor: consolidate(all!(load_factor)),
+        oversold: consolidate(all!(oversold)),
+        decisions: decided::rows(all!(decisions).collect()),
         rejects,
     }
 }
 
 /// One sorted list without doubles or zeros. This is what makes an epoch independent of how its
 /// rows were spread over workers and containers.
-fn consolidate<R: Ord>(chunks: Chunks<R>) -> Vec<Change<R>> {
-    let total = chunks.iter().map(Vec::len).sum();
+fn consolidate<'a, R: Ord + 'a>(
+    chunks: impl Iterator<Item = &'a mut Updates<R>>,
+) -> Vec<Change<R>> {
+    let chunks: Vec<_> = chunks.collect();
+    let total = chunks.iter().map(|chunk| chunk.len()).sum();
     let mut rows: Vec<Change<R>> = Vec::with_capacity(total);
     for chunk in chunks {
-        rows.extend(chunk.into_iter().map(|(row, _, diff)| (row, diff)));
+        rows.extend(chunk.drain(..).map(|(row, _, diff)| (row, diff)));
     }
     // Stable on purpose: this sort finds the runs that are in order, and most are.
     rows.sort_by(|a, b| a.0.cmp(&b.0));
@@ -148,11 +148,12 @@ mod tests {
 
     #[test]
     fn rows_of_many_chunks_become_one_sorted_list_without_zeros() {
-        let chunks = vec![
+        let mut chunks = vec![
             vec![(5, 0, 1), (3, 0, -1)],
             vec![],
             vec![(3, 0, 1), (5, 0, 1), (1, 0, -1)],
         ];
-        assert_eq!(consolidate(chunks), vec![(1, -1), (5, 2)]);
+        assert_eq!(consolidate(chunks.iter_mut()), vec![(1, -1), (5, 2)]);
+        assert!(chunks.iter().all(Vec::is_empty), "buffers go back empty");
     }
 }

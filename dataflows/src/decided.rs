@@ -40,7 +40,7 @@ impl Decided {
 }
 
 /// The rows of table `decision` of one epoch, in order of (partition, offset).
-pub(crate) fn rows(batches: Vec<Decided>) -> Vec<DecisionRow> {
+pub(crate) fn rows(mut batches: Vec<&mut Decided>) -> Vec<DecisionRow> {
     // Runs are in offset order for each partition as they come, so a stable sort of the runs by
     // partition alone sorts the rows, and each row is moved once.
     struct Piece {
@@ -66,15 +66,11 @@ pub(crate) fn rows(batches: Vec<Decided>) -> Vec<DecisionRow> {
         total += decided.decisions.len();
     }
     pieces.sort_by_key(|piece| piece.partition);
-    let mut notes: Vec<_> = batches.iter().map(|_| Vec::new()).collect();
-    let mut columns = Vec::with_capacity(batches.len());
-    for (slot, batch) in notes.iter_mut().zip(batches) {
-        *slot = batch.notes;
-        columns.push(batch.decisions);
-    }
     let mut rows = Vec::with_capacity(total);
     for piece in pieces {
-        let notes = &mut notes[piece.batch as usize];
+        let Decided {
+            decisions, notes, ..
+        } = &mut *batches[piece.batch as usize];
         let mut next_note = notes.partition_point(|(at, _)| *at < piece.from);
         for index in piece.from..piece.to {
             let note = match notes.get_mut(next_note) {
@@ -84,7 +80,7 @@ pub(crate) fn rows(batches: Vec<Decided>) -> Vec<DecisionRow> {
                 }
                 _ => None,
             };
-            let decision = columns[piece.batch as usize][index as usize];
+            let decision = decisions[index as usize];
             if is_recorded(decision.kind) {
                 rows.push(DecisionRow {
                     partition: piece.partition,
@@ -93,6 +89,9 @@ pub(crate) fn rows(batches: Vec<Decided>) -> Vec<DecisionRow> {
                 });
             }
         }
+    }
+    for batch in batches {
+        batch.decisions.clear();
     }
     rows
 }

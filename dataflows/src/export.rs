@@ -77,7 +77,12 @@ impl<'scope> Export<'scope> {
 
     /// Connects the operator to the collector. `opened` is the newest epoch that the worker's
     /// source has opened: all before it are closed, also when the stream has ended.
-    pub(crate) fn build(self, reports: Sender<Report>, opened: Rc<Cell<u64>>) {
+    pub(crate) fn build(
+        self,
+        reports: Sender<Report>,
+        home: Sender<Box<Part>>,
+        opened: Rc<Cell<u64>>,
+    ) {
         let Self {
             builder,
             mut drains,
@@ -97,8 +102,12 @@ impl<'scope> Export<'scope> {
                 let mut parts = parts.borrow_mut();
                 while let Some((epoch, part)) = parts.take_before(reached) {
                     // The collector is gone when the dataflow is being abandoned.
-                    let part = Box::new(part);
-                    if reports.send(Report::Part { epoch, part }).is_err() {
+                    let report = Report::Part {
+                        epoch,
+                        part: Box::new(part),
+                        home: home.clone(),
+                    };
+                    if reports.send(report).is_err() {
                         return;
                     }
                 }

@@ -64,10 +64,11 @@ impl Shared {
             .unwrap_or_else(|| "a panic without a message".to_owned());
         let failure = Failure { thread, message };
         let first = self.failure.set(failure.clone()).is_ok();
-        self.stop();
+        // Told before anything else of the dataflow ends because of it.
         if first && let Some(hook) = &self.on_failure {
             hook(&failure);
         }
+        self.stop();
     }
 
     /// The failure, if there is one.

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crossbeam_channel::{Receiver, Sender};
+use flightline_ledger::Input;
 use timely::Container;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -12,10 +14,10 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, split};
 use crate::decided::Decided;
 use crate::failure::Shared;
-use crate::part::Updates;
+use crate::part::{Part, Spares, Updates};
 use crate::rows::{
     DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow,
     OversoldRow,
@@ -53,15 +55,20 @@ impl<C: Container> Port<C> {
         (Self { index, output }, stream)
     }
 
-    /// Sends what `container` holds and leaves it empty.
-    fn send(&mut self, capabilities: &[Capability<u64>], container: &mut C) {
+    /// Sends what `container` holds and leaves it empty: with the memory of a spare, if there is one.
+    fn send(
+        &mut self,
+        capabilities: &[Capability<u64>],
+        container: &mut C,
+        spare: impl FnOnce() -> Option<C>,
+    ) {
         if !container.is_empty() {
             let mut output = self.output.activate();
             output
                 .session(&capabilities[self.index])
                 .give_container(container);
             // What comes back may be a used container of someone else.
-            *container = C::default();
+            *container = spare().unwrap_or_default();
         }
     }
 }
@@ -71,6 +78,8 @@ pub(crate) fn fold<'scope>(
     records: Stream<'scope, u64, Batch>,
     shard: Rc<RefCell<Shard>>,
     shared: Arc<Shared>,
+    returned: Receiver<Box<Part>>,
+    emptied: Sender<Vec<Input>>,
 ) -> Outputs<'scope> {
     let mut builder = OperatorBuilder::new("Ledger".to_owned(), records.scope());
     let mut input = builder.new_input(records, Pipeline);
@@ -92,52 +101,86 @@ pub(crate) fn fold<'scope>(
         drop(initial);
         let mut updates = FlightUpdates::default();
         let mut rejected = Vec::new();
+        let mut spares = Spares::default();
         // One capability per output while an epoch is open here.
         let mut open: Vec<Capability<u64>> = Vec::new();
         let mut flush = move |open: &mut Vec<Capability<u64>>,
                               rejected: &mut Vec<FeedRejectRow>,
                               updates: &mut FlightUpdates,
+                              spares: &mut Spares,
                               shard: &mut Shard| {
             let epoch = *open[0].time();
             shard.flush(updates, epoch);
             if shared.is_snapshot(epoch) {
                 rejected.clear();
             }
-            rejects_port.send(open, rejected);
-            flights_port.send(open, &mut updates.flights);
-            legs_port.send(open, &mut updates.legs);
-            inventory_port.send(open, &mut updates.inventory);
-            holds_port.send(open, &mut updates.holds);
-            drift_port.send(open, &mut updates.drift);
-            offers_port.send(open, &mut updates.offers);
-            load_factor_port.send(open, &mut updates.load_factor);
-            oversold_port.send(open, &mut updates.oversold);
-            seats_port.send(open, &mut updates.seats);
-            prices_port.send(open, &mut updates.prices);
+            rejects_port.send(open, rejected, || None);
+            flights_port.send(open, &mut updates.flights, || spares.flights.pop());
+            legs_port.send(open, &mut updates.legs, || spares.legs.pop());
+            inventory_port.send(open, &mut updates.inventory, || spares.inventory.pop());
+            holds_port.send(open, &mut updates.holds, || spares.holds.pop());
+            drift_port.send(open, &mut updates.drift, || spares.drift.pop());
+            offers_port.send(open, &mut updates.offers, || spares.offers.pop());
+            load_factor_port.send(open, &mut updates.load_factor, || spares.load_factor.pop());
+            oversold_port.send(open, &mut updates.oversold, || spares.oversold.pop());
+            seats_port.send(open, &mut updates.seats, || None);
+            prices_port.send(open, &mut updates.prices, || None);
             open.clear();
         };
         move |frontiers| {
             let mut shard = shard.borrow_mut();
+            while let Ok(part) = returned.try_recv() {
+                spares.take(*part);
+            }
             // In the order of arrival, which is that of the stream: never sorted by stamp.
             input.for_each(|capability, batch| {
                 let Some(epoch) = capability.least().copied() else {
                     return;
                 };
                 if open.first().is_some_and(|c| *c.time() != epoch) {
-                    flush(&mut open, &mut rejected, &mut updates, &mut shard);
+                    flush(
+                        &mut open,
+                        &mut rejected,
+                        &mut updates,
+                        &mut spares,
+                        &mut shard,
+                    );
                 }
                 if open.is_empty() {
                     open.extend((0..ports).map(|port| capability.delayed(&epoch, port)));
                 }
-                let batch = std::mem::take(batch);
-                let mut decided = shard.fold(batch, &mut rejected, &mut updates, epoch);
-                decided_port.send(&open, &mut decided);
+                let Batch {
+                    runs,
+                    mut inputs,
+                    notes,
+                } = std::mem::take(batch);
+                let mut decisions = spares.decisions.pop().unwrap_or_default();
+                decisions.reserve(inputs.len());
+                for (run, inputs) in split(&runs, &mut inputs) {
+                    shard.fold(run.partition, inputs, &mut decisions, &mut updates, epoch);
+                    shard.take_rejects(run.partition, inputs, &mut rejected);
+                }
+                let mut decided = Decided {
+                    runs,
+                    decisions,
+                    notes,
+                };
+                decided_port.send(&open, &mut decided, || None);
+                inputs.clear();
+                // The sender is gone when the dataflow is being abandoned.
+                let _ = emptied.try_send(inputs);
             });
             if open
                 .first()
                 .is_some_and(|c| !frontiers[0].less_equal(c.time()))
             {
-                flush(&mut open, &mut rejected, &mut updates, &mut shard);
+                flush(
+                    &mut open,
+                    &mut rejected,
+                    &mut updates,
+                    &mut spares,
+                    &mut shard,
+                );
             }
         }
     });

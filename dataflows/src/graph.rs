@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use flightline_ledger::Input;
 use timely::dataflow::Scope;
 use timely::scheduling::SyncActivator;
 
@@ -26,7 +27,12 @@ pub(crate) struct Ends {
     pub(crate) opened: Rc<Cell<u64>>,
     pub(crate) decisions: Arc<dyn DecisionSink>,
     pub(crate) reports: Sender<Report>,
+    /// Where emptied buffers of inputs go.
+    pub(crate) emptied: Sender<Vec<Input>>,
 }
+
+/// More than a worker could use are dropped.
+const PARTS_ON_THEIR_WAY_BACK_MAX: usize = 8;
 
 /// Builds a worker's copy of the graph.
 pub(crate) fn render(
@@ -39,6 +45,7 @@ pub(crate) fn render(
         let opened = Rc::clone(&ends.opened);
         move |epoch| opened.set(epoch)
     };
+    let (home, spares) = bounded(PARTS_ON_THEIR_WAY_BACK_MAX);
     let records = source::records(scope, ends.inbox, ends.hand_out, advanced);
     let Outputs {
         decided,
@@ -53,7 +60,7 @@ pub(crate) fn render(
         oversold,
         seats,
         prices,
-    } = fold(records, shard, Arc::clone(&shared));
+    } = fold(records, shard, Arc::clone(&shared), spares, ends.emptied);
 
     let mut export = Export::new(scope);
     // The snapshot leaves decisions out: each may have been taken by a sink before.
@@ -76,5 +83,5 @@ pub(crate) fn render(
     export.timed(cheapest_by_route_day::render(prices), |part| {
         &mut part.cheapest
     });
-    export.build(ends.reports, ends.opened);
+    export.build(ends.reports, home, ends.opened);
 }

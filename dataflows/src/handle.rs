@@ -38,6 +38,13 @@ pub struct Dataflow {
     collector: Option<JoinHandle<()>>,
 }
 
+/// More records than this in one call go to the workers in several batches, so that a worker looks
+/// around between them, and buffers have a size worth keeping.
+const RECORDS_PER_BATCH_MAX: usize = 4_096;
+
+/// Emptied buffers of inputs that may wait for the sender, for each worker.
+const EMPTIED_MAX: usize = 8;
+
 /// The way into one worker.
 struct Inlet {
     inbox: Sender<Message>,
@@ -73,6 +80,7 @@ impl Dataflow {
         let shared = Arc::new(Shared::new(config.on_failure.clone()));
         let (reports, collected) = bounded(config.queue_epochs);
         let (ready, readied) = unbounded();
+        let (emptied, empties) = bounded(config.workers * EMPTIED_MAX);
         let mut seeds = Vec::with_capacity(config.workers);
         let mut ends = Vec::with_capacity(config.workers);
         for _ in 0..config.workers {
@@ -85,6 +93,7 @@ impl Dataflow {
                 reports: reports.clone(),
                 decisions: Arc::clone(&decisions),
                 ready: ready.clone(),
+                emptied: emptied.clone(),
                 partitions: config.partitions,
             }));
         }
@@ -103,7 +112,7 @@ impl Dataflow {
         }
         Ok(Self {
             inlets,
-            router: Router::new(config.partitions, config.workers),
+            router: Router::new(config.partitions, config.workers, empties),
             reports: Some(reports),
             reader: Reader {
                 shared,
@@ -174,9 +183,13 @@ impl Dataflow {
         self.open_records += count;
         let sent = &self.reader.shared.records_sent;
         sent.fetch_add(count, Ordering::Relaxed);
-        for (inlet, batch) in self.inlets.iter().zip(self.router.route(records)) {
-            if !batch.inputs.is_empty() {
-                inlet.push(Message::Records(batch), &self.reader.shared)?;
+        let mut records = records.into_iter();
+        while records.len() > 0 {
+            let batches = self.router.route(&mut records, RECORDS_PER_BATCH_MAX);
+            for (inlet, batch) in self.inlets.iter().zip(batches) {
+                if !batch.inputs.is_empty() {
+                    inlet.push(Message::Records(batch), &self.reader.shared)?;
+                }
             }
         }
         Ok(())

@@ -5,11 +5,11 @@
 //! The images are why rows that went can be taken back without anybody having kept them.
 
 use flightline_ledger::command::{Counts, SaleStatus, SourceVersion};
-use flightline_ledger::view::{FlightStatus, LegView, OfferLine};
+use flightline_ledger::view::{FlightStatus, InventoryLine, LegView, OfferLine};
 use flightline_ledger::{Cabin, Class, Flight, FlightKey, Money, ProviderCode};
 
 /// A flight at one moment; empty while no row of it is out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Image {
     pub(crate) key: FlightKey,
     /// Absent = there is no such flight (yet, or any more).
@@ -19,6 +19,12 @@ pub(crate) struct Image {
     pub(crate) cabins: Vec<CabinLine>,
     pub(crate) offers: Vec<Offer>,
     pub(crate) drift: Vec<Drift>,
+    /// Where the ledger's first, second, ... line of inventory is in `lines`.
+    pub(crate) line_order: Vec<u32>,
+    /// The same for offers.
+    pub(crate) offer_order: Vec<u32>,
+    /// Seats are used in the aircraft that no line counts.
+    pub(crate) has_strays: bool,
 }
 
 /// What is said of a flight once.
@@ -95,8 +101,46 @@ pub(crate) struct Drift {
 }
 
 /// Counts of seats fit 32 bits by far; one that does not is shown as the nearest that does.
-fn narrow(count: i64) -> i32 {
+pub(crate) fn narrow(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(if count < 0 { i32::MIN } else { i32::MAX })
+}
+
+impl Line {
+    #[inline]
+    pub(crate) fn of(line: &InventoryLine) -> Self {
+        Self {
+            bucket: Bucket {
+                provider: line.provider,
+                leg: line.leg,
+                cabin: line.cabin,
+                class: line.class,
+            },
+            status: line.status,
+            authorised: line.authorised.map(narrow),
+            held: narrow(line.held),
+            sold: narrow(line.sold),
+            available: narrow(line.available),
+            oversold: narrow(line.oversold),
+        }
+    }
+}
+
+impl Offer {
+    #[inline]
+    pub(crate) fn of(offer: &OfferLine) -> Self {
+        Self {
+            at: OfferKey {
+                first_leg: offer.first_leg,
+                last_leg: offer.last_leg,
+                cabin: offer.cabin,
+                class: offer.class,
+                provider: offer.provider,
+            },
+            seats_is_floor: offer.seats_is_floor,
+            seats: offer.seats,
+            price: offer.price,
+        }
+    }
 }
 
 impl Image {
@@ -119,21 +163,9 @@ impl Image {
         self.legs.extend_from_slice(flight.legs());
 
         self.lines.clear();
-        self.lines.extend(flight.inventory().map(|line| Line {
-            bucket: Bucket {
-                provider: line.provider,
-                leg: line.leg,
-                cabin: line.cabin,
-                class: line.class,
-            },
-            status: line.status,
-            authorised: line.authorised.map(narrow),
-            held: narrow(line.held),
-            sold: narrow(line.sold),
-            available: narrow(line.available),
-            oversold: narrow(line.oversold),
-        }));
-        sort(&mut self.lines, |line| line.bucket);
+        self.lines
+            .extend(flight.inventory().map(|line| Line::of(&line)));
+        sort(&mut self.lines, &mut self.line_order, |line| line.bucket);
 
         self.cabins.clear();
         self.cabins.extend(flight.aircraft().map(|line| CabinLine {
@@ -144,34 +176,23 @@ impl Image {
             sold: 0,
             oversold: narrow(line.oversold),
         }));
-        sort(&mut self.cabins, |line| (line.leg, line.cabin));
+        self.cabins.sort_by_key(|line| (line.leg, line.cabin));
         for line in &self.lines {
             if line.bucket.class.is_none()
-                && let Some(cabin) = cabin_at(&mut self.cabins, line.bucket.leg, line.bucket.cabin)
+                && let Some(cabin) = cabin_at(&mut self.cabins, line.bucket)
             {
                 cabin.held += line.held;
                 cabin.sold += line.sold;
             }
         }
+        let cabins = flight.aircraft().zip(&self.cabins);
+        self.has_strays = cabins
+            .into_iter()
+            .any(|(aircraft, cabin)| aircraft.used != i64::from(cabin.held + cabin.sold));
 
         self.offers.clear();
-        // Where a route passes a station twice, two stations mean the first segment between them:
-        // the longer one cannot be told apart by them, neither in a row's key nor in a request.
-        let legs = &self.legs;
-        let offers = flight.offers().filter(|offer| is_named(legs, offer));
-        self.offers.extend(offers.map(|offer| Offer {
-            at: OfferKey {
-                first_leg: offer.first_leg,
-                last_leg: offer.last_leg,
-                cabin: offer.cabin,
-                class: offer.class,
-                provider: offer.provider,
-            },
-            seats_is_floor: offer.seats_is_floor,
-            seats: offer.seats,
-            price: offer.price,
-        }));
-        sort(&mut self.offers, |offer| offer.at);
+        self.offers.extend(Self::offers_of(flight));
+        sort(&mut self.offers, &mut self.offer_order, |offer| offer.at);
 
         self.drift.clear();
         for line in flight.drift() {
@@ -198,13 +219,27 @@ impl Image {
                 offset: line.offset,
             });
         }
-        sort(&mut self.drift, |drift| drift.bucket);
+        self.drift.sort_by_key(|drift| drift.bucket);
+    }
+
+    /// The offers of a flight, in the ledger's order.
+    ///
+    /// Where a route passes a station twice, two stations mean the first segment between them: the
+    /// longer one cannot be told apart by them, neither in a row's key nor in a request, and is
+    /// left out.
+    pub(crate) fn offers_of(flight: &Flight) -> impl Iterator<Item = Offer> + '_ {
+        let legs = flight.legs();
+        let offers = flight.offers();
+        offers
+            .filter(|offer| is_named(legs, offer))
+            .map(|offer| Offer::of(&offer))
     }
 }
 
-fn cabin_at(cabins: &mut [CabinLine], leg: u8, cabin: Cabin) -> Option<&mut CabinLine> {
-    let found = cabins.binary_search_by_key(&(leg, cabin), |c| (c.leg, c.cabin));
-    found.ok().map(|index| &mut cabins[index])
+/// The cabin of the aircraft that a bucket is in.
+pub(crate) fn cabin_at(cabins: &mut [CabinLine], bucket: Bucket) -> Option<&mut CabinLine> {
+    let mut cabins = cabins.iter_mut();
+    cabins.find(|c| (c.leg, c.cabin) == (bucket.leg, bucket.cabin))
 }
 
 /// Is the segment of an offer the one that its stations name?
@@ -215,9 +250,18 @@ fn is_named(legs: &[LegView], offer: &OfferLine) -> bool {
             && legs[first..].iter().position(|leg| leg.off == offer.off) == Some(last - first)
 }
 
-/// Sorts lines that nearly always come sorted.
-fn sort<L, K: Ord>(lines: &mut [L], key: impl Fn(&L) -> K) {
-    if !lines.is_sorted_by_key(&key) {
-        lines.sort_by_key(key);
+/// Sorts lines by their key, and notes where each went.
+fn sort<L: Copy, K: Ord>(lines: &mut [L], order: &mut Vec<u32>, key: impl Fn(&L) -> K) {
+    order.clear();
+    order.extend(0..lines.len() as u32);
+    if lines.is_sorted_by_key(&key) {
+        return;
+    }
+    let mut sorted = order.clone();
+    sorted.sort_by_key(|at| key(&lines[*at as usize]));
+    let unsorted = lines.to_vec();
+    for (to, from) in sorted.into_iter().enumerate() {
+        lines[to] = unsorted[from as usize];
+        order[from as usize] = to as u32;
     }
 }

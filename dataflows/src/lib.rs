@@ -14,8 +14,10 @@ mod image;
 mod part;
 pub mod rows;
 mod shard;
+mod shown;
 mod source;
 mod views;
+mod watch;
 mod worker;
 
 pub use config::{Config, OnFailure, PARTITIONS_MAX, StartError, WORKERS_MAX};

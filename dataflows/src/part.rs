@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use flightline_ledger::Decision;
+
 use crate::decided::Decided;
 use crate::rows::{
     CheapestRow, DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
@@ -29,6 +31,54 @@ pub(crate) struct Part {
     pub(crate) oversold: Chunks<OversoldRow>,
     pub(crate) decisions: Vec<Decided>,
     pub(crate) rejects: Vec<Vec<FeedRejectRow>>,
+}
+
+/// Buffers kept of a kind, and the most elements that a kept one may have room for: enough for the
+/// epochs of a running system, not for a whole history.
+const KEPT_MAX: usize = 4;
+const KEPT_CAPACITY_MAX: usize = 1 << 16;
+
+fn keep<T>(kept: &mut Vec<Vec<T>>, emptied: Vec<Vec<T>>) {
+    for buffer in emptied {
+        let fits = buffer.is_empty() && (1..=KEPT_CAPACITY_MAX).contains(&buffer.capacity());
+        if fits && kept.len() < KEPT_MAX {
+            kept.push(buffer);
+        }
+    }
+}
+
+/// Emptied buffers that came back from the collector, to be filled again: memory that is fresh from
+/// the system costs more than what is written to it.
+#[derive(Default)]
+pub(crate) struct Spares {
+    pub(crate) flights: Chunks<FlightRow>,
+    pub(crate) legs: Chunks<LegRow>,
+    pub(crate) inventory: Chunks<InventoryRow>,
+    pub(crate) holds: Chunks<HoldRow>,
+    pub(crate) drift: Chunks<DriftRow>,
+    pub(crate) offers: Chunks<OfferRow>,
+    pub(crate) load_factor: Chunks<LoadFactorRow>,
+    pub(crate) oversold: Chunks<OversoldRow>,
+    pub(crate) decisions: Vec<Vec<Decision>>,
+}
+
+impl Spares {
+    /// Takes the buffers of a part whose rows have been taken.
+    pub(crate) fn take(&mut self, emptied: Part) {
+        keep(&mut self.flights, emptied.flights);
+        keep(&mut self.legs, emptied.legs);
+        keep(&mut self.inventory, emptied.inventory);
+        keep(&mut self.holds, emptied.holds);
+        keep(&mut self.drift, emptied.drift);
+        keep(&mut self.offers, emptied.offers);
+        keep(&mut self.load_factor, emptied.load_factor);
+        keep(&mut self.oversold, emptied.oversold);
+        let decided = emptied.decisions.into_iter();
+        keep(
+            &mut self.decisions,
+            decided.map(|decided| decided.decisions).collect(),
+        );
+    }
 }
 
 /// The parts of epochs that are not complete on this worker, from the oldest on.

@@ -1,16 +1,14 @@
-//! The ledgers of one worker's partitions, and what has changed in them since rows last went out.
+//! The ledgers of one worker's partitions, and the rows that their changes make.
 
-use flightline_ledger::command::SourceVersion;
-use flightline_ledger::view::{HoldState, HoldView};
-use flightline_ledger::{
-    Command, Decision, FlightCommand, FlightIx, FlightKey, HoldIx, Input, Ledger, Observer,
-};
+use std::hint::black_box;
 
-use crate::batch::Batch;
-use crate::decided::Decided;
+use flightline_ledger::{Command, Decision, FlightIx, HoldIx, Input, Ledger};
+
 use crate::image::Image;
-use crate::rows::{FeedRejectRow, HoldRow};
-use crate::views::{FlightUpdates, hold};
+use crate::rows::FeedRejectRow;
+use crate::shown::Shown;
+use crate::views::FlightUpdates;
+use crate::watch::{Extent, HoldChange, Listener, Watch};
 
 /// Partition `p` lives on worker `p % stride`, at index `p / stride` there.
 pub(crate) struct Shard {
@@ -29,97 +27,6 @@ struct Partition {
     watch: Watch,
     /// By flight; a flight that is over leaves nothing.
     shown: Vec<Option<Box<Shown>>>,
-}
-
-/// What changed in a partition's ledger in the open epoch.
-#[derive(Default)]
-struct Watch {
-    is_touched: bool,
-    next_offset: u64,
-    /// Offset of the first record of the partition in the epoch.
-    since: u64,
-    dirty: Vec<FlightIx>,
-    /// By flight: it is on the dirty list.
-    marks: Vec<bool>,
-    /// Every change of a hold, with the state before.
-    holds: Vec<(FlightIx, HoldIx, Option<HoldState>)>,
-    retired: Vec<(FlightIx, FlightKey)>,
-    /// Offset and version of what providers reported.
-    reports: Vec<(u64, SourceVersion)>,
-    /// Rejects in the run at hand: place in it, and the clock.
-    rejects: Vec<(usize, i64)>,
-}
-
-/// What the rows of a flight last said.
-#[derive(Default)]
-struct Shown {
-    image: Image,
-    /// Holds last shown as confirmed, and where they became so. It is the one state that a hold
-    /// can be in, having changed, and still change from: the row it had is gone from the ledger
-    /// then. All other rows that went can be told from the hold as it is.
-    confirmed: Vec<Confirmed>,
-}
-
-#[derive(Clone, Copy)]
-struct Confirmed {
-    hold: HoldIx,
-    offset: u64,
-    at_ms: i64,
-}
-
-/// Hears one run of records folded.
-struct Listener<'a> {
-    partition: u32,
-    /// Offset of the first record of the run.
-    first: u64,
-    watch: &'a mut Watch,
-    decisions: &'a mut Vec<Decision>,
-}
-
-impl Observer for Listener<'_> {
-    #[inline]
-    fn decided(&mut self, input: &Input, decision: &Decision) {
-        let watch = &mut *self.watch;
-        assert_eq!(
-            input.offset, watch.next_offset,
-            "partition {}: record {} came where record {} was due: the stream has a hole or a double",
-            self.partition, input.offset, watch.next_offset
-        );
-        watch.next_offset += 1;
-        match &input.command {
-            Command::Flight(_, FlightCommand::Provider(event)) => {
-                watch.reports.push((input.offset, event.version));
-            }
-            Command::FeedReject(_) => {
-                let at = (input.offset - self.first) as usize;
-                watch.rejects.push((at, decision.at_ms));
-            }
-            _ => {}
-        }
-        self.decisions.push(*decision);
-    }
-
-    #[inline]
-    fn flight_changed(&mut self, flight: FlightIx) {
-        let watch = &mut *self.watch;
-        let at = flight as usize;
-        if at >= watch.marks.len() {
-            watch.marks.resize(at + 1, false);
-        }
-        if !watch.marks[at] {
-            watch.marks[at] = true;
-            watch.dirty.push(flight);
-        }
-    }
-
-    #[inline]
-    fn hold_changed(&mut self, flight: FlightIx, hold: HoldIx, before: Option<HoldState>) {
-        self.watch.holds.push((flight, hold, before));
-    }
-
-    fn flight_retired(&mut self, flight: FlightIx, key: FlightKey) {
-        self.watch.retired.push((flight, key));
-    }
 }
 
 impl Shard {
@@ -146,43 +53,38 @@ impl Shard {
         (partition / self.stride) as usize
     }
 
-    /// Folds a batch in its order.
+    /// Folds neighbouring records of a partition. Adds their decisions, and the rows of flights
+    /// that retired, under `epoch`.
     ///
     /// # Panics
     /// When a record does not follow the one before it in its partition.
     pub(crate) fn fold(
         &mut self,
-        batch: Batch,
-        rejects: &mut Vec<FeedRejectRow>,
+        partition: u32,
+        inputs: &[Input],
+        decisions: &mut Vec<Decision>,
         updates: &mut FlightUpdates,
         epoch: u64,
-    ) -> Decided {
-        let Batch {
-            runs,
-            mut inputs,
-            notes,
-        } = batch;
-        let mut decisions = Vec::with_capacity(inputs.len());
-        let mut rest = &mut inputs[..];
-        for run in &runs {
-            let (these, later) = rest.split_at_mut(run.len as usize);
-            rest = later;
-            let index = self.index(run.partition);
-            let partition = &mut self.partitions[index];
-            if !partition.watch.is_touched {
-                partition.watch.is_touched = true;
-                partition.watch.since = partition.watch.next_offset;
-                self.touched.push(index as u32);
-            }
-            partition.fold(these, &mut decisions, updates, epoch);
-            for (at, at_ms) in partition.watch.rejects.drain(..) {
-                rejects.extend(reject(run.partition, &mut these[at], at_ms));
-            }
+    ) {
+        let index = self.index(partition);
+        let partition = &mut self.partitions[index];
+        if !partition.watch.is_touched {
+            partition.watch.begin();
+            self.touched.push(index as u32);
         }
-        Decided {
-            runs,
-            decisions,
-            notes,
+        partition.fold(inputs, decisions, updates, epoch);
+    }
+
+    /// Takes the rejects out of the records that were folded last.
+    pub(crate) fn take_rejects(
+        &mut self,
+        partition: u32,
+        inputs: &mut [Input],
+        rejects: &mut Vec<FeedRejectRow>,
+    ) {
+        let index = self.index(partition);
+        for (at, at_ms) in self.partitions[index].watch.rejects.drain(..) {
+            rejects.extend(reject(partition, &mut inputs[at], at_ms));
         }
     }
 
@@ -194,7 +96,6 @@ impl Shard {
     }
 }
 
-/// Takes the reject out of its record.
 fn reject(partition: u32, input: &mut Input, at_ms: i64) -> Option<FeedRejectRow> {
     let command = std::mem::replace(&mut input.command, Command::Fence);
     let Command::FeedReject(reject) = command else {
@@ -213,6 +114,9 @@ fn reject(partition: u32, input: &mut Input, at_ms: i64) -> Option<FeedRejectRow
     })
 }
 
+/// How many flights are warmed before they are looked at.
+const WARMED: usize = 32;
+
 impl Partition {
     fn new(id: u32) -> Self {
         Self {
@@ -223,7 +127,6 @@ impl Partition {
         }
     }
 
-    /// Folds neighbouring records.
     fn fold(
         &mut self,
         inputs: &[Input],
@@ -243,7 +146,7 @@ impl Partition {
         }
     }
 
-    /// Takes back every row of the flights that the last record retired, while they can be read.
+    /// Takes back every row of the flights that the last call retired, while they can be read.
     #[cold]
     fn retire(&mut self, updates: &mut FlightUpdates, epoch: u64) {
         for (flight, key) in std::mem::take(&mut self.watch.retired) {
@@ -256,43 +159,57 @@ impl Partition {
                 ..Image::default()
             };
             updates.compare(&shown.image, &gone, epoch);
-            if let Some(state) = self.ledger.get(flight) {
-                for (index, hold) in state.holds().enumerate() {
-                    let row = row_before(
-                        self.id,
-                        key,
-                        index as HoldIx,
-                        &hold,
-                        &shown,
-                        self.watch.since,
-                    );
-                    if let Some(row) = row {
-                        updates.holds.push((row, epoch, -1));
-                    }
+            let state = self.ledger.flight(flight);
+            for (index, hold) in state.holds().enumerate() {
+                let index = index as HoldIx;
+                if let Some(row) = shown.before(self.id, key, index, &hold, self.watch.since) {
+                    updates.holds.push((row, epoch, -1));
                 }
             }
         }
     }
 
     fn flush(&mut self, spare: &mut Image, updates: &mut FlightUpdates, epoch: u64) {
+        let dirty = std::mem::take(&mut self.watch.dirty);
+        for flights in dirty.chunks(WARMED) {
+            self.warm(flights);
+            for flight in flights {
+                self.look_at(*flight, spare, updates, epoch);
+            }
+        }
+        self.watch.end(dirty);
+    }
+
+    /// Adds what differs in a flight from what was last shown of it.
+    fn look_at(
+        &mut self,
+        flight: FlightIx,
+        spare: &mut Image,
+        updates: &mut FlightUpdates,
+        epoch: u64,
+    ) {
         let Self {
             id,
             ledger,
             watch,
             shown,
-            ..
         } = self;
-        watch.is_touched = false;
-        for flight in watch.dirty.drain(..) {
-            let at = flight as usize;
-            watch.marks[at] = false;
-            let Some(state) = ledger.get(flight).filter(|flight| !flight.is_retired()) else {
-                continue;
-            };
-            if at >= shown.len() {
-                shown.resize_with(at + 1, || None);
-            }
-            let shown = shown[at].get_or_insert_default();
+        let at = flight as usize;
+        let mark = std::mem::take(&mut watch.marks[at]);
+        let Some(state) = ledger.get(flight).filter(|flight| !flight.is_retired()) else {
+            return;
+        };
+        if at >= shown.len() {
+            shown.resize_with(at + 1, || None);
+        }
+        let shown = shown[at].get_or_insert_default();
+        if mark.extent == Extent::Seats && shown.image.head.is_some() {
+            updates.recount(&mut shown.image, state, epoch);
+            debug_assert_eq!(shown.image, {
+                spare.read(state, &shown.image, |_| None);
+                spare.clone()
+            });
+        } else {
             let reports = &watch.reports;
             spare.read(state, &shown.image, |offset| {
                 let found = reports.binary_search_by_key(&offset, |(at, _)| *at);
@@ -301,70 +218,67 @@ impl Partition {
             updates.compare(&shown.image, spare, epoch);
             std::mem::swap(&mut shown.image, spare);
         }
-        for (flight, index, before) in watch.holds.drain(..) {
-            let Some(state) = ledger.get(flight).filter(|flight| !flight.is_retired()) else {
-                continue;
-            };
-            let Some(shown) = shown.get_mut(flight as usize).and_then(Option::as_mut) else {
-                unreachable!("a flight whose holds changed was not told to have changed");
-            };
-            let hold = state.hold(index);
-            // Of several changes of one hold in an epoch, the first is taken.
-            let is_first = match before {
-                None => true,
-                Some(_) if hold.offset >= watch.since => false,
-                Some(HoldState::Confirmed) => shown.confirmed.iter().any(|c| c.hold == index),
-                Some(_) => true,
-            };
-            if !is_first {
-                continue;
-            }
-            let key = state.key();
-            if let Some(row) = row_before(*id, key, index, &hold, shown, watch.since) {
-                updates.holds.push((row, epoch, -1));
-            }
-            updates.holds.push((hold::row(*id, key, &hold), epoch, 1));
-            if before == Some(HoldState::Confirmed) {
-                shown.confirmed.retain(|c| c.hold != index);
-            }
-            if hold.state == HoldState::Confirmed {
-                shown.confirmed.push(Confirmed {
-                    hold: index,
-                    offset: hold.changed_offset,
-                    at_ms: hold.changed_at_ms,
+        if watch.is_whole {
+            for hold in 0..state.hold_count() as HoldIx {
+                let change = HoldChange {
+                    hold,
+                    before: None,
+                    previous: 0,
+                };
+                shown.change(*id, state, change, watch.since, |row, diff| {
+                    updates.holds.push((row, epoch, diff));
                 });
             }
         }
-        watch.reports.clear();
-    }
-}
-
-/// The row that a hold had before the records from `since` on, told from what it is now.
-fn row_before(
-    partition: u32,
-    flight: FlightKey,
-    index: HoldIx,
-    hold: &HoldView,
-    shown: &Shown,
-    since: u64,
-) -> Option<HoldRow> {
-    if hold.offset >= since {
-        return None;
-    }
-    let mut before = *hold;
-    if hold.changed_offset >= since {
-        match shown.confirmed.iter().find(|c| c.hold == index) {
-            Some(confirmed) => {
-                before.state = HoldState::Confirmed;
-                before.changed_offset = confirmed.offset;
-                before.changed_at_ms = confirmed.at_ms;
-            }
-            None => {
-                before.state = HoldState::Held;
-                before.changed_offset = hold.offset;
-                before.changed_at_ms = hold.created_at_ms;
-            }
+        for change in watch.holds_of(mark) {
+            shown.change(*id, state, change, watch.since, |row, diff| {
+                updates.holds.push((row, epoch, diff));
+            });
         }
     }
-    Some(hold::row(partition, flight, &before))
+
+    /// Reads a little of each of these flights, one pointer further with each round. A flight lies
+    /// behind several pointers, and following them for one flight after the other would wait for
+    /// memory at each; the reads of one round do not depend on each other and wait together.
+    fn warm(&self, flights: &[FlightIx]) {
+        let shown = || {
+            let shown = flights.iter().filter_map(|at| self.shown.get(*at as usize));
+            shown.filter_map(|shown| shown.as_deref())
+        };
+        let states = || flights.iter().filter_map(|at| self.ledger.get(*at));
+        let mut sum = 0;
+        for shown in shown() {
+            sum += shown.image.lines.len() + shown.image.offer_order.len();
+        }
+        for state in states() {
+            sum += state.legs().len();
+        }
+        for shown in shown() {
+            let image = &shown.image;
+            sum += image.lines.first().map_or(0, |line| line.held as usize);
+            sum += image.lines.last().map_or(0, |line| line.held as usize);
+            sum += image.offers.first().map_or(0, |offer| offer.seats.into());
+            sum += image.offers.last().map_or(0, |offer| offer.seats.into());
+            sum += image.line_order.first().map_or(0, |at| *at as usize);
+            sum += image.offer_order.first().map_or(0, |at| *at as usize);
+        }
+        for state in states() {
+            sum += state.providers().count();
+        }
+        for state in states() {
+            sum += state
+                .inventory()
+                .next()
+                .map_or(0, |line| line.held as usize);
+        }
+        for flight in flights {
+            let mark = self.watch.marks[*flight as usize];
+            if let (Some(change), Some(state)) =
+                (self.watch.holds_of(mark).next(), self.ledger.get(*flight))
+            {
+                sum += usize::from(state.hold(change.hold).seats);
+            }
+        }
+        black_box(sum);
+    }
 }

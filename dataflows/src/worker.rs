@@ -9,7 +9,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use flightline_ledger::Ledger;
+use flightline_ledger::{Input, Ledger};
 use timely::scheduling::SyncActivator;
 use timely::worker::Worker;
 
@@ -30,6 +30,7 @@ pub(crate) struct Seed {
     pub(crate) reports: Sender<Report>,
     pub(crate) decisions: Arc<dyn DecisionSink>,
     pub(crate) ready: Sender<Ready>,
+    pub(crate) emptied: Sender<Vec<Input>>,
     pub(crate) partitions: u32,
 }
 
@@ -47,6 +48,8 @@ const PARK_MAX: Duration = Duration::from_millis(500);
 pub(crate) fn run(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
     shared.add_worker(std::thread::current());
     let name = format!("worker {}", worker.index());
+    // Questions outlive the work, so that whoever asks a failed worker learns why it failed.
+    let queries = seed.queries.clone();
     let result = catch_unwind(AssertUnwindSafe(|| work(worker, seed, shared)));
     if let Err(panic) = result {
         shared.fail(name, &*panic);
@@ -58,6 +61,7 @@ pub(crate) fn run(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
             worker.drop_dataflow(dataflow);
         }
     }));
+    drop(queries);
 }
 
 fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
@@ -67,6 +71,7 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
         reports,
         decisions,
         ready,
+        emptied,
         partitions,
     } = seed;
     let index = worker.index();
@@ -89,6 +94,7 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
                 opened,
                 decisions,
                 reports,
+                emptied,
             },
             Rc::clone(&shard),
             Arc::clone(shared),

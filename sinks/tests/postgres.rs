@@ -161,7 +161,7 @@ async fn nothing_is_lost_or_doubled_when_postgres_is_killed() {
     config.batch_bytes_max = 300_000;
     let (mut sink, handle) = open(config).await;
     let mut kills = 0;
-    for round in 0..40 {
+    for round in 0..24 {
         for _ in 0..world.rng.random_range(1..15) {
             let steps = world.rng.random_range(1..60);
             let epoch = world.epoch(steps);
@@ -174,8 +174,7 @@ async fn nothing_is_lost_or_doubled_when_postgres_is_killed() {
             // The process that serves the sink: PostgreSQL then restarts all of them.
             0 | 4 => {
                 let db = server.client().await;
-                let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = '' \
-                           AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+                let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'flightline'";
                 for row in db.query(sql, &[]).await.unwrap_or_default() {
                     kill9(row.get::<_, i32>(0) as u32);
                     kills += 1;

@@ -134,12 +134,12 @@ fn spawn_replica(dir: &Path) -> (Child, u32) {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for line in lines {
-        if let Some((_, pid)) = line.unwrap().split_once("postmaster=") {
-            return (child, pid.parse().unwrap());
-        }
-    }
-    panic!("the other process ended");
+    let mut lines = lines.map(Result::unwrap);
+    let said = lines.find_map(|line| Some(line.split_once("postmaster=")?.1.parse().unwrap()));
+    (
+        child,
+        said.expect("the other process says where its server is"),
+    )
 }
 
 #[test]

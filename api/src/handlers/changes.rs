@@ -25,6 +25,7 @@ use warp::http::HeaderValue;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use warp::reply::Response;
 
+use crate::backend::Role;
 use crate::http::access::Need;
 use crate::http::error::ApiError;
 use crate::http::faults;
@@ -54,7 +55,7 @@ const ROWS_PER_EVENT: usize = 1000;
     ))
 )]
 pub(crate) async fn changes(request: &mut Request) -> Result<Response, ApiError> {
-    request.caller(Need::Read)?;
+    let caller = request.caller(Need::Read)?;
     let query = Query::parse(request.uri.query(), &["view"])?;
     let name: String = query.required("view")?;
     let view = View::from_name(&name).ok_or_else(|| {
@@ -69,6 +70,13 @@ pub(crate) async fn changes(request: &mut Request) -> Result<Response, ApiError>
         )
         .field("view")
     })?;
+    if !view.has_snapshot() && caller.role != Role::Operator {
+        // These name what others asked for.
+        return Err(ApiError::new(
+            &faults::INSUFFICIENT_PERMISSIONS,
+            format!("the view `{name}` is for tokens of the role operator"),
+        ));
+    }
     let after = last_event_id(request)?;
     let Ok(slot) = Arc::clone(&request.app.followers).try_acquire_owned() else {
         return Err(ApiError::overloaded(5000));

@@ -27,11 +27,11 @@ use crate::wire::provider::{DriftAnswer, FeedAnswer, SequenceAnswer, StatusAnswe
 use crate::wire::text;
 use reader::{BodyReader, Piece, unpack};
 
-/// Pieces of a body between the connection and the thread that reads it.
-const PIECES_AHEAD: usize = 32;
+/// Pieces of a body between the connection and the thread that reads it; each up to 0.5 MiB.
+const PIECES_AHEAD: usize = 4;
 
 /// Types canonical events may come as.
-const EVENT_TYPES: [&str; 9] = [
+const EVENT_TYPES: [&str; 10] = [
     NDJSON,
     "application/ndjson",
     "application/jsonl",
@@ -41,6 +41,8 @@ const EVENT_TYPES: [&str; 9] = [
     "application/x-gzip",
     "application/octet-stream",
     "text/plain",
+    // What `curl --data-binary` says when it is told nothing.
+    "application/x-www-form-urlencoded",
 ];
 
 /// What is said of a feed beside its body.

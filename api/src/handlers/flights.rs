@@ -58,7 +58,7 @@ const LIMIT_DEFAULT: u64 = 50;
     responses((status = 200, description = "A page", body = HistoryAnswer<'_>))
 )]
 pub(crate) async fn history(request: &Request, flight: &str) -> Result<Response, ApiError> {
-    request.caller(Need::Read)?;
+    let caller = request.caller(Need::Read)?;
     let flight = flight_in_path(flight)?;
     let query = Query::parse(request.uri.query(), &["limit", "after", "before"])?;
     let limit = query
@@ -73,7 +73,10 @@ pub(crate) async fn history(request: &Request, flight: &str) -> Result<Response,
     let first = entries.first().map(|entry| entry.decision.offset);
     let last = entries.last().map(|entry| entry.decision.offset);
     let answer = HistoryAnswer {
-        data: entries.iter().map(HistoryItem::of).collect(),
+        data: entries
+            .iter()
+            .map(|entry| HistoryItem::of(entry, &caller))
+            .collect(),
         meta: PageMeta {
             limit,
             after: last

@@ -106,6 +106,7 @@ impl ApiError {
         .detail(Detail::Report(report))
     }
 
+    #[cfg(test)]
     pub(crate) fn status(&self) -> u16 {
         self.0.fault.status
     }

@@ -85,7 +85,6 @@ faults! {
     VALIDATION_FORMAT = 422 Validation "validation_format" "Wrong format";
     VALIDATION_INCLUSION = 422 Validation "validation_inclusion" "Value not allowed";
     VALIDATION_LENGTH = 422 Validation "validation_length" "Wrong length";
-    INVALID_FIELD_SETS = 422 Validation "invalid_field_sets" "Fields do not go together";
     UNKNOWN_FIELD = 422 Validation "unknown_field" "Unknown field";
     UNKNOWN_SEGMENT = 422 Validation "unknown_segment" "Unknown segment";
     UNKNOWN_CABIN = 422 Validation "unknown_cabin" "Unknown cabin";

@@ -68,10 +68,14 @@ fn fault<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiError {
         );
     }
     let fault = classify(&what);
-    if path.is_empty()
-        && let Some(name) = quoted(&what)
+    // A field that is missing, unknown or doubled is named by the text alone.
+    if let Some(name) = quoted(&what)
+        && path.rsplit('.').next() != Some(name)
     {
-        path = name.to_owned();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(name);
     }
     if path.is_empty() {
         return ApiError::new(
@@ -82,7 +86,7 @@ fn fault<'a, T: Deserialize<'a>>(body: &'a [u8]) -> ApiError {
     let message = if std::ptr::eq(fault, &faults::VALIDATION_REQUIRED) {
         format!("field `{path}` is required ({place})")
     } else if std::ptr::eq(fault, &faults::UNKNOWN_FIELD) {
-        format!("{what} ({place})")
+        format!("field `{path}` is not known here: {what} ({place})")
     } else {
         format!("`{path}`: {what} ({place})")
     };

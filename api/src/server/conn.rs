@@ -104,11 +104,6 @@ impl Conn {
         }
     }
 
-    /// Is it being told to finish?
-    pub(crate) fn is_finishing(&self) -> bool {
-        self.signal.load(Ordering::Relaxed) != Signal::None as u8
-    }
-
     /// Why the connection has to be closed, if it has.
     pub(crate) fn overdue(&self, config: &ApiConfig) -> Option<&'static str> {
         let now_ms = self.clock.now_ms();

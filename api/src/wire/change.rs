@@ -85,7 +85,7 @@ impl<T: Serialize, I: Iterator<Item = T>> Serialize for Items<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut items = self.0.borrow_mut();
         let mut list = serializer.serialize_seq(None)?;
-        while let Some(item) = items.next() {
+        for item in items.by_ref() {
             list.serialize_element(&item)?;
         }
         list.end()

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::flight::{Quality, sale_status};
 use super::hold::Price;
 use super::text;
-use crate::backend::HistoryEntry;
+use crate::backend::{Caller, HistoryEntry, Role};
 
 /// One page of a flight's history, oldest first.
 #[derive(Serialize, ToSchema)]
@@ -43,10 +43,10 @@ pub(crate) struct HistoryItem<'a> {
     /// The command's id.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     command_id: text::Text<32>,
-    /// The sender's own name for it.
+    /// The sender's own name for it; shown to the sender and to operators.
     #[serde(rename = "ref")]
     reference: Option<&'a str>,
-    /// Who sent it.
+    /// Who sent it; shown to the sender and to operators.
     actor: Option<&'a str>,
     /// The request, when it is for seats.
     hold: Option<HistoryHold<'a>>,
@@ -120,9 +120,11 @@ pub(crate) struct SideEffect {
 }
 
 impl<'a> HistoryItem<'a> {
-    pub(crate) fn of(entry: &'a HistoryEntry) -> Self {
+    pub(crate) fn of(entry: &'a HistoryEntry, reader: &Caller) -> Self {
         let decision = &entry.decision;
-        let note = entry.record.note.as_deref();
+        let note = entry.record.note.as_deref().filter(|note| {
+            reader.role == Role::Operator || note.actor.as_deref() == Some(&*reader.name)
+        });
         let (hold, hold_id, event) = asked(&entry.record.input.command);
         let mut item = Self {
             offset: decision.offset,

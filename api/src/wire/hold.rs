@@ -302,7 +302,7 @@ mod tests {
                 "{\"cabin\":\"Y\",\"seats\":1} x",
                 400,
                 "bad_request",
-                "line 1 column 26",
+                "line 1 column 25",
             ),
             ("\u{0}", 400, "bad_request", "line 1 column 1"),
             ("[]", 422, "validation_type", "object"),

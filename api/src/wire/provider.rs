@@ -22,6 +22,8 @@ pub(crate) struct FeedAnswer<'a> {
     /// The first of those that were rejected, at most 1000.
     #[schema(max_items = 1000)]
     rejects: Vec<RejectAnswer<'a>>,
+    /// How many more were rejected than are listed.
+    rejects_omitted: u64,
 }
 
 /// One record that was set aside.
@@ -54,6 +56,7 @@ impl<'a> FeedAnswer<'a> {
                     message: &reject.message,
                 })
                 .collect(),
+            rejects_omitted: report.rejected.saturating_sub(report.rejects.len() as u64),
         }
     }
 }

@@ -48,10 +48,15 @@ fn best(flight: FlightKey, offer: &Offer) -> Best {
     }
 }
 
-/// The best open prices of a flight, sorted: one for each segment, cabin and currency.
-fn collect(image: &Image, out: &mut Vec<(RouteKey, Best)>) {
-    for offer in &image.offers {
-        if offer.seats == 0 {
+/// The best open prices of a flight, sorted: one for each segment, cabin and currency. `seats`
+/// tells what is left of an offer, by its index.
+pub(crate) fn collect(
+    image: &Image,
+    seats: impl Fn(usize) -> u16,
+    out: &mut Vec<(RouteKey, Best)>,
+) {
+    for (index, offer) in image.offers.iter().enumerate() {
+        if seats(index) == 0 {
             continue;
         }
         let (Some(first), Some(last)) = (
@@ -68,32 +73,13 @@ fn collect(image: &Image, out: &mut Vec<(RouteKey, Best)>) {
     out.dedup_by_key(|(key, _)| *key);
 }
 
-/// Gives out what came and went when a flight changes.
-pub(crate) fn changes(
-    before: &Image,
-    after: &Image,
-    epoch: u64,
-    scratch: &mut [Vec<(RouteKey, Best)>; 2],
-    out: &mut Vec<Update>,
-) {
-    let [old, new] = scratch;
-    old.clear();
-    new.clear();
-    collect(before, old);
-    collect(after, new);
-    if old == new {
-        return;
-    }
-    out.extend(
-        old.iter()
-            .filter(|row| new.binary_search(row).is_err())
-            .map(|row| (*row, epoch, -1)),
-    );
-    out.extend(
-        new.iter()
-            .filter(|row| old.binary_search(row).is_err())
-            .map(|row| (*row, epoch, 1)),
-    );
+/// Gives out what came and went between the best prices of a flight before and after.
+pub(crate) fn changes(bests: &[Vec<(RouteKey, Best)>; 2], epoch: u64, out: &mut Vec<Update>) {
+    let [old, new] = bests;
+    let gone = old.iter().filter(|row| new.binary_search(row).is_err());
+    out.extend(gone.map(|row| (*row, epoch, -1)));
+    let come = new.iter().filter(|row| old.binary_search(row).is_err());
+    out.extend(come.map(|row| (*row, epoch, 1)));
 }
 
 /// The rows of the view.

@@ -23,7 +23,9 @@ mod route;
 
 use std::cmp::Ordering;
 
-use crate::image::Image;
+use flightline_ledger::Flight;
+
+use crate::image::{self, CabinLine, Image, Line};
 use crate::part::Updates;
 
 /// A view of one flight, as a list of lines in the order of their keys, each of which is a row.
@@ -98,7 +100,9 @@ pub(crate) struct FlightUpdates {
     pub(crate) oversold: Updates<crate::rows::OversoldRow>,
     pub(crate) seats: Vec<availability_by_route_day::Update>,
     pub(crate) prices: Vec<cheapest_by_route_day::Update>,
-    scratch: [Vec<(route::RouteKey, cheapest_by_route_day::Best)>; 2],
+    best: [Vec<(route::RouteKey, cheapest_by_route_day::Best)>; 2],
+    seats_before: Vec<u16>,
+    cabins_before: Vec<CabinLine>,
 }
 
 impl FlightUpdates {
@@ -133,8 +137,113 @@ impl FlightUpdates {
                 self.offers.push((row, epoch, diff));
             });
             availability_by_route_day::changes(before, after, epoch, &mut self.seats);
-            let scratch = &mut self.scratch;
-            cheapest_by_route_day::changes(before, after, epoch, scratch, &mut self.prices);
+            let best = &mut self.best;
+            for (bests, image) in best.iter_mut().zip([before, after]) {
+                bests.clear();
+                cheapest_by_route_day::collect(image, |offer| image.offers[offer].seats, bests);
+            }
+            cheapest_by_route_day::changes(best, epoch, &mut self.prices);
+        }
+    }
+
+    /// Brings the image of a flight up to date of which nothing but seats has changed, and adds
+    /// what differs, under `epoch`. The same as reading it anew and comparing, but without looking
+    /// at what cannot have changed: nearly every command is of this kind.
+    pub(crate) fn recount(&mut self, image: &mut Image, flight: &Flight, epoch: u64) {
+        self.cabins_before.clone_from(&image.cabins);
+        let mut count = 0;
+        // Walked from inside: the ledger's nested iterators are much slower when pulled.
+        flight.inventory().for_each(|line| {
+            let new = Line::of(&line);
+            let at = image.line_order[count] as usize;
+            count += 1;
+            let old = image.lines[at];
+            assert_eq!(old.bucket, new.bucket, "buckets changed with the seats");
+            if old == new {
+                return;
+            }
+            let rows = [(&old, -1), (&new, 1)];
+            for (line, diff) in rows {
+                let row = inventory::Inventory::row(image, line);
+                self.inventory.extend(row.map(|row| (row, epoch, diff)));
+            }
+            if old.oversold != new.oversold {
+                for (line, diff) in rows {
+                    let row = oversold::Allotments::row(image, line);
+                    self.oversold.extend(row.map(|row| (row, epoch, diff)));
+                }
+            }
+            if new.bucket.class.is_none()
+                && let Some(cabin) = image::cabin_at(&mut image.cabins, new.bucket)
+            {
+                cabin.held += new.held - old.held;
+                cabin.sold += new.sold - old.sold;
+            }
+            image.lines[at] = new;
+        });
+        assert_eq!(count, image.lines.len(), "buckets went with the seats");
+        self.recount_cabins(image, flight, epoch);
+        self.recount_offers(image, flight, epoch);
+    }
+
+    fn recount_cabins(&mut self, image: &mut Image, flight: &Flight, epoch: u64) {
+        let is_tight = |c: &CabinLine| c.oversold > 0 || c.held + c.sold > c.seats;
+        if image.has_strays || image.cabins.iter().any(is_tight) {
+            for (cabin, line) in image.cabins.iter_mut().zip(flight.aircraft()) {
+                cabin.oversold = image::narrow(line.oversold);
+            }
+        }
+        for (old, new) in self.cabins_before.iter().zip(&image.cabins) {
+            if old == new {
+                continue;
+            }
+            for (line, diff) in [(old, -1), (new, 1)] {
+                let row = load_factor::LoadFactor::row(image, line);
+                self.load_factor.extend(row.map(|row| (row, epoch, diff)));
+                if old.oversold != new.oversold {
+                    let row = oversold::Aircraft::row(image, line);
+                    self.oversold.extend(row.map(|row| (row, epoch, diff)));
+                }
+            }
+        }
+    }
+
+    fn recount_offers(&mut self, image: &mut Image, flight: &Flight, epoch: u64) {
+        let before = &mut self.seats_before;
+        before.clear();
+        before.extend(image.offers.iter().map(|offer| offer.seats));
+        let (mut count, mut changed, mut flipped) = (0, false, false);
+        Image::offers_of(flight).for_each(|new| {
+            let at = image.offer_order[count] as usize;
+            count += 1;
+            let old = image.offers[at];
+            assert!(
+                (old.at, old.price) == (new.at, new.price),
+                "offers changed with the seats"
+            );
+            if old == new {
+                return;
+            }
+            changed = true;
+            flipped |= (old.seats == 0) != (new.seats == 0);
+            for (line, diff) in [(&old, -1), (&new, 1)] {
+                let row = offers::Offers::row(image, line);
+                self.offers.extend(row.map(|row| (row, epoch, diff)));
+            }
+            image.offers[at] = new;
+        });
+        assert_eq!(count, image.offers.len(), "offers went with the seats");
+        if changed {
+            availability_by_route_day::recount(before, image, epoch, &mut self.seats);
+        }
+        if flipped {
+            for bests in &mut self.best {
+                bests.clear();
+            }
+            let [old, new] = &mut self.best;
+            cheapest_by_route_day::collect(image, |offer| before[offer], old);
+            cheapest_by_route_day::collect(image, |offer| image.offers[offer].seats, new);
+            cheapest_by_route_day::changes(&self.best, epoch, &mut self.prices);
         }
     }
 }

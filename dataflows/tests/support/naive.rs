@@ -12,7 +12,7 @@ use flightline_dataflows::rows::{
 };
 use flightline_ledger::command::SourceVersion;
 use flightline_ledger::{
-    Command, Date, Decision, Flight, FlightCommand, HoldState, Ledger, LegView, Silent,
+    Command, Date, Decision, Flight, FlightCommand, FlightKey, HoldState, Ledger, LegView, Silent,
 };
 
 use super::sinks::Rows;
@@ -131,20 +131,12 @@ impl Naive {
         }
         t.availability.0 = availability(&t.offers.0);
         t.cheapest.0 = cheapest(&t.offers.0);
-        t.flights.0.sort();
-        t.legs.0.sort();
-        t.inventory.0.sort();
-        t.holds.0.sort();
-        t.drift.0.sort();
-        t.offers.0.sort();
-        t.load_factor.0.sort();
-        t.oversold.0.sort();
         t
     }
 
     fn flight(&self, partition: usize, flight: &Flight, t: &mut Tables) {
         let key = flight.key();
-        t.flights.0.push(FlightRow {
+        t.flights.0.insert(FlightRow {
             flight: key,
             status: match flight.status() {
                 flightline_ledger::FlightStatus::Scheduled => FlightStatus::Scheduled,
@@ -156,7 +148,7 @@ impl Naive {
         });
         let legs = flight.legs();
         for (index, leg) in legs.iter().enumerate() {
-            t.legs.0.push(LegRow {
+            t.legs.0.insert(LegRow {
                 flight: key,
                 leg_no: index as u8 + 1,
                 board: leg.board,
@@ -170,7 +162,7 @@ impl Naive {
             });
         }
         for line in flight.inventory() {
-            t.inventory.0.push(InventoryRow {
+            t.inventory.0.insert(InventoryRow {
                 flight: key,
                 provider: line.provider,
                 leg_no: line.leg + 1,
@@ -186,7 +178,7 @@ impl Naive {
                 status: line.status,
             });
             if line.oversold > 0 {
-                t.oversold.0.push(OversoldRow {
+                t.oversold.0.insert(OversoldRow {
                     flight: key,
                     leg_no: line.leg + 1,
                     cabin: line.cabin,
@@ -211,7 +203,7 @@ impl Naive {
                 .map(|line| line.sold)
                 .sum();
             let capacity = i32::from(cabin.seats.unwrap_or(0));
-            t.load_factor.0.push(LoadFactorRow {
+            t.load_factor.0.insert(LoadFactorRow {
                 flight: key,
                 leg_no: cabin.leg + 1,
                 cabin: cabin.cabin,
@@ -225,7 +217,7 @@ impl Naive {
                 },
             });
             if cabin.oversold > 0 {
-                t.oversold.0.push(OversoldRow {
+                t.oversold.0.insert(OversoldRow {
                     flight: key,
                     leg_no: cabin.leg + 1,
                     cabin: cabin.cabin,
@@ -239,7 +231,7 @@ impl Naive {
             let Some(expected) = line.expected else {
                 continue;
             };
-            t.drift.0.push(DriftRow {
+            t.drift.0.insert(DriftRow {
                 flight: key,
                 provider: line.provider,
                 leg_no: line.leg + 1,
@@ -258,7 +250,7 @@ impl Naive {
                 &legs[line.first_leg as usize],
                 &legs[line.last_leg as usize],
             );
-            t.offers.0.push(OfferRow {
+            t.offers.0.insert(OfferRow {
                 board: line.board,
                 off: line.off,
                 date: day(first),
@@ -278,7 +270,7 @@ impl Naive {
             });
         }
         for hold in flight.holds() {
-            t.holds.0.push(HoldRow {
+            t.holds.0.insert(HoldRow {
                 partition: partition as u32,
                 offset: hold.offset,
                 id: hold.id,
@@ -313,31 +305,28 @@ fn day(leg: &LegView) -> Date {
 }
 
 /// Per flight the best of its offers, then the sums.
-fn availability(offers: &[OfferRow]) -> Vec<RouteDayRow> {
-    let mut best = BTreeMap::new();
+fn availability(offers: &BTreeSet<OfferRow>) -> BTreeSet<RouteDayRow> {
+    let mut routes: BTreeMap<_, BTreeMap<FlightKey, u16>> = BTreeMap::new();
     for offer in offers {
         let route = (offer.board, offer.off, offer.date, offer.cabin);
-        let seats = best.entry((route, offer.flight)).or_insert(0);
-        *seats = offer.seats.max(*seats);
+        let flights = routes.entry(route).or_default();
+        let best = flights.entry(offer.flight).or_default();
+        *best = offer.seats.max(*best);
     }
-    let routes: BTreeSet<_> = best.keys().map(|(route, _)| *route).collect();
-    let row = |route: (_, _, _, _)| {
-        let flights = || best.iter().filter(|((r, _), _)| *r == route);
-        RouteDayRow {
-            board: route.0,
-            off: route.1,
-            date: route.2,
-            cabin: route.3,
-            flights: flights().count() as i64,
-            flights_open: flights().filter(|(_, seats)| **seats > 0).count() as i64,
-            seats: flights().map(|(_, seats)| i64::from(*seats)).sum(),
-        }
-    };
-    routes.into_iter().map(row).collect()
+    let rows = routes.into_iter().map(|(route, flights)| RouteDayRow {
+        board: route.0,
+        off: route.1,
+        date: route.2,
+        cabin: route.3,
+        flights: flights.len() as i64,
+        flights_open: flights.values().filter(|seats| **seats > 0).count() as i64,
+        seats: flights.values().map(|seats| i64::from(*seats)).sum(),
+    });
+    rows.collect()
 }
 
 /// Of the offers with a seat, the cheapest of each route, day, cabin and currency.
-fn cheapest(offers: &[OfferRow]) -> Vec<CheapestRow> {
+fn cheapest(offers: &BTreeSet<OfferRow>) -> BTreeSet<CheapestRow> {
     let mut best: BTreeMap<_, &OfferRow> = BTreeMap::new();
     let rank = |o: &OfferRow| {
         let ten_thousandths =
@@ -352,19 +341,15 @@ fn cheapest(offers: &[OfferRow]) -> Vec<CheapestRow> {
             *kept = offer;
         }
     }
-    let mut rows: Vec<_> = best
-        .into_values()
-        .map(|offer| CheapestRow {
-            board: offer.board,
-            off: offer.off,
-            date: offer.date,
-            cabin: offer.cabin,
-            price: offer.price,
-            flight: offer.flight,
-            provider: offer.provider,
-            class: offer.class,
-        })
-        .collect();
-    rows.sort();
-    rows
+    let rows = best.into_values().map(|offer| CheapestRow {
+        board: offer.board,
+        off: offer.off,
+        date: offer.date,
+        cabin: offer.cabin,
+        price: offer.price,
+        flight: offer.flight,
+        provider: offer.provider,
+        class: offer.class,
+    });
+    rows.collect()
 }

@@ -1,6 +1,6 @@
 //! Sinks that remember, and the run of a history through a dataflow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
@@ -93,12 +93,12 @@ impl Feed {
 }
 
 /// A collection as a sink keeps it: rows added and taken away, never out of nothing.
-#[derive(Debug)]
-pub struct Rows<R>(pub Vec<R>);
+#[derive(Debug, PartialEq)]
+pub struct Rows<R>(pub BTreeSet<R>);
 
 impl<R> Default for Rows<R> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(BTreeSet::new())
     }
 }
 
@@ -109,7 +109,7 @@ impl<R: Ord + Clone + Debug> Rows<R> {
             changes.is_sorted_by(|a, b| a.0 < b.0),
             "an epoch's changes are not sorted, or a row is there twice"
         );
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for (row, diff) in changes {
             assert!(
                 matches!(*diff, -1 | 1),
@@ -120,22 +120,16 @@ impl<R: Ord + Clone + Debug> Rows<R> {
                 "two changes of {diff} under one key in an epoch: {row:?}"
             );
         }
-        for (row, diff) in changes {
-            if *diff < 0 {
-                let at = self.0.binary_search(row);
-                let at = at.unwrap_or_else(|_| panic!("a row went that was not there: {row:?}"));
-                self.0.remove(at);
-            }
+        for (row, _) in changes.iter().filter(|(_, diff)| *diff < 0) {
+            assert!(self.0.remove(row), "a row went that was not there: {row:?}");
         }
-        for (row, diff) in changes {
-            if *diff > 0 {
-                let Err(at) = self.0.binary_search(row) else {
-                    panic!("a row came that was there: {row:?}");
-                };
-                self.0.insert(at, row.clone());
-            }
+        for (row, _) in changes.iter().filter(|(_, diff)| *diff > 0) {
+            assert!(
+                self.0.insert(row.clone()),
+                "a row came that was there: {row:?}"
+            );
         }
-        let mut keys = std::collections::BTreeSet::new();
+        let mut keys = BTreeSet::new();
         for row in &self.0 {
             assert!(keys.insert(key(row)), "two rows under one key: {row:?}");
         }

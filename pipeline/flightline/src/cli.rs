@@ -44,6 +44,9 @@ enum Command {
     /// Make, list and take away bearer tokens.
     #[command(subcommand)]
     Token(commands::token::TokenCommand),
+    /// The PostgreSQL that a replica writes to.
+    #[command(subcommand)]
+    Database(commands::database::DatabaseCommand),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -122,6 +125,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&args),
         Command::Explain(command) => commands::explain::run(&command),
         Command::Token(command) => commands::token::run(&command),
+        Command::Database(command) => commands::database::run(&command),
         Command::Completions { shell } => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "flightline", &mut out);

@@ -7,18 +7,31 @@
 
 use crate::codes::CommandId;
 use crate::command::{Command, FlightCommand, Input};
-use crate::flight::Found;
+use crate::flight::{Flight, Found};
 use crate::ledger::Ledger;
 use crate::mix;
-use crate::observer::{FlightIx, Observer};
-use crate::prefetch::fetch;
+use crate::observer::{FlightIx, HoldIx, Observer};
+use crate::prefetch::{fetch, fetch_next};
+
+/// What is known of a record before its turn.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ahead {
+    key_hash: u32,
+    target_hash: u32,
+    /// Where its flight is: this does not change once it is known.
+    pub(crate) flight: Option<FlightIx>,
+    /// Hash of its id.
+    pub(crate) id_hash: Option<u32>,
+    /// Where the hold that it is about probably is.
+    pub(crate) hold: Option<HoldIx>,
+}
 
 /// How far ahead of its turn a record reaches each stage.
 const KEY: usize = 24;
 const FLIGHT: usize = 18;
-const IDS: usize = 10;
+const IDS: usize = 11;
 const HOLD: usize = 5;
-/// Length of the ring in which found flights wait: a power of two above the distances.
+/// Length of the ring in which records wait for their turn: a power of two above the distances.
 const RING: usize = 32;
 
 impl Ledger {
@@ -26,97 +39,106 @@ impl Ledger {
     /// observer is the only one to hear the decisions.
     pub fn apply_batch<O: Observer>(&mut self, inputs: &[Input], observer: &mut O) {
         self.bury();
-        let mut ring: [Option<FlightIx>; RING] = [None; RING];
-        for input in inputs.iter().take(KEY) {
-            self.ask_key(input);
-        }
-        for (at, input) in inputs.iter().take(FLIGHT).enumerate() {
-            ring[at % RING] = self.ask_flight(input);
-        }
-        for (at, input) in inputs.iter().take(IDS).enumerate() {
-            self.ask_ids(input, ring[at % RING]);
-        }
-        for (at, input) in inputs.iter().enumerate() {
-            if let Some(later) = inputs.get(at + KEY) {
-                self.ask_key(later);
+        let mut ring = [Ahead::default(); RING];
+        // The first turns are at records before the first: stages only.
+        for turn in 0..inputs.len() + KEY {
+            if let Some(input) = inputs.get(turn) {
+                ring[turn % RING] = self.ask_key(input);
             }
-            if let Some(later) = inputs.get(at + FLIGHT) {
-                ring[(at + FLIGHT) % RING] = self.ask_flight(later);
+            let at = |distance: usize| (turn + distance).checked_sub(KEY);
+            if let Some((at, input)) = at(FLIGHT).and_then(|at| Some((at, inputs.get(at)?))) {
+                self.ask_flight(input, &mut ring[at % RING]);
             }
-            if let Some(later) = inputs.get(at + IDS) {
-                self.ask_ids(later, ring[(at + IDS) % RING]);
+            if let Some((at, input)) = at(IDS).and_then(|at| Some((at, inputs.get(at)?))) {
+                self.ask_ids(input, &mut ring[at % RING]);
             }
-            if let Some(later) = inputs.get(at + HOLD) {
-                self.ask_hold(later, ring[(at + HOLD) % RING]);
+            if let Some((at, input)) = at(HOLD).and_then(|at| Some((at, inputs.get(at)?))) {
+                self.ask_hold(input, &mut ring[at % RING]);
             }
-            self.step(input, ring[at % RING], observer);
+            if let Some(at) = at(0) {
+                let ahead = ring[at % RING];
+                self.step(&inputs[at], &ahead, observer);
+            }
         }
     }
 
     #[inline(always)]
-    fn ask_key(&self, input: &Input) {
-        if let Command::Flight(key, _) = &input.command
-            && let Some(slot) = self.slot_of(mix::hash_key(key))
-        {
-            fetch(slot);
+    fn ask_key(&self, input: &Input) -> Ahead {
+        let mut ahead = Ahead::default();
+        if let Command::Flight(key, _) = &input.command {
+            ahead.key_hash = mix::hash_key(key);
+            if let Some(slot) = self.slot_of(ahead.key_hash) {
+                fetch(slot);
+            }
         }
+        ahead
     }
 
-    /// Where the flight is, which does not change once it is known, and the start of its state.
     #[inline(always)]
-    fn ask_flight(&self, input: &Input) -> Option<FlightIx> {
+    fn ask_flight(&self, input: &Input, ahead: &mut Ahead) {
         let Command::Flight(key, _) = &input.command else {
-            return None;
+            return;
         };
-        let at = self.locate(key)?;
-        if let Some(flight) = &self.flights[at as usize] {
-            let lines = (&raw const **flight).cast::<[u8; 64]>();
+        ahead.flight = self.locate(ahead.key_hash, key);
+        if let Some(flight) = self.state_of(ahead) {
+            let lines = (&raw const *flight).cast::<[u8; 64]>();
             for line in 0..4 {
                 fetch(lines.wrapping_add(line));
             }
         }
-        Some(at)
     }
 
     #[inline(always)]
-    fn ask_ids(&self, input: &Input, flight: Option<FlightIx>) {
+    fn ask_ids(&self, input: &Input, ahead: &mut Ahead) {
         let Command::Flight(_, command) = &input.command else {
             return;
         };
-        let Some(Some(flight)) = flight.map(|at| &self.flights[at as usize]) else {
+        let Some(flight) = self.state_of(ahead) else {
             return;
         };
-        if let Some(slot) = flight.ids.slot_of(mix::hash_id(input.id)) {
+        let hash = mix::hash_id(input.id);
+        ahead.id_hash = Some(hash);
+        if let Some(slot) = flight.ids.slot_of(hash) {
             fetch(slot);
+        }
+        let rows = flight.rows.as_ptr().cast::<[u8; 64]>();
+        for line in 0..(size_of_val(flight.rows.as_slice()) / 64).min(3) + 1 {
+            fetch(rows.wrapping_add(line));
         }
         match target(command) {
             Some(hold) => {
-                if let Some(slot) = flight.ids.slot_of(mix::hash_id(hold)) {
+                ahead.target_hash = mix::hash_id(hold);
+                if let Some(slot) = flight.ids.slot_of(ahead.target_hash) {
                     fetch(slot);
                 }
+                fetch_next(&flight.memos);
             }
-            None => fetch(flight.holds.as_ptr().wrapping_add(flight.holds.len())),
-        }
-        let rows = flight.rows.as_ptr().cast::<[u8; 64]>();
-        for line in 0..(size_of_val(flight.rows.as_slice()) / 64).min(5) + 1 {
-            fetch(rows.wrapping_add(line));
+            None => {
+                fetch_next(&flight.holds);
+                fetch_next(&flight.origins);
+                fetch(flight.prices.as_ptr());
+            }
         }
     }
 
     #[inline(always)]
-    fn ask_hold(&self, input: &Input, flight: Option<FlightIx>) {
+    fn ask_hold(&self, input: &Input, ahead: &mut Ahead) {
         let Command::Flight(_, command) = &input.command else {
             return;
         };
-        let Some(Some(flight)) = flight.map(|at| &self.flights[at as usize]) else {
-            return;
-        };
-        if let Some(hold) = target(command)
-            && let Some(Found::Hold(at)) = flight.guess(mix::hash_id(hold))
+        if target(command).is_some()
+            && let Some(flight) = self.state_of(ahead)
+            && let Some(Found::Hold(at)) = flight.guess(ahead.target_hash)
             && let Some(hold) = flight.holds.get(at as usize)
         {
+            ahead.hold = Some(at);
             fetch(hold);
         }
+    }
+
+    #[inline(always)]
+    fn state_of(&self, ahead: &Ahead) -> Option<&Flight> {
+        self.flights[ahead.flight? as usize].as_deref()
     }
 }
 

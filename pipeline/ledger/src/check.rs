@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::flight::{Flight, Found};
 use crate::book::{BookCabin, NO_BOUND, Provider, SegmentKey, Tally};
+use crate::flight::{Flight, Found};
 use crate::ledger::Ledger;
 use crate::mix;
 use crate::record::NO_MEMO;
@@ -31,7 +31,11 @@ impl Recount {
             let tally = Tally {
                 held: if is_sale { 0 } else { seats },
                 sold: if is_sale { seats } else { 0 },
-                acknowledged: if hold.acknowledged == NO_MEMO { 0 } else { seats },
+                acknowledged: if hold.acknowledged == NO_MEMO {
+                    0
+                } else {
+                    seats
+                },
             };
             let (provider, cabin) = (hold.provider, hold.cabin.letter());
             for leg in hold.segment.first..=hold.segment.last {
@@ -47,7 +51,11 @@ impl Recount {
             let classes = [None, hold.class];
             for class in &classes[..if hold.class.is_some() { 2 } else { 1 }] {
                 let key = SegmentKey::new(stations, hold.cabin, *class);
-                recount.segments.entry((provider, key)).or_default().add(&tally);
+                recount
+                    .segments
+                    .entry((provider, key))
+                    .or_default()
+                    .add(&tally);
             }
         }
         recount
@@ -67,7 +75,7 @@ impl Ledger {
             let key = flight.key;
             flight.check();
             live += flight.live as usize;
-            assert_eq!(self.locate(&key), Some(at), "{key}: not found by its key");
+            assert_eq!(self.find(&key), Some(at), "{key}: not found by its key");
             assert_eq!(self.keys[at as usize], key, "{key}: key kept wrongly");
             assert!(
                 self.ends.contains(&(flight.latest_ms(), key, at)),
@@ -105,20 +113,42 @@ impl Flight {
         for (place, used) in &recount.aircraft {
             let mut places = self.aircraft.iter();
             let known = places.any(|a| (a.leg, a.cabin.letter()) == *place);
-            assert!(known, "{key}: {used} seats in aircraft {place:?}, which has no record");
+            assert!(
+                known,
+                "{key}: {used} seats in aircraft {place:?}, which has no record"
+            );
         }
         let taking = self.holds.iter().filter(|h| h.state.takes_seats());
         let seats: u32 = taking.map(|h| u32::from(h.seats)).sum();
         assert_eq!(self.seats, seats, "{key}: seats in all");
         assert!(seats <= FLIGHT_SEATS_MAX, "{key}: too many seats");
-        assert_eq!(self.is_codeshare, self.operating.is_some(), "{key}: codeshare");
-        assert_eq!(self.has_restrictions, !self.restricted.is_empty(), "{key}: restrictions");
-        assert_eq!(self.first_provider, self.providers[0].code, "{key}: first provider");
-        assert_eq!(self.departs_ms, self.legs[0].times.departs_s * 1000, "{key}: departure");
+        assert_eq!(
+            self.is_codeshare,
+            self.operating.is_some(),
+            "{key}: codeshare"
+        );
+        assert_eq!(
+            self.has_restrictions,
+            !self.restricted.is_empty(),
+            "{key}: restrictions"
+        );
+        assert_eq!(
+            self.first_provider, self.providers[0].code,
+            "{key}: first provider"
+        );
+        assert_eq!(
+            self.departs_ms,
+            self.legs[0].times.departs_s * 1000,
+            "{key}: departure"
+        );
         assert_eq!(self.segment(None, None), Some(self.whole), "{key}: whole");
         let stations = (self.whole.board, self.whole.off);
         let last = self.legs.len() - 1;
-        assert_eq!(stations, (self.legs[0].board, self.legs[last].off), "{key}: stations");
+        assert_eq!(
+            stations,
+            (self.legs[0].board, self.legs[last].off),
+            "{key}: stations"
+        );
         assert_eq!(usize::from(self.whole.last), last, "{key}: legs");
         if self.cancelled {
             assert_eq!(self.live, 0, "{key}: cancelled, and holds are live");
@@ -129,15 +159,32 @@ impl Flight {
         let key = self.key;
         for (at, hold) in self.holds.iter().enumerate() {
             let found = self.look_up(mix::hash_id(hold.id), hold.id);
-            assert_eq!(found, Some(Found::Hold(at as u32)), "{key}: hold {}", hold.id);
+            assert_eq!(
+                found,
+                Some(Found::Hold(at as u32)),
+                "{key}: hold {}",
+                hold.id
+            );
             if hold.state == HoldState::Held {
-                assert!(hold.segment.is_flown(), "{key}: live hold {} has no legs", hold.id);
+                assert!(
+                    hold.segment.is_flown(),
+                    "{key}: live hold {} has no legs",
+                    hold.id
+                );
                 let sells = self.providers[hold.provider as usize].sells;
-                assert!(sells, "{key}: live hold {} of a provider that does not sell", hold.id);
+                assert!(
+                    sells,
+                    "{key}: live hold {} of a provider that does not sell",
+                    hold.id
+                );
             }
             if hold.acknowledged != NO_MEMO {
                 let at = hold.acknowledged as usize;
-                assert!(at < self.memos.len(), "{key}: acknowledgement of {}", hold.id);
+                assert!(
+                    at < self.memos.len(),
+                    "{key}: acknowledgement of {}",
+                    hold.id
+                );
             }
         }
         for (at, memo) in self.memos.iter().enumerate() {
@@ -152,7 +199,11 @@ impl Flight {
         for (provider_at, provider) in self.providers.iter().enumerate() {
             let code = provider.code;
             let index = provider_at as u32;
-            assert_eq!(self.provider_at(code), Some(provider_at), "{key}: {code} twice");
+            assert_eq!(
+                self.provider_at(code),
+                Some(provider_at),
+                "{key}: {code} twice"
+            );
             let mut places = provider.cabins.windows(2);
             let sorted = places.all(|p| (p[0].leg, p[0].cabin) < (p[1].leg, p[1].cabin));
             assert!(sorted, "{key} {code}: cabins out of order");
@@ -198,7 +249,10 @@ impl Flight {
         recount: &Recount,
     ) {
         let (leg, letter) = (cabin.leg, cabin.cabin.letter());
-        let place = format!("{} {} leg {leg} cabin {}", self.key, provider.code, cabin.cabin);
+        let place = format!(
+            "{} {} leg {leg} cabin {}",
+            self.key, provider.code, cabin.cabin
+        );
         let on_shelf = |bound: i64| i32::try_from(bound).unwrap_or(UNBOUND);
         assert!(usize::from(leg) < self.legs.len(), "{place}: no such leg");
         let at = self.row_of(provider_at, leg, cabin.cabin);
@@ -225,7 +279,11 @@ impl Flight {
         let counted = seats(row.held, row.sold, cabin.acknowledged);
         assert_eq!(counted, bucket, "{place}: seats");
         assert_eq!(row.used, row.held + row.sold, "{place}: used");
-        assert_eq!(self.nest_of(cabin.row as usize).len(), cabin.nest.len(), "{place}: nest");
+        assert_eq!(
+            self.nest_of(cabin.row as usize).len(),
+            cabin.nest.len(),
+            "{place}: nest"
+        );
         let mut used = 0;
         let classes = cabin.strays.iter().rev().chain(cabin.nest.iter().rev());
         for (i, class) in classes.enumerate() {
@@ -238,9 +296,16 @@ impl Flight {
             if i >= cabin.strays.len() {
                 used += row.held + row.sold;
                 assert_eq!(row.used, used, "{place} class {name}: nested seats");
-                assert_eq!(row.bound, on_shelf(class.limit), "{place} class {name}: limit");
+                assert_eq!(
+                    row.bound,
+                    on_shelf(class.limit),
+                    "{place} class {name}: limit"
+                );
             } else {
-                assert!(cabin.class_at(name).is_none(), "{place} class {name}: twice");
+                assert!(
+                    cabin.class_at(name).is_none(),
+                    "{place} class {name}: twice"
+                );
             }
         }
     }
@@ -249,7 +314,11 @@ impl Flight {
     fn check_no_oversell(&self) {
         for hold in self.holds.iter().filter(|h| h.state == HoldState::Held) {
             let excess = self.uses_excess(hold);
-            assert!(!excess, "{}: live hold {} is beyond a bound", self.key, hold.id);
+            assert!(
+                !excess,
+                "{}: live hold {} is beyond a bound",
+                self.key, hold.id
+            );
         }
     }
 }

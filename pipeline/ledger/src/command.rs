@@ -140,7 +140,7 @@ pub struct ProviderEvent {
 pub mod quality {
     /// The arrival day was not given and was worked out.
     pub const REPAIRED_ARRIVAL_DAY: u32 = 1;
-    /// The stated UTC offset disagrees with the zone database; local time was trusted.
+    /// The stated UTC offset disagrees with the zone database.
     pub const OFFSET_MISMATCH: u32 = 1 << 1;
     /// The seat count was not given, or was implausible, and was estimated.
     pub const SEATS_IMPUTED: u32 = 1 << 2;

@@ -1,12 +1,12 @@
 //! One number for the whole state, to compare folds with each other.
 
+use crate::book::{Provider, Report, Tally};
 use crate::command::{LegTimes, SourceVersion};
 use crate::flight::Flight;
-use crate::book::{Provider, Report, Tally};
-use crate::shelf::Row;
 use crate::ledger::Ledger;
 use crate::mix::Fingerprint;
 use crate::outcome::{Outcome, Reason};
+use crate::shelf::Row;
 use crate::view::LegView;
 
 impl Ledger {
@@ -195,7 +195,10 @@ fn commands(print: &mut Fingerprint, flight: &Flight) {
         if hold.state.takes_seats() {
             print.add(u64::from(hold.segment.first) << 8 | u64::from(hold.segment.last));
         }
-        outcome(print, &origin.outcome(hold, flight.providers[hold.provider as usize].code));
+        outcome(
+            print,
+            &origin.outcome(hold, flight.providers[hold.provider as usize].code),
+        );
     }
 }
 

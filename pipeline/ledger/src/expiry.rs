@@ -66,7 +66,11 @@ impl Expiry {
     /// Takes the earliest hold if its deadline is not after `clock_ms`. `ahead` is shown what comes
     /// some places later, when that is known.
     #[inline]
-    pub(crate) fn pop_due(&mut self, clock_ms: i64, mut ahead: impl FnMut(usize, Due)) -> Option<Due> {
+    pub(crate) fn pop_due(
+        &mut self,
+        clock_ms: i64,
+        mut ahead: impl FnMut(usize, Due),
+    ) -> Option<Due> {
         let first = self.first().filter(|due| due.deadline_ms <= clock_ms)?;
         for lane in &mut self.lanes {
             if lane.front() == Some(&first) {
@@ -124,7 +128,9 @@ mod tests {
             let mut queue = Expiry::default();
             let mut all = Vec::new();
             for offset in 0..2_000_u64 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
                 let deadline = (offset / 4) as i64 + ((state >> 33) % spread) as i64 * 7;
                 queue.push(due(deadline, offset));
                 all.push(due(deadline, offset));

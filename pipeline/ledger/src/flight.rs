@@ -6,7 +6,7 @@ use crate::index::Index;
 use crate::mix;
 use crate::observer::{FlightIx, HoldIx, Observer};
 use crate::outcome::Outcome;
-use crate::record::{Hold, Memo, NO_LEG, NO_MEMO, Origin, Segment, Take};
+use crate::record::{Hold, Memo, NO_LEG, NO_MEMO, Origin, PackedMoney, Segment, Take};
 use crate::shelf::{NO_ROW, Places, Row};
 use crate::view::{HoldState, LegView};
 
@@ -45,6 +45,8 @@ pub struct Flight {
     pub(crate) memos: Vec<Memo>,
     pub(crate) origins: Vec<Origin>,
     pub(crate) places: Places,
+    /// By row: of a seat on the whole flight, when no fare names its stations.
+    pub(crate) prices: Vec<PackedMoney>,
 
     // What only some commands read.
     pub(crate) legs: Vec<LegView>,
@@ -122,6 +124,7 @@ impl Flight {
             memos: Vec::new(),
             origins: Vec::new(),
             places: Places::default(),
+            prices: Vec::new(),
             legs: Vec::new(),
             restricted: Vec::new(),
             providers: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::batch::Ahead;
 use crate::codes::FlightKey;
 use crate::command::{Command, FlightCommand, Input, ProviderBody, ProviderEvent, Settings};
 use crate::details;
@@ -74,7 +75,7 @@ impl Ledger {
     /// Decides the next record.
     pub fn apply<O: Observer>(&mut self, input: &Input, observer: &mut O) -> Decision {
         self.bury();
-        self.step(input, None, observer)
+        self.step(input, &Ahead::default(), observer)
     }
 
     /// Drops the flights that the last call retired.
@@ -87,12 +88,12 @@ impl Ledger {
         }
     }
 
-    /// Decides one record. `hint`: where its flight is, if that is known already.
+    /// Decides one record.
     #[inline(always)]
     pub(crate) fn step<O: Observer>(
         &mut self,
         input: &Input,
-        hint: Option<FlightIx>,
+        ahead: &Ahead,
         observer: &mut O,
     ) -> Decision {
         self.clock_ms = self.clock_ms.max(input.at_ms);
@@ -113,7 +114,7 @@ impl Ledger {
                 decision.flight = *key;
                 decision.kind = kind_of(command);
                 (decision.outcome, decision.replay) =
-                    self.decide(input, key, command, hint, observer);
+                    self.decide(input, key, command, ahead, observer);
             }
             Command::Tick => {}
             Command::Configure(_) => decision.kind = Kind::Configure,
@@ -217,13 +218,8 @@ impl Ledger {
 
     /// Where a flight is, retired ones included.
     #[inline(always)]
-    pub(crate) fn locate(&self, key: &FlightKey) -> Option<FlightIx> {
-        self.index.find(mix::hash_key(key), |at| {
-            match &self.flights[at as usize] {
-                Some(flight) => flight.key == *key,
-                None => self.keys[at as usize] == *key,
-            }
-        })
+    pub(crate) fn locate(&self, hash: u32, key: &FlightKey) -> Option<FlightIx> {
+        self.index.find(hash, |at| self.keys[at as usize] == *key)
     }
 
     /// The slot where the search for a key begins, to be fetched ahead.
@@ -239,17 +235,23 @@ impl Ledger {
         input: &Input,
         key: &FlightKey,
         command: &FlightCommand,
-        hint: Option<FlightIx>,
+        ahead: &Ahead,
         observer: &mut O,
     ) -> (Outcome, Replay) {
-        let Some(at) = hint.or_else(|| self.locate(key)) else {
-            return (self.decide_new(input, key, command, observer), Replay::First);
+        let Some(at) = ahead
+            .flight
+            .or_else(|| self.locate(mix::hash_key(key), key))
+        else {
+            return (
+                self.decide_new(input, key, command, observer),
+                Replay::First,
+            );
         };
         let flight = match &mut self.flights[at as usize] {
             Some(flight) if !flight.retired => &mut **flight,
             _ => return (Outcome::Refused(Reason::Retired), Replay::First),
         };
-        let hash = mix::hash_id(input.id);
+        let hash = ahead.id_hash.unwrap_or_else(|| mix::hash_id(input.id));
         let details = details::fingerprint(command);
         if let Some(found) = flight.look_up(hash, input.id) {
             let (first_details, first_offset, outcome) = flight.first_answer(found);
@@ -283,13 +285,13 @@ impl Ledger {
                 }
             }
             FlightCommand::Confirm { hold } => {
-                flight.settle_hold(*hold, HoldState::Confirmed, &mut step)
+                flight.settle_hold(*hold, ahead.hold, HoldState::Confirmed, &mut step)
             }
             FlightCommand::Release { hold } => {
-                flight.settle_hold(*hold, HoldState::Released, &mut step)
+                flight.settle_hold(*hold, ahead.hold, HoldState::Released, &mut step)
             }
             FlightCommand::Cancel { hold } => {
-                flight.settle_hold(*hold, HoldState::Cancelled, &mut step)
+                flight.settle_hold(*hold, ahead.hold, HoldState::Cancelled, &mut step)
             }
             FlightCommand::Provider(event) => {
                 let end_ms = flight.latest_ms();
@@ -373,14 +375,14 @@ impl Ledger {
 
     /// A flight that is not retired.
     pub fn find(&self, key: &FlightKey) -> Option<FlightIx> {
-        let at = self.locate(key)?;
+        let at = self.locate(mix::hash_key(key), key)?;
         let flight = self.flights[at as usize].as_ref()?;
         (!flight.retired).then_some(at)
     }
 
     /// Is the flight over, so that its key is all that is known of it?
     pub fn is_retired(&self, key: &FlightKey) -> bool {
-        self.locate(key).is_some() && self.find(key).is_none()
+        self.locate(mix::hash_key(key), key).is_some() && self.find(key).is_none()
     }
 
     /// A flight by its index. Panics when it was retired before the last call, and on an index that

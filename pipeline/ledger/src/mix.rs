@@ -20,9 +20,11 @@ const fn fold(a: u64, b: u64) -> u64 {
 
 #[inline(always)]
 const fn hash_128(value: u128) -> u32 {
-    // Two dependent rounds with constant factors: no value of one half can cancel the other one.
+    // Each half by a constant factor of its own, then both again: no value of one half can cancel
+    // the other one, and counters in either spread.
     let low = fold((value as u64) ^ K[0], K[1]);
-    (fold(((value >> 64) as u64) ^ low, K[2]) >> 32) as u32
+    let high = fold(((value >> 64) as u64) ^ K[2], K[3]);
+    (fold(low ^ high.rotate_left(32), K[0]) >> 32) as u32
 }
 
 /// Hash of a command id, for tables in memory. Ids may be hostile: counters, or equal in either half.
@@ -109,9 +111,7 @@ mod tests {
     #[test]
     fn ids_that_differ_in_either_half_spread() {
         let spread = |id: &dyn Fn(u128) -> u128| {
-            let mut seen: Vec<u32> = (0..4096)
-                .map(|i| hash_id(CommandId(id(i))) >> 20)
-                .collect();
+            let mut seen: Vec<u32> = (0..4096).map(|i| hash_id(CommandId(id(i))) >> 20).collect();
             seen.sort_unstable();
             seen.dedup();
             seen.len()

@@ -14,3 +14,10 @@ pub(crate) fn fetch<T>(target: *const T) {
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub(crate) fn fetch<T>(_target: *const T) {}
+
+/// The same for the place where the next element will be written.
+#[inline(always)]
+#[allow(clippy::ptr_arg)] // the place behind the elements is the vector's
+pub(crate) fn fetch_next<T>(vec: &Vec<T>) {
+    fetch(vec.as_ptr().wrapping_add(vec.len()));
+}

@@ -1,9 +1,9 @@
 //! Reading a flight: what views, answers and checks are made from.
 
+use crate::book::{BookCabin, NO_BOUND, Provider};
 use crate::codes::{Cabin, Class, CommandId, FlightKey, ProviderCode, Station};
 use crate::command::SaleStatus;
 use crate::flight::Flight;
-use crate::book::{BookCabin, NO_BOUND, Provider};
 use crate::observer::HoldIx;
 use crate::record::{NO_MEMO, Segment};
 use crate::sale::{Supply, shown};
@@ -161,7 +161,13 @@ impl Flight {
         let whole = line(None, cabin.row, bound, cabin.status, cabin.is_floor);
         let classes = cabin.nest.iter().map(move |class| {
             let name = Some(class.class);
-            line(name, class.row, stated(class.limit), class.status, class.is_floor)
+            line(
+                name,
+                class.row,
+                stated(class.limit),
+                class.status,
+                class.is_floor,
+            )
         });
         std::iter::once(whole).chain(classes)
     }
@@ -171,11 +177,19 @@ impl Flight {
         let last = self.legs.len() as u8;
         let pairs = (0..last).flat_map(move |first| (first..last).map(move |last| (first, last)));
         pairs.filter_map(|(first, last)| {
-            let (board, off) = (self.legs[usize::from(first)].board, self.legs[usize::from(last)].off);
+            let (board, off) = (
+                self.legs[usize::from(first)].board,
+                self.legs[usize::from(last)].off,
+            );
             // Where a station repeats, a pair of stations means only one of several pairs of legs;
             // the whole flight can be asked for by naming none.
             let named = self.segment_between(board, off);
-            let segment = Segment { first, last, board, off };
+            let segment = Segment {
+                first,
+                last,
+                board,
+                off,
+            };
             let sold = named == segment || self.is_whole(&segment);
             (sold && !self.is_restricted(&segment)).then_some(segment)
         })
@@ -280,7 +294,15 @@ impl Flight {
             let (cabin, class) = key.cabin_class();
             let (held, sold) = (limit.tally.held, limit.tally.sold);
             let bound = stated(limit.bound);
-            Some((key.stations()?, cabin?, class, bound, held, sold, limit.status))
+            Some((
+                key.stations()?,
+                cabin?,
+                class,
+                bound,
+                held,
+                sold,
+                limit.status,
+            ))
         })
     }
 

@@ -181,11 +181,12 @@ impl PackedMoney {
 struct Answer {
     kind: Kind,
     flag: bool,
-    seats: u16,
+    /// Seats, mostly.
+    number: u16,
     money: PackedMoney,
 }
 
-/// Everything an [`Answer`] can say. Refusals without a value have one each.
+/// Everything an [`Answer`] can say.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Kind {
@@ -197,32 +198,26 @@ enum Kind {
     Noted,
     SoldOut,
     PriceChanged,
-    Plain(Plain),
+    /// A refusal that carries no value: its place among [`PLAIN`] stands in the number.
+    Plain,
 }
 
 macro_rules! plain_reasons {
     ($($name:ident),* $(,)?) => {
         /// The refusals that carry no value.
-        #[derive(Clone, Copy, PartialEq, Eq)]
-        enum Plain { $($name),* }
+        const PLAIN: &[Reason] = &[$(Reason::$name),*];
 
-        impl Plain {
-            const fn of(reason: &Reason) -> Option<Self> {
-                match reason {
-                    $(Reason::$name => Some(Plain::$name),)*
-                    Reason::SoldOut { .. } | Reason::PriceChanged { .. } => None,
-                }
-            }
-
-            const fn reason(self) -> Reason {
-                match self {
-                    $(Plain::$name => Reason::$name),*
-                }
+        /// Place of a refusal among [`PLAIN`].
+        #[inline]
+        const fn plain_number(reason: &Reason) -> Option<u16> {
+            #[derive(Clone, Copy)]
+            #[repr(u16)]
+            enum Place { $($name),* }
+            match reason {
+                $(Reason::$name => Some(Place::$name as u16),)*
+                Reason::SoldOut { .. } | Reason::PriceChanged { .. } => None,
             }
         }
-
-        #[cfg(test)]
-        const PLAIN: &[Reason] = &[$(Reason::$name),*];
     };
 }
 
@@ -236,10 +231,10 @@ plain_reasons! {
 impl Answer {
     #[inline(always)]
     fn new(outcome: &Outcome) -> Self {
-        let plain = |kind, flag, seats| Self {
+        let plain = |kind, flag, number| Self {
             kind,
             flag,
-            seats,
+            number,
             money: PackedMoney::new(None),
         };
         match *outcome {
@@ -263,8 +258,8 @@ impl Answer {
                 money: PackedMoney::new(now),
                 ..plain(Kind::PriceChanged, false, 0)
             },
-            Outcome::Refused(ref reason) => match Plain::of(reason) {
-                Some(reason) => plain(Kind::Plain(reason), false, 0),
+            Outcome::Refused(ref reason) => match plain_number(reason) {
+                Some(number) => plain(Kind::Plain, false, number),
                 None => unreachable!("the reasons with a value were matched above"),
             },
             Outcome::Held { .. } => unreachable!("a hold is remembered as a hold"),
@@ -272,7 +267,7 @@ impl Answer {
     }
 
     fn outcome(&self) -> Outcome {
-        let (seats, already) = (self.seats, self.flag);
+        let (seats, already) = (self.number, self.flag);
         match self.kind {
             Kind::Confirmed => Outcome::Confirmed { seats, already },
             Kind::Released => Outcome::Released { seats, already },
@@ -287,7 +282,7 @@ impl Answer {
             Kind::PriceChanged => Outcome::Refused(Reason::PriceChanged {
                 now: self.money.get(),
             }),
-            Kind::Plain(reason) => Outcome::Refused(reason.reason()),
+            Kind::Plain => Outcome::Refused(PLAIN[usize::from(self.number)]),
         }
     }
 }

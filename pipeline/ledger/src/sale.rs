@@ -5,7 +5,7 @@ use crate::codes::{Cabin, Class, CommandId};
 use crate::command::{HoldRequest, SaleStatus, Settings};
 use crate::expiry::Due;
 use crate::flight::{Flight, Step};
-use crate::observer::Observer;
+use crate::observer::{HoldIx, Observer};
 use crate::outcome::{Outcome, Reason};
 use crate::record::{Hold, NO_MEMO, Origin, PackedMoney, Segment};
 use crate::shelf::{FLIGHT_SEATS_MAX, Least, OnLeg};
@@ -113,7 +113,7 @@ impl Flight {
             let provider = &self.providers[provider as usize];
             PackedMoney::new(provider.price(segment, is_whole, cabin, class))
         } else if is_whole {
-            self.rows[seats.price_row].price
+            self.prices[seats.price_row]
         } else {
             PackedMoney::new(None)
         }
@@ -140,7 +140,10 @@ impl Flight {
             Supply::Open if seats.available < i64::from(request.seats) => Err(Reason::SoldOut {
                 available: shown(seats.available),
             }),
-            Supply::Open => Ok((provider, self.price(provider, segment, cabin, class, &seats))),
+            Supply::Open => Ok((
+                provider,
+                self.price(provider, segment, cabin, class, &seats),
+            )),
         }
     }
 
@@ -154,7 +157,11 @@ impl Flight {
         let rank = |provider: u32, price: &PackedMoney| {
             let price = price.get();
             let price = price.map(|price| (price.currency, price.exponent, price.minor));
-            (price.is_none(), price, self.providers[provider as usize].code)
+            (
+                price.is_none(),
+                price,
+                self.providers[provider as usize].code,
+            )
         };
         let mut best: Option<(u32, PackedMoney)> = None;
         let mut most: Option<i64> = None;
@@ -284,15 +291,18 @@ impl Flight {
         Ok((outcome, due))
     }
 
-    /// Confirms, releases or cancels the hold of that id: `to` is the state asked for.
+    /// Confirms, releases or cancels the hold of that id: `to` is the state asked for. `guess`: where
+    /// it probably is.
     #[inline(always)]
     pub(crate) fn settle_hold<O: Observer>(
         &mut self,
         id: CommandId,
+        guess: Option<HoldIx>,
         to: HoldState,
         step: &mut Step<'_, O>,
     ) -> Outcome {
-        let Some(at) = self.hold_named(id) else {
+        let is_right = |at: &HoldIx| self.holds.get(*at as usize).is_some_and(|h| h.id == id);
+        let Some(at) = guess.filter(is_right).or_else(|| self.hold_named(id)) else {
             return Outcome::Refused(Reason::UnknownHold);
         };
         let hold = &self.holds[at as usize];
@@ -316,4 +326,3 @@ impl Flight {
         }
     }
 }
-

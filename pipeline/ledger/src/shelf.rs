@@ -24,8 +24,6 @@ pub(crate) const FLIGHT_SEATS_MAX: u32 = 1_000_000_000;
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Row {
-    /// Of a seat on the whole flight, when no fare names its stations.
-    pub(crate) price: PackedMoney,
     /// With the provider's allowance for its cabin; without for the aircraft's and for classes.
     pub(crate) bound: i32,
     /// Seats used: by the cabin, or by the class and all nested after it.
@@ -43,9 +41,8 @@ pub(crate) struct Row {
     /// How many classes are in the nest, and then how many strays.
     nested: u8,
     strays: u8,
-    pub(crate) open: bool,
-    pub(crate) is_floor: bool,
-    known: bool,
+    /// [`Row::OPEN`] and the like.
+    flags: u8,
 }
 
 /// Where a provider's cabin on a leg is.
@@ -137,9 +134,15 @@ impl<const FLOOR: bool> Least<FLOOR> {
 }
 
 impl Row {
+    /// It is for sale.
+    const OPEN: u8 = 1;
+    /// Its bound is a floor.
+    const FLOOR: u8 = 2;
+    /// The provider has the cabin.
+    const KNOWN: u8 = 4;
+
     fn new(bound: i64) -> Self {
         Self {
-            price: PackedMoney::new(None),
             bound: on_shelf(bound),
             used: 0,
             held: 0,
@@ -149,10 +152,21 @@ impl Row {
             class: 0,
             nested: 0,
             strays: 0,
-            open: true,
-            is_floor: false,
-            known: true,
+            flags: 0,
         }
+    }
+
+    fn set(&mut self, flag: u8, is_set: bool) {
+        self.flags = if is_set {
+            self.flags | flag
+        } else {
+            self.flags & !flag
+        };
+    }
+
+    #[inline(always)]
+    const fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
     }
 
     /// Used beyond its bound?
@@ -210,19 +224,22 @@ impl Flight {
             return OnLeg::UnknownCabin;
         };
         let row = &self.rows[at];
-        if !row.known {
+        if !row.is(Row::KNOWN) {
             return OnLeg::UnknownCabin;
         }
         let mut stated = row.bound != UNBOUND;
         if stated {
-            least.bound(i64::from(row.bound) - i64::from(row.used), row.is_floor);
+            least.bound(
+                i64::from(row.bound) - i64::from(row.used),
+                row.is(Row::FLOOR),
+            );
         }
         let aircraft = &self.rows[usize::from(row.aircraft)];
         if aircraft.bound != UNBOUND {
             let bound = i64::from(aircraft.bound) + i64::from(row.allowance);
             least.bound(bound - i64::from(aircraft.used), false);
         }
-        let mut open = row.open;
+        let mut open = row.is(Row::OPEN);
         let mut price_at = at;
         if let Some(class) = class {
             let letter = class.letter();
@@ -231,10 +248,10 @@ impl Flight {
                 if nested.bound != UNBOUND {
                     stated = true;
                     let left = i64::from(nested.bound) - i64::from(nested.used);
-                    least.bound(left, nested.is_floor);
+                    least.bound(left, nested.is(Row::FLOOR));
                 }
                 if nested.class == letter {
-                    open &= nested.open;
+                    open &= nested.is(Row::OPEN);
                     price_at = at + 1 + i;
                     found = true;
                     break;
@@ -324,6 +341,8 @@ impl Flight {
         let old = |row: u32| old.get(row as usize);
         let mut rows = Vec::with_capacity(self.aircraft.len());
         let mut places = Vec::new();
+        let none = PackedMoney::new(None);
+        let mut row_prices = Vec::new();
         for (cabin, largest) in self.aircraft.iter_mut().zip(largest) {
             let mut row = Row::new(cabin.seats.map_or(NO_BOUND, i64::from));
             row.used = old(cabin.row).map_or(0, |old| old.used);
@@ -373,10 +392,12 @@ impl Flight {
                 row.aircraft = aircraft;
                 row.nested = cabin.nest.len() as u8;
                 row.strays = cabin.strays.len() as u8;
-                row.open = provider.sells && cabin.status == SaleStatus::Open;
-                row.is_floor = cabin.is_floor;
-                row.known = cabin.known;
-                row.price = PackedMoney::new(prices[0]);
+                row.set(
+                    Row::OPEN,
+                    provider.sells && cabin.status == SaleStatus::Open,
+                );
+                row.set(Row::FLOOR, cabin.is_floor);
+                row.set(Row::KNOWN, cabin.known);
                 cabin.row = rows.len() as u32;
                 places.push(Place {
                     provider: provider_at as u32,
@@ -384,15 +405,18 @@ impl Flight {
                     cabin: cabin.cabin.letter(),
                     row: cabin.row,
                 });
+                row_prices.resize(rows.len(), none);
+                row_prices.push(PackedMoney::new(prices[0]));
                 rows.push(row);
                 let first = rows.len();
                 for (class, price) in cabin.nest.iter_mut().zip(&prices[1..]) {
                     let mut row = Row::new(class.limit);
                     counted(&mut row, class.row);
                     row.class = class.class.letter();
-                    row.open = class.status == SaleStatus::Open;
-                    row.is_floor = class.is_floor;
-                    row.price = PackedMoney::new(*price);
+                    row.set(Row::OPEN, class.status == SaleStatus::Open);
+                    row.set(Row::FLOOR, class.is_floor);
+                    row_prices.resize(rows.len(), none);
+                    row_prices.push(PackedMoney::new(*price));
                     class.row = rows.len() as u32;
                     rows.push(row);
                 }
@@ -411,7 +435,9 @@ impl Flight {
                 }
             }
         }
+        row_prices.resize(rows.len(), none);
         self.rows = rows;
+        self.prices = row_prices;
         self.places.set(places);
         self.has_limits = self.providers.iter().any(|p| !p.segments.is_empty());
         let names_segment = |key: &SegmentKey| key.stations().is_some();

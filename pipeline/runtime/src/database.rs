@@ -265,3 +265,8 @@ impl Drop for Paused {
 
 /// Shared by the replica and whoever verifies it.
 pub type SharedDatabase = Arc<Database>;
+
+/// A URL of the private PostgreSQL of a data directory, if there is one. It may not be running.
+pub fn private_url(data_dir: &Path) -> Option<String> {
+    PrivateAddress::of(data_dir).map(|address| address.url())
+}

@@ -9,7 +9,7 @@ use flightline_api::backend::{
     Answer, BATCH_MAX, Backend, FeedError, FeedRejection, FeedReport, Submit, SubmitError,
 };
 use flightline_connectors::{
-    Batch, Code, Connector, Options, Parsed, Push, PushCommand, PushConfig, Reject, Source, Tally,
+    Batch, Connector, Options, Parsed, Push, PushCommand, PushConfig, Reject, Source, Tally,
     canonical, ids, nycflights13,
 };
 use flightline_ledger::{Command, Decision, ProviderCode, Reason};
@@ -72,10 +72,8 @@ pub(crate) fn ingest(
     };
     let mut broke_off = None;
     for batch in Push::new(&*connector, source, config) {
-        let last = batch.rejects.last();
-        if let Some(reject) = last.filter(|r| matches!(r.code, Code::Truncated | Code::Unreadable))
-        {
-            broke_off = Some(reject.reason.clone());
+        if let Some(why) = &batch.broke_off {
+            broke_off = Some(why.clone());
         }
         intake.take(batch)?;
     }

@@ -4,13 +4,16 @@
 //! - [`sequencer`]: the one writer of the stream; [`waiters`]: who waits for which decision.
 //! - [`hold_index`]: from a hold's id to its flight. [`provider_stats`]: counts of feeds.
 //! - [`reading`]: records out of the stream, checked; [`refold`]: history and explanations.
+//! - [`control`]: questions of commands on the same machine; [`offline`]: the same without a replica.
 //! - [`feed`]: provider feeds in. [`tokens`]: who may call.
 //!
 //! Everything here may do I/O and read the clock; nothing here decides about a seat.
 
 mod backend;
 pub mod config;
+pub mod control;
 pub mod database;
+mod explanation;
 pub mod feed;
 pub mod hold_index;
 mod metrics;

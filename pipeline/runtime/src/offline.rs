@@ -7,7 +7,6 @@ use anyhow::Context;
 use flightline_stream::{EmbeddedConfig, EmbeddedLog, StreamError, StreamLog};
 
 use crate::database::Database;
-use crate::refold::Explanation;
 use crate::verify::{VerifyReport, verify as verify_stream};
 
 /// Opens the stream of a data directory, which must exist.
@@ -46,8 +45,9 @@ pub async fn verify(data_dir: &Path, database_url: Option<&str>) -> anyhow::Resu
 }
 
 /// Explains the decisions on a command, by its id or its text.
-pub fn explain(data_dir: &Path, name: &str) -> anyhow::Result<Vec<Explanation>> {
+pub fn explain(data_dir: &Path, name: &str) -> anyhow::Result<Vec<serde_json::Value>> {
     let log = open(data_dir)?;
     let ends = log.end_offsets()?;
-    Ok(crate::refold::explain(&log, &ends, name)?)
+    let found = crate::refold::explain(&log, &ends, name)?;
+    Ok(found.iter().map(crate::explanation::json).collect())
 }

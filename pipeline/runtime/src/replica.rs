@@ -5,6 +5,7 @@
 //! commands. Stop: take no more, answer what is in flight, let the sinks finish, stop PostgreSQL.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ pub struct Replica {
     failed: watch::Receiver<Option<Arc<str>>>,
     writer: std::thread::JoinHandle<()>,
     ticker: Ticker,
+    control: JoinHandle<()>,
+    data_dir: PathBuf,
     history_records: u64,
 }
 
@@ -188,6 +191,7 @@ impl Replica {
         inner.sequencer.open();
         inner.ready.store(true, Ordering::Release);
         let ticker = Ticker::start(inner.clone(), config.tick)?;
+        let control = crate::control::serve(&config.data_dir, &inner)?;
         tracing::info!(%address, "ready");
         Ok(Self {
             inner,
@@ -198,6 +202,8 @@ impl Replica {
             failed,
             writer,
             ticker,
+            control,
+            data_dir: config.data_dir,
             history_records,
         })
     }
@@ -253,6 +259,8 @@ impl Replica {
     pub async fn shutdown(self) -> anyhow::Result<()> {
         let _ = self.stop_http.send(true);
         self.ticker.stop();
+        self.control.abort();
+        crate::control::remove(&self.data_dir);
         let _ = self.http.await;
         self.inner.sequencer.close("it is shutting down");
         self.inner.sequencer.stop();

@@ -97,6 +97,18 @@ impl Default for FlightText {
     }
 }
 
+/// The digits of 00 to 99, one after the other.
+const TWO_DIGITS: [u8; 200] = {
+    let mut digits = [0; 200];
+    let mut n = 0;
+    while n < 100 {
+        digits[2 * n] = b'0' + (n / 10) as u8;
+        digits[2 * n + 1] = b'0' + (n % 10) as u8;
+        n += 1;
+    }
+    digits
+};
+
 impl FlightText {
     fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
@@ -123,7 +135,8 @@ impl FlightText {
 
     fn write(&mut self, key: &FlightKey) {
         self.put(b"flight/");
-        self.put(key.carrier.as_str().as_bytes());
+        let carrier = key.carrier.bytes();
+        self.put(&carrier[..if carrier[2] == 0 { 2 } else { 3 }]);
         self.digits(u32::from(key.number), 1);
         if key.suffix != 0 {
             self.put(&[key.suffix]);
@@ -136,12 +149,18 @@ impl FlightText {
         } else {
             self.digits(year.unsigned_abs(), 4);
         }
-        self.put(b"-");
-        self.digits(month, 2);
-        self.put(b"-");
-        self.digits(day, 2);
-        self.put(b".");
-        self.put(key.board.as_str().as_bytes());
+        // Months and days are below 100 by the calendar.
+        let [m, d] = [month, day].map(|n| 2 * (n % 100) as usize);
+        self.put(&[
+            b'-',
+            TWO_DIGITS[m],
+            TWO_DIGITS[m + 1],
+            b'-',
+            TWO_DIGITS[d],
+            TWO_DIGITS[d + 1],
+            b'.',
+        ]);
+        self.put(&key.board.bytes());
     }
 }
 

@@ -4,7 +4,7 @@
 //! is one totally ordered log of records. This crate is:
 //!
 //! - the port, [`StreamLog`]: append, read, scan, follow, trim; and the suite that every
-//!   implementation of it passes ([`testing`], behind the feature of that name);
+//!   implementation of it passes (`testing`, behind the feature of that name);
 //! - the durable format of a record ([`record`]), its writer's identity ([`Producer`]) and its
 //!   reader's suspicion ([`Checker`]);
 //! - the implementation for one machine, [`EmbeddedLog`].

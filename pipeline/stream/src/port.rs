@@ -13,7 +13,7 @@ use crate::key::PartitionId;
 /// from any thread at any time. Records are bytes here; what they mean is [`crate::record`]'s
 /// business.
 ///
-/// What every implementation promises, and [`crate::testing`] checks:
+/// What every implementation promises, and the suite in `testing` checks:
 /// - offsets of a partition count from 0 without gaps, and never change their record;
 /// - what [`StreamLog::append`] answered is durable and is seen by every later read;
 /// - records of one group keep their order within a partition, and groups of one caller too;

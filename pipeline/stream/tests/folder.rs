@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use flightline_stream::{EmbeddedConfig, EmbeddedLog, Group, StreamError, StreamLog};
 use tempfile::TempDir;
@@ -40,7 +41,12 @@ fn one_process_at_a_time() {
     let told = error.to_string();
     assert!(told.contains(&std::process::id().to_string()), "{told}");
     assert!(told.contains("stop it"), "{told}");
+    // A follower still reads from it.
+    let mut follower = log.follow(&[0; 4]).unwrap();
     drop(log);
+    assert!(matches!(refused(&config), StreamError::Locked { .. }));
+    assert!(!follower.next(Duration::ZERO).unwrap().is_empty());
+    drop(follower);
     EmbeddedLog::open(config).unwrap();
 }
 

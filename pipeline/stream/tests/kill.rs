@@ -147,7 +147,7 @@ fn everything_answered_survives_sigkill() {
         return;
     }
     let (rounds, seed) = (env("FLIGHTLINE_KILL_ROUNDS", 10), env(SEED, 1));
-    println!("{rounds} rounds, seed {seed}");
+    eprintln!("{rounds} rounds, seed {seed}");
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("log");
     let mut sampler = Sampler::new(seed);

@@ -4,15 +4,17 @@
 //! before the batch never matters, only whether it is there. Rows that are only ever appended are
 //! put into their final form at once. [`Batch::seal`] gives the bytes to send.
 
+use std::hash::{BuildHasher, Hasher};
+
 use bytes::Bytes;
 use flightline_dataflows::changelog::{Change, Epoch};
 use flightline_dataflows::rows::{
-    CheapestRow, DriftRow, FlightRow, InventoryRow, LegRow, LoadFactorRow, OfferRow, OversoldRow,
-    RouteDayRow, is_recorded,
+    CheapestRow, DecisionRow, DriftRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
+    OfferRow, OversoldRow, RouteDayRow, is_recorded,
 };
 use flightline_ledger::{Outcome, Replay};
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::copy::Chunks;
 use super::tables::{
@@ -47,14 +49,19 @@ struct Append {
 
 /// Net changes by key.
 #[derive(Debug)]
-struct Net<R: Keyed>(HashMap<R::Key, Line<R>, foldhash::fast::FixedState>);
+struct Net<R: Keyed> {
+    lines: HashTable<Line<R>>,
+    hasher: foldhash::fast::FixedState,
+}
 
 #[derive(Debug)]
 struct Line<R> {
     /// The table has the row before the batch.
     was: bool,
-    /// The row after it.
-    now: Option<R>,
+    /// It has it after the batch.
+    is: bool,
+    /// The row after the batch, or the last there was.
+    row: R,
 }
 
 /// What one transaction writes.
@@ -132,7 +139,7 @@ impl Batch {
     fn keyed(&self, sum: impl Fn(usize, usize) -> usize) -> usize {
         fn of<R: Keyed>(net: &Net<R>, sum: &impl Fn(usize, usize) -> usize) -> usize {
             // Tables of keys are between seven sixteenths and seven eighths full.
-            sum(net.0.len(), size_of::<(R::Key, Line<R>)>() * 3 / 2)
+            sum(net.lines.len(), size_of::<Line<R>>() * 3 / 2)
         }
         of(&self.flights, &sum)
             + of(&self.legs, &sum)
@@ -191,37 +198,29 @@ impl Batch {
 
     /// A hold's id is told by the decision that made it, in the same epoch.
     fn absorb_holds(&mut self, epoch: &Epoch) {
-        // A hold that was made earlier in this batch has its id from there.
-        let mut ids: HashMap<(u32, u64), Box<str>, foldhash::fast::FixedState> = HashMap::default();
-        for (row, diff) in epoch.holds.iter().filter(|(_, diff)| *diff < 0) {
-            let (row, id) = (row.clone(), None);
-            let line = HoldLine { row, id };
-            if let Some(HoldLine { id: Some(id), .. }) = self.holds.change(&line, *diff) {
-                ids.insert(line.key(), id);
-            }
-        }
         let mut decisions = epoch.decisions.iter().peekable();
-        for (row, diff) in epoch.holds.iter().filter(|(_, diff)| *diff > 0) {
-            let key = (row.partition, row.offset);
-            // Both are in the order of (partition, offset).
-            let mut id = ids.remove(&key);
-            while let Some(line) = decisions.peek() {
-                let at = (line.partition, line.decision.offset);
-                if at > key {
-                    break;
-                }
-                if at == key {
-                    let made = matches!(line.decision.outcome, Outcome::Held { .. })
-                        && line.decision.replay == Replay::First;
-                    if made {
-                        id = ref_text(line).map(Box::from);
-                    }
-                    break;
-                }
-                decisions.next();
-            }
-            let row = row.clone();
-            self.holds.change(&HoldLine { row, id }, *diff);
+        let line = |row: &HoldRow, id| HoldLine {
+            row: row.clone(),
+            id,
+        };
+        let mut changes = &epoch.holds[..];
+        while let Some((old, new, rest)) = next_pair(changes, |row| (row.partition, row.offset)) {
+            changes = rest;
+            let old = old.map(|row| line(row, None));
+            let new = new.map(|row| {
+                let key = (row.partition, row.offset);
+                // Both are in the order of (partition, offset).
+                let before = |line: &&DecisionRow| (line.partition, line.decision.offset) < key;
+                while decisions.next_if(before).is_some() {}
+                let made = decisions.peek().filter(|line| {
+                    (line.partition, line.decision.offset) == key
+                        && matches!(line.decision.outcome, Outcome::Held { .. })
+                        && line.decision.replay == Replay::First
+                });
+                let id = made.and_then(|line| ref_text(line)).map(Box::from);
+                line(row, id)
+            });
+            self.holds.change(old.as_ref(), new.as_ref());
         }
     }
 
@@ -262,80 +261,123 @@ impl Sealed {
     }
 }
 
+/// A key's old and new row, and the changes after them.
+type Pair<'a, R> = (Option<&'a R>, Option<&'a R>, &'a [Change<R>]);
+
+/// Takes the changes of the next key. Rows are sorted, mostly by their keys: the changes of a key
+/// nearly always stand side by side. Where they do not, they are taken one by one.
+fn next_pair<R, K: PartialEq>(changes: &[Change<R>], key: impl Fn(&R) -> K) -> Option<Pair<'_, R>> {
+    let ((first, diff), rest) = changes.split_first()?;
+    let partner = rest
+        .split_first()
+        .filter(|((row, other), _)| *other == -*diff && key(row) == key(first));
+    Some(match (diff, partner) {
+        (-1, Some(((new, _), rest))) => (Some(first), Some(new), rest),
+        (1, Some(((old, _), rest))) => (Some(old), Some(first), rest),
+        (-1, None) => (Some(first), None, rest),
+        (1, None) => (None, Some(first), rest),
+        _ => panic!("an epoch changes a row by {diff}"),
+    })
+}
+
 impl<R: Keyed> Default for Net<R> {
     fn default() -> Self {
-        Self(HashMap::default())
+        Self {
+            lines: HashTable::new(),
+            hasher: foldhash::fast::FixedState::with_seed(0x6261_7463_6865),
+        }
     }
 }
 
 impl<R: Keyed> Net<R> {
     fn absorb(&mut self, changes: &[Change<R>]) {
-        // Within an epoch a key's new row may come before its old one.
-        for (row, diff) in changes.iter().filter(|(_, diff)| *diff < 0) {
-            self.change(row, *diff);
+        // Within an epoch a key's new row may come before its old one, with others between them: what
+        // comes without its partner beside it waits for what goes.
+        let mut alone = Vec::new();
+        let mut rest = changes;
+        while let Some((old, new, tail)) = next_pair(rest, R::key) {
+            rest = tail;
+            if old.is_none() {
+                alone.extend(new);
+            } else {
+                self.change(old, new);
+            }
         }
-        for (row, diff) in changes.iter().filter(|(_, diff)| *diff > 0) {
-            self.change(row, *diff);
+        for new in alone {
+            self.change(None, Some(new));
         }
     }
 
-    /// Takes one change, and returns the row that it takes out of the batch.
-    fn change(&mut self, row: &R, diff: isize) -> Option<R> {
+    fn hash(hasher: &foldhash::fast::FixedState, key: &R::Key) -> u64 {
+        let mut hasher = hasher.build_hasher();
+        R::hash(key, &mut hasher);
+        hasher.finish()
+    }
+
+    /// A row goes, comes, or is replaced by another of the same key.
+    fn change(&mut self, old: Option<&R>, new: Option<&R>) {
         let table = R::TABLE.name;
-        assert!(
-            matches!(diff, 1 | -1),
-            "{table}: an epoch changes a row by {diff}: {row:?}"
+        let Some(row) = new.or(old) else {
+            return;
+        };
+        let key = row.key();
+        let hash = Self::hash(&self.hasher, &key);
+        let place = self.lines.entry(
+            hash,
+            |line| line.row.key() == key,
+            |line| Self::hash(&self.hasher, &line.row.key()),
         );
-        match (self.0.entry(row.key()), diff > 0) {
-            (Entry::Vacant(place), true) => {
-                let now = Some(row.clone());
-                place.insert(Line { was: false, now });
-                None
+        match place {
+            Entry::Vacant(place) => {
+                place.insert(Line {
+                    was: old.is_some(),
+                    is: new.is_some(),
+                    row: row.clone(),
+                });
             }
-            (Entry::Vacant(place), false) => {
-                let now = None;
-                place.insert(Line { was: true, now });
-                None
-            }
-            (Entry::Occupied(mut place), true) => {
+            Entry::Occupied(mut place) => {
                 let line = place.get_mut();
-                assert!(
-                    line.now.is_none(),
-                    "{table}: {row:?} comes, but {:?} is there already",
-                    line.now
-                );
-                line.now = Some(row.clone());
-                None
-            }
-            (Entry::Occupied(mut place), false) => {
-                let line = place.get_mut();
-                assert!(
-                    line.now.as_ref().is_some_and(|now| now.is(row)),
-                    "{table}: {row:?} goes, but {:?} is there",
-                    line.now
-                );
-                line.now.take()
+                match old {
+                    Some(old) => assert!(
+                        line.is && line.row.is(old),
+                        "{table}: {old:?} goes, but {:?} is there",
+                        line.is.then_some(&line.row)
+                    ),
+                    None => assert!(
+                        !line.is,
+                        "{table}: {row:?} comes, but {:?} is there already",
+                        line.row
+                    ),
+                }
+                line.is = new.is_some();
+                if let Some(new) = new {
+                    line.row.become_row(new);
+                }
             }
         }
     }
 
     fn seal(self, table: usize, out: &mut Vec<TableWrite>) {
         let columns = R::TABLE.columns.len();
-        let mut lines: Vec<_> = self.0.into_iter().collect();
+        let mut lines: Vec<(R::Key, Line<R>)> = self
+            .lines
+            .into_iter()
+            .map(|line| (line.row.key(), line))
+            .collect();
         lines.sort_unstable_by_key(|(key, _)| *key);
         let (mut inserts, mut staged) = (Append::default(), Append::default());
         let (mut updates, mut deletes) = (0, 0);
-        for (key, Line { was, now }) in lines {
-            match (was, now) {
-                (false, None) => {}
-                (false, Some(now)) => {
+        for (key, Line { was, is, row: now }) in lines {
+            match (was, is) {
+                (false, false) => {}
+                (false, true) => {
                     inserts.rows += 1;
                     inserts.bytes.row(columns, |row| {
                         R::write_key(&key, row);
                         now.write_rest(row);
                     });
                 }
-                (true, Some(now)) => {
+                (true, true) => {
                     updates += 1;
                     staged.bytes.row(columns + 1, |row| {
                         row.bool(false);
@@ -343,7 +385,7 @@ impl<R: Keyed> Net<R> {
                         now.write_rest(row);
                     });
                 }
-                (true, None) => {
+                (true, false) => {
                     deletes += 1;
                     staged.bytes.row(columns + 1, |row| {
                         row.bool(true);

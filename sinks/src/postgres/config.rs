@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Settings of a [`super::PostgresSink`]. All memory bounds together: at most
-/// `inbox_bytes_max + 3 × batch_bytes_max + memory_bytes_max`, near enough, 224 MiB by default,
-/// whatever the database does.
+/// Settings of a [`super::PostgresSink`]. All memory together is at most
+/// `inbox_bytes_max + 2 × batch_bytes_max + memory_bytes_max`, near enough, 256 MiB by default,
+/// whatever the database does: epochs that just came, the batch being merged, the one being written
+/// (or brought from disk), and those that wait.
 #[derive(Clone, Debug)]
 pub struct PostgresConfig {
     /// Whom to connect to.
@@ -21,7 +22,8 @@ pub struct PostgresConfig {
     pub spool_dir: PathBuf,
     /// Waiting batches take so much memory before they go to `spool_dir`.
     pub memory_bytes_max: usize,
-    /// Epochs are merged into batches of at most about so much.
+    /// Epochs are merged into batches of at most about so much. The more, the fewer rows are written
+    /// when the database is behind: a flight's rows change with each of its bookings.
     pub batch_bytes_max: usize,
     /// Epochs that came and were not yet merged; beyond this the dataflow is held up.
     pub inbox_bytes_max: usize,
@@ -50,7 +52,7 @@ impl PostgresConfig {
             stream_id: None,
             spool_dir: spool_dir.into(),
             memory_bytes_max: 64 << 20,
-            batch_bytes_max: 32 << 20,
+            batch_bytes_max: 64 << 20,
             inbox_bytes_max: 64 << 20,
             commit_interval_min: Duration::from_millis(50),
             start_timeout: Duration::from_secs(60),

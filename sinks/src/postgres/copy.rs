@@ -1,7 +1,7 @@
 //! PostgreSQL's binary COPY format: rows written, and values shown again for people.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use flightline_ledger::{Date, Money};
+use bytes::{BufMut, Bytes};
+use flightline_ledger::{CommandId, Date, FlightKey, Money};
 
 /// Days from 1970-01-01 to 2000-01-01, where PostgreSQL's time begins.
 const EPOCH_DAYS: i32 = 10_957;
@@ -37,7 +37,7 @@ pub(super) enum Type {
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     full: Vec<Bytes>,
-    open: BytesMut,
+    open: Vec<u8>,
     len: usize,
 }
 
@@ -60,8 +60,8 @@ impl Chunks {
         );
         self.len += self.open.len() - before;
         if self.open.len() >= CHUNK {
-            self.full.push(self.open.split().freeze());
-            self.open.reserve(CHUNK + CHUNK / 8);
+            let full = std::mem::replace(&mut self.open, Vec::with_capacity(CHUNK + CHUNK / 8));
+            self.full.push(full.into());
         }
     }
 
@@ -71,7 +71,7 @@ impl Chunks {
 
     pub(super) fn into_pieces(mut self) -> Vec<Bytes> {
         if !self.open.is_empty() {
-            self.full.push(self.open.freeze());
+            self.full.push(self.open.into());
         }
         self.full
     }
@@ -79,7 +79,7 @@ impl Chunks {
 
 /// A row that is being written.
 pub(super) struct Row<'a> {
-    out: &'a mut BytesMut,
+    out: &'a mut Vec<u8>,
     left: usize,
 }
 
@@ -155,11 +155,66 @@ impl Row<'_> {
 
     /// Text that is written by formatting, without a copy.
     pub(super) fn display(&mut self, value: impl std::fmt::Display) {
-        use std::fmt::Write;
+        use std::io::Write;
         self.head(0);
         let at = self.out.len();
         // Writing to memory does not fail.
         let _ = write!(self.out, "{value}");
+        self.close(at);
+    }
+
+    /// The text form of a flight key, which most rows have at least once: written by hand.
+    pub(super) fn flight(&mut self, key: &FlightKey) {
+        self.head(0);
+        let at = self.out.len();
+        self.out.extend_from_slice(key.carrier.as_str().as_bytes());
+        let (number, mut digits, mut len) = (key.number, [0; 5], 0);
+        let mut rest = number;
+        while rest > 0 || len == 0 {
+            len += 1;
+            digits[5 - len] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.out.extend_from_slice(&digits[5 - len..]);
+        if key.suffix != 0 {
+            self.out.push(key.suffix);
+        }
+        let (year, month, day) = key.origin_date.ymd();
+        let year = year.clamp(0, 9999) as u32;
+        let digit = |n: u32| b'0' + (n % 10) as u8;
+        let date = [
+            b'.',
+            digit(year / 1000),
+            digit(year / 100),
+            digit(year / 10),
+            digit(year),
+            b'-',
+            digit(month / 10),
+            digit(month),
+            b'-',
+            digit(day / 10),
+            digit(day),
+            b'.',
+        ];
+        self.out.extend_from_slice(&date);
+        self.out.extend_from_slice(key.board.as_str().as_bytes());
+        self.close(at);
+    }
+
+    /// The text form of a command id, written by hand for the same reason.
+    pub(super) fn id(&mut self, id: CommandId) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        self.head(32);
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(id.0.to_be_bytes()) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        self.out.extend_from_slice(&text);
+    }
+
+    /// Puts the length in front of what was written from `at` on.
+    fn close(&mut self, at: usize) {
         let len = (self.out.len() - at) as i32;
         self.out[at - 4..at].copy_from_slice(&len.to_be_bytes());
     }
@@ -421,6 +476,23 @@ mod tests {
         assert_eq!(one(|row| row.letter(None)), b"");
         let array = one(|row| row.texts(&["a", "bc"]));
         assert_eq!(show(Type::Texts, Some(&array)), "{a,bc}");
+    }
+
+    #[test]
+    fn keys_and_ids_are_written_as_they_print() {
+        for text in [
+            "UA1545.2027-01-05.EWR",
+            "9E1.1900-12-31.JFK",
+            "BAW9999Z.2999-02-28.LHR",
+            "AA10A.2028-02-29.JFK",
+        ] {
+            let key: FlightKey = text.parse().unwrap();
+            assert_eq!(one(|row| row.flight(&key)), text.as_bytes());
+        }
+        for id in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef] {
+            let id = CommandId(id);
+            assert_eq!(one(|row| row.id(id)), id.to_string().as_bytes());
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! - `sink`: what the dataflow and everyone else hold. `writer`: the thread behind it.
 //! - `batch`: epochs merged. `spool`: batches that wait. `copy`, `tables`: rows as bytes.
 //! - `connection`: statements and the transaction. `migrate`: versions of the schema.
-//! - [`compare`]: are the tables what they should be?
+//! - [`compare()`]: are the tables what they should be?
 //! - [`PrivatePostgres`]: a server of the replica's own.
 //!
 //! What is deliberately absent: reading. Nothing that Flightline decides or answers comes from these

@@ -84,8 +84,12 @@ impl PostgresSink {
             ended: watch::channel(false).0,
         });
         let spool = Spool::open(config.spool_dir.clone(), config.memory_bytes_max)?;
+        let mut connect = config.connect.clone();
+        if connect.get_application_name().is_none() {
+            connect.application_name("flightline");
+        }
         let target = Target {
-            config: config.connect.clone(),
+            config: connect,
             partitions: config.partitions as usize,
             stream_id: config.stream_id.clone(),
         };

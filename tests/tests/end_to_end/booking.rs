@@ -11,18 +11,11 @@ use crate::client::{Answer, Client};
 use crate::events;
 use crate::harness::Place;
 
-/// The line of the cabin in a flight's answer.
+/// What economy of the flight's only leg has: authorised, held, sold, available.
 async fn cabin(client: &Client, flight: &str) -> (i64, i64, i64, i64) {
     let answer = client.get(&format!("/flights/{flight}")).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-    let inventory = answer.body["data"]["inventory"]
-        .as_array()
-        .expect("an inventory")
-        .clone();
-    let line = inventory
-        .iter()
-        .find(|line| line["cabin"] == "Y" && line["class"].is_null())
-        .expect("the cabin's line");
+    let line = crate::client::economy(&answer.body);
     let number = |name: &str| line[name].as_i64().expect("a number");
     (
         number("authorised"),

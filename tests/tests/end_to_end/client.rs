@@ -5,29 +5,29 @@ use serde_json::{Value, json};
 
 /// An HTTP client with a pool of its own.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
 }
 
 /// Status, headers and JSON of an answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub replayed: bool,
-    pub offset: Option<String>,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) replayed: bool,
+    pub(crate) offset: Option<String>,
+    pub(crate) body: Value,
 }
 
 impl Answer {
     /// The code of the first error.
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.body["errors"][0]["code"].as_str().unwrap_or("")
     }
 }
 
 impl Client {
-    pub fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> Self {
         let http = reqwest::Client::builder()
             .tcp_nodelay(true)
             .no_proxy()
@@ -39,11 +39,11 @@ impl Client {
         }
     }
 
-    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         self.try_call(method, path, body).await.expect("an answer")
     }
 
-    pub async fn try_call(
+    pub(crate) async fn try_call(
         &self,
         method: Method,
         path: &str,
@@ -62,12 +62,16 @@ impl Client {
         let replayed = header("idempotency-replayed").as_deref() == Some("true");
         let offset = header("flightline-offset");
         let bytes = response.bytes().await?;
-        let body = serde_json::from_slice(&bytes).unwrap_or_else(|e| {
+        let mut body: Value = serde_json::from_slice(&bytes).unwrap_or_else(|e| {
             panic!(
                 "{status} with a body that is not JSON ({e}): {}",
                 String::from_utf8_lossy(&bytes)
             )
         });
+        // The only part of an answer that is the request's and not the command's.
+        if let Some(meta) = body["meta"].as_object_mut() {
+            meta.remove("request_id");
+        }
         Ok(Answer {
             status,
             replayed,
@@ -76,11 +80,11 @@ impl Client {
         })
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, None).await
     }
 
-    pub async fn hold(&self, flight: &str, id: &str, seats: u32) -> Answer {
+    pub(crate) async fn hold(&self, flight: &str, id: &str, seats: u32) -> Answer {
         let body = json!({"id": id, "cabin": "Y", "seats": seats});
         self.call(
             Method::POST,
@@ -90,13 +94,13 @@ impl Client {
         .await
     }
 
-    pub async fn act(&self, id: &str, verb: &str) -> Answer {
+    pub(crate) async fn act(&self, id: &str, verb: &str) -> Answer {
         self.call(Method::POST, &format!("/holds/{id}/{verb}"), None)
             .await
     }
 
     /// Sends canonical events, and expects every one to be read.
-    pub async fn push(&self, provider: &str, events: &[Value]) -> Value {
+    pub(crate) async fn push(&self, provider: &str, events: &[Value]) -> Value {
         let lines: String = events.iter().map(|e| format!("{e}\n")).collect();
         let response = self
             .http
@@ -111,4 +115,12 @@ impl Client {
         assert_eq!(status, StatusCode::OK, "{body}");
         body
     }
+}
+
+/// Economy of a flight's only leg, in the answer about the flight.
+pub(crate) fn economy(flight: &Value) -> &Value {
+    let cabins = flight["legs"][0]["cabins"].as_array();
+    cabins
+        .and_then(|all| all.iter().find(|cabin| cabin["cabin"] == "Y"))
+        .unwrap_or_else(|| panic!("no economy in {flight}"))
 }

@@ -69,7 +69,7 @@ async fn nothing_that_was_answered_is_lost_by_kill_9_under_load() {
         .and_then(|n| n.parse().ok())
         .unwrap_or(3);
     let place = Place::new();
-    let flights: Arc<Vec<String>> = Arc::new((0..20).map(events::flight).collect());
+    let flights: Arc<Vec<String>> = Arc::new((1..=20).map(events::flight).collect());
     let mut all: Vec<Told> = Vec::new();
     for round in 0..rounds {
         let replica = place.start();
@@ -129,7 +129,7 @@ async fn bookings_go_on_while_postgresql_is_killed_and_its_tables_catch_up() {
     client
         .push("acme", &[events::schedule(&flight, 2000, 1)])
         .await;
-    let killed = kill_postgres_below(replica.pid());
+    let killed = kill_postgres(&place.data_dir());
     assert!(killed > 0, "no PostgreSQL runs below the replica");
     for n in 0..500 {
         let id = format!("during-{n}");
@@ -143,32 +143,37 @@ async fn bookings_go_on_while_postgresql_is_killed_and_its_tables_catch_up() {
 }
 
 /// Kills every PostgreSQL process of the replica with SIGKILL; says how many there were.
-fn kill_postgres_below(pid: u32) -> usize {
-    let children = |parent: u32| -> Vec<u32> {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
-            let Some(child) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
-                continue;
-            };
-            let Ok(stat) = std::fs::read_to_string(format!("/proc/{child}/stat")) else {
-                continue;
-            };
-            // pid (comm) state ppid …
-            let after = stat.rsplit(')').next().unwrap_or_default();
-            if after.split_whitespace().nth(1) == Some(&parent.to_string()) {
-                found.push(child);
-            }
+fn kill_postgres(data_dir: &std::path::Path) -> usize {
+    let folder = data_dir.display().to_string();
+    let mut parents = Vec::new();
+    let mut others = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|n| n.parse::<u32>().ok()) else {
+            continue;
+        };
+        let read = |file: &str| {
+            let path = format!("/proc/{pid}/{file}");
+            String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+        };
+        if read("comm").trim() != "postgres" {
+            continue;
         }
-        found
-    };
-    let mut victims = Vec::new();
-    for child in children(pid) {
-        let name = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
-        if name.trim().contains("postgres") {
-            victims.extend(children(child));
-            victims.insert(0, child);
+        // pid (comm) state ppid …
+        let stat = read("stat");
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        let parent: Option<u32> = after.split_whitespace().nth(1).and_then(|p| p.parse().ok());
+        if read("cmdline").contains(&folder) {
+            parents.push(pid);
+        } else {
+            others.push((pid, parent));
         }
     }
+    let children = others
+        .iter()
+        .filter(|(_, parent)| parent.is_some_and(|p| parents.contains(&p)))
+        .map(|(pid, _)| *pid);
+    let victims: Vec<u32> = parents.iter().copied().chain(children).collect();
     for victim in &victims {
         let _ = std::process::Command::new("kill")
             .args(["-KILL", &victim.to_string()])

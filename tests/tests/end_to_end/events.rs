@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 
 /// A flight far enough in the future that no test meets its departure.
-pub fn flight(number: u32) -> String {
+pub(crate) fn flight(number: u32) -> String {
     format!("FL{number}.2035-06-01.JFK")
 }
 
 /// A provider's version: higher is newer.
-pub fn version(n: u32) -> Value {
+pub(crate) fn version(n: u32) -> Value {
     json!({"time": "2035-01-01T00:00:00Z", "sequence": n})
 }
 
 /// One leg JFK–LAX with so many seats in economy, all for sale.
-pub fn schedule(flight: &str, seats: u32, at: u32) -> Value {
+pub(crate) fn schedule(flight: &str, seats: u32, at: u32) -> Value {
     json!({
         "type": "schedule", "flight_key": flight, "source_version": version(at),
         "legs": [{
@@ -26,7 +26,7 @@ pub fn schedule(flight: &str, seats: u32, at: u32) -> Value {
 }
 
 /// A price for every seat.
-pub fn fares(flight: &str, amount: &str, at: u32) -> Value {
+pub(crate) fn fares(flight: &str, amount: &str, at: u32) -> Value {
     json!({
         "type": "fares", "flight_key": flight, "source_version": version(at),
         "fares": [{"cabin": "Y", "amount": amount, "currency": "USD"}],
@@ -34,7 +34,7 @@ pub fn fares(flight: &str, amount: &str, at: u32) -> Value {
 }
 
 /// Another configuration: so many seats in economy.
-pub fn equipment(flight: &str, seats: u32, at: u32) -> Value {
+pub(crate) fn equipment(flight: &str, seats: u32, at: u32) -> Value {
     json!({
         "type": "equipment", "flight_key": flight, "source_version": version(at),
         "cabins": [{"cabin": "Y", "seats": seats}],
@@ -42,6 +42,6 @@ pub fn equipment(flight: &str, seats: u32, at: u32) -> Value {
 }
 
 /// The flight will not fly, or will again.
-pub fn status(flight: &str, what: &str, at: u32) -> Value {
+pub(crate) fn status(flight: &str, what: &str, at: u32) -> Value {
     json!({"type": what, "flight_key": flight, "source_version": version(at)})
 }

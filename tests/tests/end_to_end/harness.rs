@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The program, built with the profile of the tests.
-pub fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         if let Ok(path) = std::env::var("FLIGHTLINE_TEST_PROGRAM") {
@@ -42,7 +42,7 @@ pub fn program() -> &'static Path {
 }
 
 /// Runs the program to its end.
-pub fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     Command::new(program())
         .args(args)
         .env_remove("FLIGHTLINE_TOKEN")
@@ -51,49 +51,49 @@ pub fn run(args: &[&str]) -> Output {
 }
 
 /// What a run printed on stdout.
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What a run printed on stderr.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A folder for one replica and what it keeps between starts.
-pub struct Place {
+pub(crate) struct Place {
     folder: TempDir,
     config: String,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_config("")
     }
 
-    pub fn with_config(config: &str) -> Self {
+    pub(crate) fn with_config(config: &str) -> Self {
         Self {
             folder: TempDir::with_prefix("flightline-e2e-").expect("a temporary folder"),
             config: config.to_owned(),
         }
     }
 
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    pub fn data_dir_text(&self) -> String {
+    pub(crate) fn data_dir_text(&self) -> String {
         self.data_dir().display().to_string()
     }
 
-    pub fn file(&self, name: &str, content: &str) -> String {
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, content).expect("a file is written");
         path.display().to_string()
     }
 
     /// Starts a replica and waits until it listens.
-    pub fn start(&self) -> Replica {
+    pub(crate) fn start(&self) -> Replica {
         let config = self.file("flightline.toml", &self.config);
         let mut child = Command::new(program())
             .args([
@@ -144,7 +144,7 @@ impl Place {
     }
 
     /// `flightline verify` on the folder; panics with what it found when it is not clean.
-    pub fn verify(&self) -> Value {
+    pub(crate) fn verify(&self) -> Value {
         let output = run(&["verify", "--json", "--data-dir", &self.data_dir_text()]);
         assert!(
             output.status.success(),
@@ -157,25 +157,21 @@ impl Place {
 }
 
 /// A running replica; killed when dropped.
-pub struct Replica {
-    pub url: String,
+pub(crate) struct Replica {
+    pub(crate) url: String,
     child: Child,
     log: Option<std::thread::JoinHandle<String>>,
 }
 
 impl Replica {
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// kill -9.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("the replica can be killed");
         self.child.wait().expect("the replica ends");
     }
 
     /// SIGTERM, and waits. Returns the log.
-    pub fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         let pid = self.child.id().to_string();
         let status = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(status.expect("kill runs").success());
@@ -205,7 +201,7 @@ impl Drop for Replica {
 }
 
 /// Waits until a condition holds, asking every few milliseconds.
-pub fn until(what: &str, timeout: Duration, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, timeout: Duration, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + timeout;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}: not within {timeout:?}");

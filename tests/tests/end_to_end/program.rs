@@ -60,7 +60,7 @@ fn two_replicas_do_not_share_a_folder() {
     let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", &dir]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("another process"),
+        stderr(&output).contains("in use by the process"),
         "{}",
         stderr(&output)
     );

@@ -44,13 +44,15 @@ use slab::{Slab, Waiting};
 const SLABS_AHEAD: usize = 8;
 
 /// Types a batch may come as.
-const TYPES: [&str; 6] = [
+const TYPES: [&str; 7] = [
     NDJSON,
     "application/ndjson",
     "application/jsonl",
     "application/json-lines",
     JSON,
     "text/plain",
+    // What `curl --data-binary` says when it is told nothing.
+    "application/x-www-form-urlencoded",
 ];
 
 /// What all slabs of a batch share.

@@ -23,16 +23,6 @@ impl Control {
         let bytes = std::fs::read(data_dir.join("control.json")).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
-
-    /// Does the replica that left word still run?
-    pub(crate) fn is_alive(data_dir: &Path) -> bool {
-        Self::read(data_dir)
-            .and_then(|c| c.url.strip_prefix("http://")?.parse().ok())
-            .is_some_and(|address| {
-                std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(1))
-                    .is_ok()
-            })
-    }
 }
 
 /// A text as part of a path or query.
@@ -82,11 +72,6 @@ impl Client {
                 .or_else(|| std::env::var("FLIGHTLINE_TOKEN").ok())
                 .or(own_token),
         })
-    }
-
-    /// Where it leads.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
     }
 
     /// A request to a path.

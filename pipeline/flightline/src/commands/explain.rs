@@ -1,11 +1,10 @@
 //! `flightline explain`: why something was accepted or refused.
 
 use clap::{Args, Subcommand};
+use flightline_runtime::control::{self, Answer, Question};
 use flightline_runtime::offline;
-use reqwest::Method;
 use serde_json::Value;
 
-use super::client::{Client, Control, encode};
 use super::{print, print_line};
 use crate::cli::ConfigArgs;
 use crate::config::Overrides;
@@ -30,18 +29,14 @@ pub(crate) struct CommandArgs {
 pub(crate) fn run(command: &ExplainCommand) -> anyhow::Result<()> {
     let ExplainCommand::Command(args) = command;
     let config = args.config.load(Overrides::default())?;
-    let found: Value = if Control::is_alive(&config.data_dir) {
-        let client = Client::new(None, None, &config.data_dir)?;
-        let path = format!("/commands/{}/explanation", encode(&args.id));
-        let runtime = super::serve::async_runtime()?;
-        runtime.block_on(client.json(client.request(Method::GET, &path)))?["data"].take()
-    } else {
-        serde_json::json!(format!(
-            "{:?}",
-            offline::explain(&config.data_dir, &args.id)?
-        ))
+    let runtime = super::serve::async_runtime()?;
+    let question = Question::Explain(args.id.clone());
+    let all = match runtime.block_on(control::ask(&config.data_dir, &question))? {
+        Some(Answer::Explained(all)) => all,
+        Some(Answer::Failed(why)) => anyhow::bail!(why),
+        Some(Answer::Verified(_)) => anyhow::bail!("the replica answered something else"),
+        None => offline::explain(&config.data_dir, &args.id)?,
     };
-    let all = found.as_array().cloned().unwrap_or_default();
     anyhow::ensure!(
         !all.is_empty(),
         "no command about a flight has the id '{}'; holds are known by the id that the client gave, confirmations and the like by 32 hexadecimal digits (flightline.decision.command_id)",

@@ -1,6 +1,7 @@
 //! One module a subcommand.
 
 pub(crate) mod client;
+pub(crate) mod database;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod feed;

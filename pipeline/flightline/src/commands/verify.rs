@@ -1,11 +1,10 @@
 //! `flightline verify`: is everything as the stream says?
 
 use clap::Args;
+use flightline_runtime::control::{self, Answer, Question};
 use flightline_runtime::offline;
 use flightline_runtime::verify::VerifyReport;
-use reqwest::Method;
 
-use super::client::{Client, Control};
 use super::{print, print_line};
 use crate::cli::{ConfigArgs, Reported};
 use crate::config::Overrides;
@@ -31,12 +30,14 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
     let runtime = super::serve::async_runtime()?;
     let report: VerifyReport = runtime.block_on(async {
         // The stream has one owner at a time: while a replica runs, it is the one that looks.
-        if Control::is_alive(&config.data_dir) {
-            let client = Client::new(None, None, &config.data_dir)?;
-            let request = client.request(Method::POST, "/verify");
-            return Ok(serde_json::from_value(client.json(request).await?)?);
+        match control::ask(&config.data_dir, &Question::Verify).await? {
+            Some(Answer::Verified(report)) => Ok(report),
+            Some(Answer::Failed(why)) => Err(anyhow::anyhow!(why)),
+            Some(Answer::Explained(_)) => {
+                Err(anyhow::anyhow!("the replica answered something else"))
+            }
+            None => offline::verify(&config.data_dir, config.database.url.as_deref()).await,
         }
-        offline::verify(&config.data_dir, config.database.url.as_deref()).await
     })?;
     if args.json {
         print_line(&serde_json::to_string(&report)?)?;

@@ -1,10 +1,10 @@
 //! Seats open for sale: statuses and counts, per cabin or class, per leg or exact segment.
 
 use super::{Aspects, Told, is_fresh, valid};
+use crate::book::{Drift, NO_BOUND, Report, SegmentKey, SegmentLimit, Tally};
 use crate::codes::{Cabin, Class, ProviderCode};
 use crate::command::{Availability, Counts, Level, ProviderEvent};
 use crate::flight::Flight;
-use crate::book::{Drift, NO_BOUND, Report, SegmentKey, SegmentLimit, Tally};
 use crate::outcome::Reason;
 use crate::record::Segment;
 use crate::view::HoldState;
@@ -136,7 +136,11 @@ impl Flight {
         })
     }
 
-    fn version_of(&self, provider: usize, bucket: &Bucket) -> Option<crate::command::SourceVersion> {
+    fn version_of(
+        &self,
+        provider: usize,
+        bucket: &Bucket,
+    ) -> Option<crate::command::SourceVersion> {
         let provider = &self.providers[provider];
         match bucket {
             Bucket::Segment(key, ..) => provider.segments.get(key)?.report.version,
@@ -180,9 +184,14 @@ impl Flight {
                 let counted = seats.acknowledged_from(at);
                 let nested = &mut seats.nest[at];
                 nested.status = report.status;
-                if let Some(bound) =
-                    report_on(&mut nested.report, event, report, nested.limit, counted, step)
-                {
+                if let Some(bound) = report_on(
+                    &mut nested.report,
+                    event,
+                    report,
+                    nested.limit,
+                    counted,
+                    step,
+                ) {
                     nested.limit = bound;
                     nested.is_floor = report.is_floor;
                 }

@@ -58,9 +58,10 @@ impl Flight {
         };
         self.providers.iter().any(|provider| {
             provider.cabins.iter().any(cabin_exceeds)
-                || provider.segments.values().any(|limit| {
-                    limit.tally.held > 0 && exceeds(limit.tally.used(), limit.bound)
-                })
+                || provider
+                    .segments
+                    .values()
+                    .any(|limit| limit.tally.held > 0 && exceeds(limit.tally.used(), limit.bound))
         })
     }
 

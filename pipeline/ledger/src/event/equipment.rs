@@ -1,10 +1,10 @@
 //! The equipment aspect: what is in the aircraft, and what the provider may sell of it.
 
 use super::{Aspects, is_fresh, valid};
+use crate::book::{BookCabin, NO_BOUND, Report};
 use crate::codes::Class;
 use crate::command::{CabinPlan, ClassPlan, Equipment, ProviderEvent, SourceVersion};
 use crate::flight::Flight;
-use crate::book::{BookCabin, NO_BOUND, Report};
 use crate::outcome::Reason;
 
 /// The bound that a plan gives a bucket, if it may. `otherwise`: the bound when nothing is stated

@@ -8,10 +8,10 @@ mod route;
 mod schedule;
 mod valid;
 
+use crate::book::{PricedFare, SegmentKey};
 use crate::codes::{Cabin, CommandId, FlightKey};
 use crate::command::{Fare, LegTimes, ProviderBody, ProviderEvent, SourceVersion};
 use crate::flight::{Flight, Step};
-use crate::book::{PricedFare, SegmentKey};
 use crate::observer::Observer;
 use crate::outcome::{Outcome, Reason};
 use crate::record::NO_MEMO;
@@ -102,11 +102,7 @@ impl Flight {
         self.provider_at(event.provider) == Some(self.owner as usize)
     }
 
-    fn hear_times(
-        &mut self,
-        event: &ProviderEvent,
-        times: &[LegTimes],
-    ) -> Result<Aspects, Reason> {
+    fn hear_times(&mut self, event: &ProviderEvent, times: &[LegTimes]) -> Result<Aspects, Reason> {
         let legs = valid::new_times(&self.legs, times).ok_or(Reason::InvalidEvent)?;
         if !self.is_owner(event) {
             return Err(Reason::NotOwner);

@@ -1,8 +1,8 @@
 //! The owner changed the stations of the flight: what stays, what goes.
 
 use super::Told;
-use crate::flight::Flight;
 use crate::book::{SegmentKey, Tally};
+use crate::flight::Flight;
 use crate::record::NO_MEMO;
 use crate::shelf::NO_ROW;
 use crate::view::{HoldState, LegView};

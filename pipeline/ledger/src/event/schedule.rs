@@ -35,7 +35,9 @@ impl Flight {
             return Err(Reason::InvalidEvent);
         }
 
-        let known = self.provider_at(event.provider).map(|at| &self.providers[at]);
+        let known = self
+            .provider_at(event.provider)
+            .map(|at| &self.providers[at]);
         let fresh = |stored| is_fresh(stored, event.version);
         let mut timing = fresh(known.and_then(|provider| provider.timing));
         let mut equipment = fresh(known.and_then(|provider| provider.equipment));

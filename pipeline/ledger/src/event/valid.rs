@@ -11,7 +11,10 @@ pub(super) const COUNT_MAX: u16 = 9999;
 const EXPONENT_MAX: u8 = 4;
 
 pub(super) fn schedule(key: &FlightKey, plan: &Schedule) -> bool {
-    let connected = plan.legs.windows(2).all(|pair| pair[0].off == pair[1].board);
+    let connected = plan
+        .legs
+        .windows(2)
+        .all(|pair| pair[0].off == pair[1].board);
     let calls_at = |station: &Station| {
         plan.legs
             .iter()

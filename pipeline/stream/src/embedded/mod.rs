@@ -29,7 +29,6 @@ mod tests;
 use std::sync::Arc;
 
 pub use config::EmbeddedConfig;
-use folder::Folder;
 use format::{GroupWriter, Kind};
 use read::GroupFollower;
 use state::{MARK_LOW_WATER, Shared, offsets_to_bytes, trim_group};
@@ -41,12 +40,11 @@ use crate::key::PartitionId;
 use crate::port::{Follower, Scan, StreamLog, Ticket};
 use crate::producer::Producer;
 
-/// A log in a folder of this machine. One process has it open at a time.
+/// A log in a folder of this machine. One process has it open at a time; the folder stays locked
+/// until the log and all its followers and scans are dropped.
 pub struct EmbeddedLog {
     shared: Arc<Shared>,
     producer: u64,
-    /// Followers and scans may outlive the log; the folder stays locked until it is dropped.
-    _folder: Option<Folder>,
 }
 
 impl EmbeddedLog {

@@ -63,7 +63,7 @@ impl EmbeddedLog {
                     .ok_or_else(|| corrupt(0, "the producer's epochs are used up"))?
             }
         };
-        let shared = Shared::new(config, epoch, store, found);
+        let shared = Shared::new(config, epoch, store, found, folder);
         shared.commit_own(
             Kind::Opened,
             GroupWriter::new(),
@@ -73,7 +73,6 @@ impl EmbeddedLog {
         Ok(Self {
             shared: Arc::new(shared),
             producer,
-            _folder: folder,
         })
     }
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::config::EmbeddedConfig;
+use super::folder::Folder;
 use super::format::{FRAME_HEADER_BYTES, GroupWriter, Kind};
 use super::store::{Commit, Store};
 use crate::error::{StreamError, free_bytes};
@@ -41,6 +42,9 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// A commit ended, well or not.
     changed: Condvar,
+    /// Last, so that the folder stays locked while anyone, a follower or a scan, still has the
+    /// storage open.
+    _folder: Option<Folder>,
 }
 
 pub(super) struct State {
@@ -78,6 +82,7 @@ impl Shared {
         epoch: u32,
         store: Box<dyn Store>,
         found: Found,
+        folder: Option<Folder>,
     ) -> Self {
         Self {
             config,
@@ -101,6 +106,7 @@ impl Shared {
                 failed: None,
             }),
             changed: Condvar::new(),
+            _folder: folder,
         }
     }
 

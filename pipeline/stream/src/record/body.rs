@@ -200,17 +200,25 @@ fn get_hold(reader: &mut Reader<'_>) -> Result<HoldRequest, DecodeError> {
     })
 }
 
+/// 1900-01-01 and 2999-12-31: the origin dates there are.
+const ORIGIN_DAYS: core::ops::RangeInclusive<i32> = -25_567..=376_199;
+
 pub(super) fn put_flight(out: &mut Vec<u8>, key: &FlightKey) -> Result<(), EncodeError> {
-    let bytes = key.to_bytes();
-    // Checked as it will be read: the fields are open, and a record that nobody can read back would
-    // stop every replica.
-    if FlightKey::from_bytes(bytes).is_err() {
+    // The fields are open, and a record that nobody can read back would stop every replica. What
+    // cannot be wrong by its type (but for being a default) is not looked at twice: this is done for
+    // every command.
+    let is_key = (1..=9999).contains(&key.number)
+        && (key.suffix == 0 || key.suffix.is_ascii_uppercase())
+        && ORIGIN_DAYS.contains(&key.origin_date.0)
+        && key.carrier.bytes()[0] != 0
+        && key.board.bytes()[0] != 0;
+    if !is_key {
         return Err(EncodeError::Bad {
             field: "flight key",
             what: "is none",
         });
     }
-    out.extend_from_slice(&bytes);
+    out.extend_from_slice(&key.to_bytes());
     Ok(())
 }
 
@@ -223,16 +231,17 @@ pub(super) fn get_id(reader: &mut Reader<'_>) -> Result<CommandId, DecodeError> 
 }
 
 pub(super) fn put_provider(out: &mut Vec<u8>, provider: ProviderCode) -> Result<(), EncodeError> {
-    let text = provider.as_str().as_bytes();
-    if text.is_empty() {
+    let bytes = provider.bytes();
+    let len = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+    if len == 0 {
         return Err(EncodeError::Bad {
             field: "provider",
             what: "is empty",
         });
     }
     // At most 16.
-    out.push(text.len() as u8);
-    out.extend_from_slice(text);
+    out.push(len as u8);
+    out.extend_from_slice(&bytes[..len]);
     Ok(())
 }
 
@@ -290,4 +299,44 @@ pub(super) fn get_money(reader: &mut Reader<'_>) -> Result<Money, DecodeError> {
         currency,
         exponent,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flightline_ledger::Date;
+
+    /// What is written must be what is read back, so the two checks must agree.
+    #[test]
+    fn flight_keys_are_taken_and_refused_as_the_ledger_does() {
+        let good: FlightKey = "UA1545.2027-01-05.EWR".parse().unwrap();
+        let days = [
+            *ORIGIN_DAYS.start(),
+            *ORIGIN_DAYS.end(),
+            0,
+            i32::MIN,
+            i32::MAX,
+        ];
+        for day in days
+            .into_iter()
+            .flat_map(|d| [d.saturating_sub(1), d, d.saturating_add(1)])
+        {
+            for number in [0, 1, 9999, 10_000, u16::MAX] {
+                for suffix in [0, b'A', b'Z', b'a', b'[', b'@'] {
+                    let key = FlightKey {
+                        number,
+                        suffix,
+                        origin_date: Date(day),
+                        ..good
+                    };
+                    let read = FlightKey::from_bytes(key.to_bytes());
+                    assert_eq!(
+                        put_flight(&mut Vec::new(), &key).is_ok(),
+                        read.is_ok(),
+                        "{key:?}"
+                    );
+                }
+            }
+        }
+    }
 }

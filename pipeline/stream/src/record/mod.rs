@@ -46,6 +46,9 @@ pub const REF_TEXT_BYTES_MAX: usize = 200;
 /// The longest actor, in bytes.
 pub const ACTOR_BYTES_MAX: usize = 64;
 
+/// Holds fit into this; what does not makes the buffer grow on its own.
+const USUAL_BYTES: usize = 192;
+
 const CRC_BYTES: usize = 4;
 const VERSION_AT: usize = 4;
 const FLAG_REF_TEXT: u8 = 1;
@@ -107,6 +110,8 @@ impl<'a> Draft<'a> {
 /// [`crate::Group::push_with`] does.
 pub fn encode(out: &mut Vec<u8>, stamp: Stamp, draft: &Draft<'_>) -> Result<(), EncodeError> {
     let start = out.len();
+    // Enough for most, so that it does not grow piece by piece.
+    out.reserve(USUAL_BYTES);
     let ref_text = checked_text("ref_text", draft.ref_text, REF_TEXT_BYTES_MAX)?;
     let actor = checked_text("actor", draft.actor, ACTOR_BYTES_MAX)?;
 

@@ -56,7 +56,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
         ..Overrides::default()
     })?;
     crate::logging::start(&crate::config::Log {
-        filter: "warn".to_owned(),
+        filter: "warn,fjall=error".to_owned(),
         ..config.log.clone()
     })?;
     let mut replica_config = replica_config(&config)?;

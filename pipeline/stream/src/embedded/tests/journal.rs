@@ -16,7 +16,7 @@ struct Journal {
     groups: Vec<(usize, usize)>,
 }
 
-const GROUPS: usize = 24;
+const GROUPS: usize = 16;
 
 fn journal() -> Journal {
     let dir = tempfile::tempdir().unwrap();
@@ -213,22 +213,22 @@ fn a_half_written_page_at_the_end_is_cut_off() {
 fn damage_in_an_older_journal_is_refused() {
     let journal = journal();
     let folder = Folder::new();
-    let middle = journal.groups[12].0;
+    let middle = journal.groups[9].0;
     let (first, second) = journal.bytes.split_at(middle);
     assert_eq!(
         folder.check(&[first, second]).unwrap().groups,
         Some((0, GROUPS as u64 - 1)),
         "whole, in two files"
     );
-    let lost_end = &first[..journal.groups[11].0 + 5];
-    let lost_group = &first[..journal.groups[11].0];
+    let lost_end = &first[..journal.groups[8].0 + 5];
+    let lost_group = &first[..journal.groups[8].0];
     for journals in [[lost_end, second], [lost_group, second], [second, first]] {
         let error = folder.check(&journals).unwrap_err();
         assert!(matches!(error, StreamError::Corrupt { .. }), "{error}");
     }
     // Begun, and nothing written yet.
     let seen = folder.check(&[lost_end, &[0; 64]]).unwrap();
-    assert_eq!(seen.groups, Some((0, 10)));
+    assert_eq!(seen.groups, Some((0, 7)));
 }
 
 #[test]

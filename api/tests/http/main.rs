@@ -1,0 +1,16 @@
+//! The API over real sockets, in front of a small replica that really decides.
+#![allow(missing_docs, unreachable_pub)]
+
+mod client;
+mod replica;
+
+mod access;
+mod batch;
+mod changes;
+mod feeds;
+mod holds;
+mod limits;
+mod openapi;
+mod operations;
+mod reads;
+mod shutdown;

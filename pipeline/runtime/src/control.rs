@@ -1,0 +1,135 @@
+//! How commands on the same machine ask a running replica to look into its own data.
+//!
+//! The stream has one owner at a time, so `verify` and `explain` beside a running replica are done by
+//! that replica. They reach it over a Unix socket in the data directory, which only its owner can
+//! open. One line of JSON each way: a [`Question`], then an [`Answer`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+use crate::backend::Inner;
+use crate::verify::VerifyReport;
+
+/// The longest question, in bytes.
+const QUESTION_BYTES_MAX: u64 = 4096;
+
+/// What can be asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Fold and compare everything.
+    Verify,
+    /// Explain the decisions on a command, by its id or text.
+    Explain(String),
+}
+
+/// What is answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Question::Verify`].
+    Verified(VerifyReport),
+    /// To [`Question::Explain`].
+    Explained(Vec<Value>),
+    /// It could not be done.
+    Failed(String),
+}
+
+fn socket_of(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}
+
+/// Asks the replica that runs on a data directory; `None` when none does.
+pub async fn ask(data_dir: &Path, question: &Question) -> anyhow::Result<Option<Answer>> {
+    let Ok(mut stream) = UnixStream::connect(socket_of(data_dir)).await else {
+        return Ok(None);
+    };
+    let mut line = serde_json::to_vec(question)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    let mut answer = Vec::new();
+    stream
+        .read_to_end(&mut answer)
+        .await
+        .context("the replica stopped before it answered")?;
+    let answer = serde_json::from_slice(&answer).context("the replica's answer broke off")?;
+    Ok(Some(answer))
+}
+
+/// Answers questions until it is aborted.
+pub(crate) fn serve(data_dir: &Path, inner: &Arc<Inner>) -> anyhow::Result<JoinHandle<()>> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = socket_of(data_dir);
+    // Left by a replica that was killed; the stream's lock says that none runs.
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).with_context(|| {
+        format!(
+            "{}: a socket cannot be made here (its path may have at most 107 bytes: choose a shorter data_dir)",
+            path.display()
+        )
+    })?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let inner = inner.clone();
+    Ok(tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(answer(stream, inner.clone()))),
+                Err(error) => tracing::warn!(%error, "the control socket"),
+            }
+        }
+    }))
+}
+
+/// Removes the socket of a replica that ends.
+pub(crate) fn remove(data_dir: &Path) {
+    let _ = std::fs::remove_file(socket_of(data_dir));
+}
+
+async fn answer(mut stream: UnixStream, inner: Arc<Inner>) {
+    let mut line = String::new();
+    let (reader, mut writer) = stream.split();
+    let mut reader = BufReader::new(reader.take(QUESTION_BYTES_MAX));
+    let answer = match reader.read_line(&mut line).await.map(|_| serde_json::from_str(&line)) {
+        Ok(Ok(question)) => decide(question, inner).await,
+        Ok(Err(error)) => Answer::Failed(format!("not a question: {error}")),
+        Err(_) => return,
+    };
+    if let Ok(bytes) = serde_json::to_vec(&answer) {
+        // Whoever asked may have gone.
+        let _ = writer.write_all(&bytes).await;
+    }
+}
+
+async fn decide(question: Question, inner: Arc<Inner>) -> Answer {
+    let ends: Vec<u64> = (0..inner.partitions)
+        .map(|p| inner.waiters.answered(p))
+        .collect();
+    match question {
+        Question::Verify => {
+            let database = inner.postgres.get().cloned();
+            match crate::verify::verify(inner.log.clone(), ends, database).await {
+                Ok(report) => Answer::Verified(report),
+                Err(error) => Answer::Failed(error.to_string()),
+            }
+        }
+        Question::Explain(name) => {
+            let log = inner.log.clone();
+            let found =
+                tokio::task::spawn_blocking(move || crate::refold::explain(&*log, &ends, &name));
+            match found.await {
+                Ok(Ok(all)) => {
+                    Answer::Explained(all.iter().map(crate::explanation::json).collect())
+                }
+                Ok(Err(error)) => Answer::Failed(error.to_string()),
+                Err(error) => Answer::Failed(error.to_string()),
+            }
+        }
+    }
+}

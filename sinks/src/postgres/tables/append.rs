@@ -1,0 +1,131 @@
+//! Tables that are only ever appended to.
+
+use flightline_dataflows::rows::{DecisionRow, FeedRejectRow};
+use flightline_ledger::CommandId;
+use flightline_ledger::outcome::{Outcome, Reason, Replay};
+
+use super::Table;
+use crate::postgres::copy::{Row, Type};
+
+pub(in crate::postgres) static DECISION: Table = Table {
+    schema: "flightline",
+    name: "decision",
+    columns: &[
+        ("partition", Type::Int4),
+        ("offset", Type::Int8),
+        ("command_id", Type::Text),
+        ("flight_key", Type::Text),
+        ("kind", Type::Text),
+        ("outcome", Type::Text),
+        ("reason", Type::Text),
+        ("at", Type::Timestamp),
+        ("replay", Type::Text),
+        ("first_offset", Type::Int8),
+        ("detail", Type::Text),
+        ("ref_text", Type::Text),
+        ("actor", Type::Text),
+    ],
+    key: 2,
+    fixed: &[],
+};
+
+/// The client's own text for a command.
+pub(in crate::postgres) fn ref_text(row: &DecisionRow) -> Option<&str> {
+    row.note.as_ref()?.ref_text.as_deref()
+}
+
+pub(in crate::postgres) fn write_decision(line: &DecisionRow, row: &mut Row<'_>) {
+    let decision = &line.decision;
+    row.i32(line.partition as i32);
+    row.u64(decision.offset);
+    write_id(ref_text(line), decision.id, row);
+    if decision.flight.is_none() {
+        row.null();
+    } else {
+        row.flight(&decision.flight);
+    }
+    row.text(decision.kind.name());
+    row.text(decision.outcome.name());
+    row.text_or_null(decision.outcome.reason().as_ref().map(Reason::code));
+    row.timestamp_ms(decision.at_ms);
+    let (replay, first) = match decision.replay {
+        Replay::First => (None, None),
+        Replay::Same { first_offset } => (Some("same"), Some(first_offset)),
+        Replay::Different { first_offset } => (Some("different"), Some(first_offset)),
+    };
+    row.text_or_null(replay);
+    match first {
+        Some(first) => row.u64(first),
+        None => row.null(),
+    }
+    write_detail(&decision.outcome, row);
+    row.text_or_null(ref_text(line));
+    row.text_or_null(line.note.as_ref().and_then(|note| note.actor.as_deref()));
+}
+
+fn write_id(text: Option<&str>, id: CommandId, row: &mut Row<'_>) {
+    match text {
+        Some(text) => row.text(text),
+        None => row.id(id),
+    }
+}
+
+fn write_detail(outcome: &Outcome, row: &mut Row<'_>) {
+    match *outcome {
+        Outcome::Confirmed { already: true, .. }
+        | Outcome::Released { already: true, .. }
+        | Outcome::Cancelled { already: true, .. } => row.text("already"),
+        Outcome::Accepted {
+            displaced,
+            partly_stale,
+        } if displaced > 0 || partly_stale => {
+            let stale = if partly_stale { " partly_stale" } else { "" };
+            row.display(format_args!("displaced={displaced}{stale}"));
+        }
+        Outcome::Refused(Reason::SoldOut { available }) => {
+            row.display(format_args!("available={available}"));
+        }
+        Outcome::Refused(Reason::PriceChanged { now: Some(now) }) => {
+            row.display(format_args!("now={now} {}", now.currency));
+        }
+        Outcome::Refused(Reason::PriceChanged { now: None }) => row.text("now=none"),
+        Outcome::Held { .. }
+        | Outcome::Confirmed { .. }
+        | Outcome::Released { .. }
+        | Outcome::Cancelled { .. }
+        | Outcome::Accepted { .. }
+        | Outcome::Stale
+        | Outcome::Noted
+        | Outcome::Refused(_) => row.null(),
+    }
+}
+
+pub(in crate::postgres) static FEED_REJECT: Table = Table {
+    schema: "flightline",
+    name: "feed_reject",
+    columns: &[
+        ("partition", Type::Int4),
+        ("offset", Type::Int8),
+        ("at", Type::Timestamp),
+        ("provider", Type::Text),
+        ("message", Type::Text),
+        ("line", Type::Int8),
+        ("code", Type::Text),
+        ("reason", Type::Text),
+        ("raw", Type::Bytes),
+    ],
+    key: 2,
+    fixed: &[],
+};
+
+pub(in crate::postgres) fn write_reject(line: &FeedRejectRow, row: &mut Row<'_>) {
+    row.i32(line.partition as i32);
+    row.u64(line.offset);
+    row.timestamp_ms(line.at_ms);
+    row.text(line.provider.as_str());
+    row.text(&line.message);
+    row.u64(line.line);
+    row.text(&line.code);
+    row.text(&line.reason);
+    row.bytes(&line.raw);
+}
