@@ -23,6 +23,7 @@ pub mod http;
 pub mod latency;
 pub mod machine;
 pub mod memory;
+pub mod offers;
 pub mod pace;
 pub mod pause;
 pub mod postgres;

@@ -44,12 +44,16 @@ pub struct Traffic {
     pub sold_out_share: f64,
 }
 
-struct Maker {
+/// Makes records, as many as are asked for, piece by piece.
+pub struct Maker {
     dice: Dice,
     flights: Vec<FlightKey>,
     spread: Spread,
     ledger: Ledger,
     inputs: Vec<Input>,
+    next_offset: u64,
+    /// Records of late, to send again.
+    recent: std::collections::VecDeque<Input>,
     /// Holds that are live, as far as is known, and sales.
     open: Vec<(FlightKey, CommandId)>,
     sold: Vec<(FlightKey, CommandId)>,
@@ -58,45 +62,71 @@ struct Maker {
     sold_out: u64,
 }
 
+const RECENT: usize = 10_000;
+
 /// Makes `records` records about so many airliners, from a seed.
 pub fn make(flights: usize, records: usize, spread: Spread, seed: u64) -> Traffic {
-    let keys: Vec<_> = (0..flights).map(|n| fleet::key(n, 40)).collect();
-    let mut maker = Maker {
-        dice: Dice::new(seed),
-        flights: keys,
-        spread,
-        ledger: Ledger::new(),
-        inputs: Vec::with_capacity(records + 2 * flights),
-        open: Vec::new(),
-        sold: Vec::new(),
-        reports: 0,
-        held: 0,
-        sold_out: 0,
-    };
-    let plan = Plan::airliner();
-    for n in 0..flights {
-        let key = maker.flights[n];
-        for body in fleet::events(&key, fleet::station(100 + n % 50), &plan) {
-            let (id, command) = maker.report(body);
-            let outcome = maker.push(key, id, command);
-            assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
-        }
-    }
-    let creation = maker.inputs.len();
-    for _ in 0..records {
-        maker.step();
-    }
+    let mut maker = Maker::new(flights, spread, seed);
+    let mut inputs = maker.take();
+    let creation = inputs.len();
+    inputs.reserve_exact(records);
+    inputs.append(&mut maker.make(records));
     Traffic {
         creation,
         held_share: maker.held as f64 / records as f64,
         sold_out_share: maker.sold_out as f64 / records as f64,
-        inputs: maker.inputs,
+        inputs,
+    }
+}
+
+impl Maker {
+    /// Flights that are on sale. What created them is the first piece, to be taken.
+    pub fn new(flights: usize, spread: Spread, seed: u64) -> Self {
+        let mut maker = Self {
+            dice: Dice::new(seed),
+            flights: (0..flights).map(|n| fleet::key(n, 40)).collect(),
+            spread,
+            ledger: Ledger::new(),
+            inputs: Vec::with_capacity(2 * flights),
+            next_offset: 0,
+            recent: std::collections::VecDeque::new(),
+            open: Vec::new(),
+            sold: Vec::new(),
+            reports: 0,
+            held: 0,
+            sold_out: 0,
+        };
+        let plan = Plan::airliner();
+        for n in 0..flights {
+            let key = maker.flights[n];
+            for body in fleet::events(&key, fleet::station(100 + n % 50), &plan) {
+                let (id, command) = maker.report(body);
+                let outcome = maker.push(key, id, command);
+                assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
+            }
+        }
+        maker
+    }
+
+    /// The piece that is ready.
+    pub fn take(&mut self) -> Vec<Input> {
+        std::mem::take(&mut self.inputs)
+    }
+
+    /// The next `records` records.
+    pub fn make(&mut self, records: usize) -> Vec<Input> {
+        self.inputs.reserve_exact(records);
+        for _ in 0..records {
+            self.step();
+        }
+        self.take()
     }
 }
 
 impl Maker {
     fn push(&mut self, key: FlightKey, id: CommandId, command: FlightCommand) -> Outcome {
-        let offset = self.inputs.len() as u64;
+        let offset = self.next_offset;
+        self.next_offset += 1;
         let input = Input {
             offset,
             at_ms: START_MS + (offset / RECORDS_PER_MS) as i64,
@@ -104,6 +134,10 @@ impl Maker {
             command: Command::Flight(key, command),
         };
         let outcome = self.ledger.apply(&input, &mut Silent).outcome;
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(input.clone());
         self.inputs.push(input);
         outcome
     }
@@ -191,12 +225,11 @@ impl Maker {
     }
 
     fn again(&mut self) {
-        let recent = self.inputs.len().min(10_000) as u64;
-        let at = self.inputs.len() - 1 - self.dice.below(recent) as usize;
-        let Command::Flight(key, command) = self.inputs[at].command.clone() else {
+        let at = self.dice.below(self.recent.len() as u64) as usize;
+        let Command::Flight(key, command) = self.recent[at].command.clone() else {
             unreachable!("all records here are about flights");
         };
-        let id = self.inputs[at].id;
+        let id = self.recent[at].id;
         self.push(key, id, command);
     }
 

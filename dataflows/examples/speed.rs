@@ -3,7 +3,7 @@
 //! Prints, for a Zipf load over 10,000 flights: the bare ledger, the same through timely with
 //! decisions out, all views at several epoch sizes, and the delay from event to view in an open
 //! loop. `bare`, `timely`, `views` or `delay` runs one of them, `--events=N` changes how many events
-//! (1,000,000), `--quick` runs a small part of it, to see that it works. The official figures are made by the
+//! (1,000,000), `--partitions=N` and `--epoch=N` leave others out, `--quick` runs a small part of it, to see that it works. The official figures are made by the
 //! benches package; this is for looking at one change.
 #![allow(clippy::print_stdout)]
 
@@ -40,7 +40,13 @@ fn main() {
     let number = arguments.iter().find_map(|a| a.strip_prefix("--events="));
     let number = number.and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     let events = if is_quick { 20_000 } else { number };
-    for partitions in [1, 64] {
+    let partitions = arguments
+        .iter()
+        .find_map(|a| a.strip_prefix("--partitions="));
+    let partitions = partitions.and_then(|n| n.parse().ok());
+    let epoch = arguments.iter().find_map(|a| a.strip_prefix("--epoch="));
+    let only_epoch: Option<usize> = epoch.and_then(|n| n.parse().ok());
+    for partitions in partitions.map_or(vec![1, 64], |n| vec![n]) {
         println!("{events} events, Zipf over {FLIGHTS} flights, {partitions} partitions");
         let load = load(partitions, events);
         let bare = if wants("bare") || wants("timely") {
@@ -61,7 +67,7 @@ fn main() {
             }
         }
         for (workers, epoch) in [(1, 1_024), (1, 4_096), (1, 65_536), (2, 4_096)] {
-            if wants("views") {
+            if wants("views") && only_epoch.is_none_or(|only| only == epoch) {
                 let rate = best(|| all_views(&load, partitions, workers, epoch));
                 println!(
                     "  all views, epochs of {epoch}, {workers} workers: {:.2} M/s",

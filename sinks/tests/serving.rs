@@ -129,7 +129,7 @@ impl Folds {
 
 #[test]
 fn equals_a_naive_filter_after_every_epoch() {
-    for seed in 0..8 {
+    for seed in 0..4 {
         let mut world = World::new(seed, 4);
         let serving = Serving::new(4);
         let mut folds = Folds::default();
@@ -274,7 +274,7 @@ fn readers_see_whole_buckets_while_epochs_are_applied() {
             })
         })
         .collect();
-    for n in 2..400 {
+    for n in 2..150 {
         stamp(&mut world, n);
         serving.apply(&world.close());
     }

@@ -18,17 +18,4 @@ mod simple;
 pub use load::{Client, Outcome, closed, open};
 pub use pool::Pool;
 pub use response::Answer;
-pub use simple::{Reply, get, post};
-
-use std::io::Write;
-
-/// Appends a request with a JSON body.
-pub fn write_post(out: &mut Vec<u8>, path: &str, body: &[u8]) {
-    // Writing to a vector does not fail.
-    let _ = write!(
-        out,
-        "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    out.extend_from_slice(body);
-}
+pub use simple::{Line, Reply, get, post};

@@ -25,6 +25,52 @@ impl Reply {
     }
 }
 
+/// One connection that stays open, for one request after the other.
+#[derive(Debug)]
+pub struct Line {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Line {
+    /// Opens it.
+    pub fn connect(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Self {
+            stream,
+            buffer: vec![0; 64 << 10],
+        })
+    }
+
+    /// Gets something. `headers` are whole lines with their ends.
+    pub fn get(&mut self, path: &str, headers: &str) -> anyhow::Result<Reply> {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{headers}\r\n");
+        self.stream.write_all(request.as_bytes())?;
+        let mut filled = 0;
+        loop {
+            if filled == self.buffer.len() {
+                self.buffer.resize(2 * filled, 0);
+            }
+            let n = self.stream.read(&mut self.buffer[filled..])?;
+            ensure!(n > 0, "the server closed the connection");
+            filled += n;
+            let read = &self.buffer[..filled];
+            let Some(head) = head(read)? else { continue };
+            let Length::Known(length) = head.length else {
+                anyhow::bail!("GET {path} was answered in chunks");
+            };
+            if filled == head.bytes + length {
+                return Ok(Reply {
+                    status: head.status,
+                    body: read[head.bytes..].to_vec(),
+                });
+            }
+        }
+    }
+}
+
 /// Gets something.
 pub fn get(address: SocketAddr, path: &str) -> anyhow::Result<Reply> {
     call(

@@ -72,6 +72,14 @@ impl Rival {
             .with_context(|| sql.to_owned())
     }
 
+    /// Does something with a connection.
+    pub(crate) fn block_on<T>(
+        &self,
+        work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(work(&self.client))?)
+    }
+
     /// Asks for one number.
     pub fn number(&self, sql: &str) -> anyhow::Result<i64> {
         let row = self.runtime.block_on(self.client.query_one(sql, &[]));

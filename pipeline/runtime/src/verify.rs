@@ -331,6 +331,13 @@ fn snapshot(
     })?;
     dataflow.close_epoch()?;
     let reader = dataflow.reader();
+    // What was sent is folded on other threads: only a complete epoch says that all of it is.
+    while reader.backlog().epochs > 0 {
+        if let Some(failure) = reader.failure() {
+            return Err(failure.into());
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(1));
+    }
     let mut differs = None;
     for (partition, ledger) in (0..).zip(&plain) {
         let offset = until[partition as usize];
