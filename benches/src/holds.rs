@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, bail, ensure};
 use flightline_connectors::canonical::{CanonicalEvent, to_line};
+use flightline_ledger::Station;
 
 use crate::fleet::{self, Plan};
 use crate::http::{self, Answer, Client, bulk};
@@ -52,7 +53,7 @@ impl Flights {
         let mut lines = Vec::new();
         for (n, key) in self.keys.iter().enumerate() {
             let key = key.parse().context("a key of the fleet")?;
-            for body in fleet::events(&key, fleet::station(100 + n % 50), &plan) {
+            for body in fleet::events(&key, destination(n), &plan) {
                 let event = CanonicalEvent {
                     flight: key,
                     version: fleet::version(1),
@@ -65,6 +66,18 @@ impl Flights {
             }
         }
         Ok(lines)
+    }
+
+    /// By flight, the search that finds it.
+    pub fn searches(&self) -> Vec<String> {
+        let path = |(n, key): (usize, &String)| {
+            let mut parts = key.split('.').skip(1);
+            let date = parts.next().unwrap_or_default();
+            let origin = parts.next().unwrap_or_default();
+            let destination = destination(n);
+            format!("/search?origin={origin}&destination={destination}&date={date}&limit=20")
+        };
+        self.keys.iter().enumerate().map(path).collect()
     }
 
     /// Asks for every flight and compares with what clients were told: nothing is oversold, and
@@ -80,6 +93,11 @@ impl Flights {
         ensure!(outcome.answered == self.keys.len() as u64);
         Ok(())
     }
+}
+
+/// Where the n-th flight goes.
+fn destination(n: usize) -> Station {
+    fleet::station(100 + n % 50)
 }
 
 struct Look<'a> {
@@ -185,6 +203,13 @@ impl<'a> Asking<'a> {
             held: 0,
             sold_out: 0,
         }
+    }
+}
+
+impl Asking<'_> {
+    /// The flight that a connection asked for last.
+    pub fn asked_on(&self, connection: usize) -> usize {
+        self.on[connection]
     }
 }
 

@@ -12,6 +12,7 @@ use crate::changelog::{Change, Epoch, EpochSink};
 use crate::decided;
 use crate::failure::Shared;
 use crate::part::{Part, Updates};
+use crate::prefix::Prefix;
 
 /// What the collector hears.
 pub(crate) enum Report {
@@ -119,39 +120,57 @@ fn assemble(closed: Closed, parts: &mut [(Box<Part>, Sender<Box<Part>>)]) -> Epo
 }
 
 /// One sorted list without doubles or zeros. This is what makes an epoch independent of how its
-/// rows were spread over workers and containers.
-fn consolidate<'a, R: Ord + 'a>(
+/// rows were spread over workers and containers. Leaves the containers empty.
+fn consolidate<'a, R: Prefix + Clone + 'a>(
     chunks: impl Iterator<Item = &'a mut Updates<R>>,
 ) -> Vec<Change<R>> {
-    let chunks: Vec<_> = chunks.collect();
-    let total = chunks.iter().map(|chunk| chunk.len()).sum();
-    let mut rows: Vec<Change<R>> = Vec::with_capacity(total);
-    for chunk in chunks {
-        rows.extend(chunk.drain(..).map(|(row, _, diff)| (row, diff)));
+    let mut chunks: Vec<_> = chunks.filter(|chunk| !chunk.is_empty()).collect();
+    let mut order = Vec::with_capacity(chunks.iter().map(|chunk| chunk.len()).sum());
+    for (chunk, updates) in chunks.iter().enumerate() {
+        let rows = updates.iter().enumerate();
+        order.extend(rows.map(|(at, (row, _, _))| (row.prefix(), chunk as u32, at as u32)));
     }
-    // Stable on purpose: this sort finds the runs that are in order, and most are.
-    rows.sort_by(|a, b| a.0.cmp(&b.0));
-    rows.dedup_by(|later, kept| {
-        let same = later.0 == kept.0;
-        if same {
-            kept.1 += later.1;
-        }
-        same
+    let update = |chunk: u32, at: u32| &chunks[chunk as usize][at as usize];
+    order.sort_unstable_by(|a, b| {
+        let by_row = || update(a.1, a.2).0.cmp(&update(b.1, b.2).0);
+        a.0.cmp(&b.0).then_with(by_row)
     });
-    rows.retain(|(_, diff)| *diff != 0);
+    let mut rows: Vec<Change<R>> = Vec::with_capacity(order.len());
+    for (_, chunk, at) in order {
+        let (row, _, diff) = update(chunk, at);
+        match rows.last_mut() {
+            Some((last, sum)) if last == row => *sum += diff,
+            _ => {
+                // What came before is complete by now.
+                rows.pop_if(|(_, sum)| *sum == 0);
+                rows.push((row.clone(), *diff));
+            }
+        }
+    }
+    rows.pop_if(|(_, sum)| *sum == 0);
+    for chunk in &mut chunks {
+        chunk.clear();
+    }
+    debug_assert!(rows.is_sorted_by(|a, b| a.0 < b.0), "a prefix misled");
     rows
 }
 
 #[cfg(test)]
 mod tests {
-    use super::consolidate;
+    use super::*;
+
+    impl Prefix for u32 {
+        fn prefix(&self) -> u128 {
+            u128::from(*self / 4)
+        }
+    }
 
     #[test]
     fn rows_of_many_chunks_become_one_sorted_list_without_zeros() {
-        let mut chunks = vec![
+        let mut chunks = [
             vec![(5, 0, 1), (3, 0, -1)],
             vec![],
-            vec![(3, 0, 1), (5, 0, 1), (1, 0, -1)],
+            vec![(3, 0, 1), (5, 0, 1), (1, 0, -1), (9_u32, 0, 1), (9, 0, -1)],
         ];
         assert_eq!(consolidate(chunks.iter_mut()), vec![(1, -1), (5, 2)]);
         assert!(chunks.iter().all(Vec::is_empty), "buffers go back empty");

@@ -110,6 +110,7 @@ mod graph;
 mod handle;
 mod image;
 mod part;
+mod prefix;
 pub mod rows;
 mod shard;
 mod shown;

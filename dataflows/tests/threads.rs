@@ -75,7 +75,7 @@ fn a_panic_on_a_worker_fails_every_call_and_is_told_at_once() {
             failure.to_string(),
             format!("the dataflow stopped: worker {worker} failed: boom in partition 2")
         );
-        assert_eq!(*told.lock().unwrap(), [failure.clone()]);
+        assert_eq!(*told.lock().unwrap(), std::slice::from_ref(&failure));
         assert_eq!(reader.failure(), Some(failure.clone()));
         for partition in 0..4 {
             let asked = reader.with_ledger(partition, |ledger| ledger.clock_ms());

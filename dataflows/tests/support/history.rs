@@ -204,7 +204,7 @@ impl Maker {
             provider: self.dice.one_in(3).then(|| self.provider()),
             cabin: self.cabin(),
             class: self.dice.one_in(3).then(|| self.class()),
-            board: self.dice.one_in(4).then(|| flight.board),
+            board: self.dice.one_in(4).then_some(flight.board),
             off: self.dice.one_in(5).then(|| station(self.dice.pick(&stops))),
             seats: 1 + self.dice.below(4) as u16,
             ttl_ms: self
@@ -288,7 +288,7 @@ impl Maker {
         } else {
             Vec::new()
         };
-        let operating = self.dice.one_in(25).then(|| FlightKey {
+        let operating = self.dice.one_in(25).then_some(FlightKey {
             number: 99,
             ..flight
         });

@@ -96,7 +96,11 @@ async fn answer(mut stream: UnixStream, inner: Arc<Inner>) {
     let mut line = String::new();
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader.take(QUESTION_BYTES_MAX));
-    let answer = match reader.read_line(&mut line).await.map(|_| serde_json::from_str(&line)) {
+    let answer = match reader
+        .read_line(&mut line)
+        .await
+        .map(|_| serde_json::from_str(&line))
+    {
         Ok(Ok(question)) => decide(question, inner).await,
         Ok(Err(error)) => Answer::Failed(format!("not a question: {error}")),
         Err(_) => return,

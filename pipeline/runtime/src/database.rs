@@ -49,10 +49,12 @@ fn parse(url: &str) -> anyhow::Result<tokio_postgres::Config> {
 }
 
 impl Database {
-    /// Finds or starts the database of a replica and opens the sink.
+    /// Finds or starts the database of a replica and opens the sink. Tables that were filled from
+    /// another stream than `stream_id` are refused.
     pub(crate) async fn start(
         config: &ReplicaConfig,
         partitions: u32,
+        stream_id: &str,
     ) -> anyhow::Result<(Self, PostgresSink)> {
         let (connect, url, private) = match &config.database_url {
             Some(url) => (parse(url)?, url.clone(), None),
@@ -63,7 +65,9 @@ impl Database {
             }
         };
         let spool = config.data_dir.join("postgres-spool");
-        let sink = PostgresSink::open(PostgresConfig::new(connect.clone(), partitions, spool))
+        let mut sink_config = PostgresConfig::new(connect.clone(), partitions, spool);
+        sink_config.stream_id = Some(stream_id.into());
+        let sink = PostgresSink::open(sink_config)
             .await
             .context("the tables in PostgreSQL")?;
         let database = Self {

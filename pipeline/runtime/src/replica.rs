@@ -105,6 +105,7 @@ impl Replica {
         let log = open_log(&config)?;
         let partitions = log.partitions();
         let producer = log.producer();
+        let stream_id = format!("{:016x}", producer.id());
         let log: Arc<dyn StreamLog> = Arc::new(log);
 
         let control_token = control_token();
@@ -137,7 +138,7 @@ impl Replica {
 
         let (stop_http, http) = start_http(&config, &inner, auth, listener);
         inner.set_phase("starting PostgreSQL");
-        let (database, sink) = Database::start(&config, partitions).await?;
+        let (database, sink) = Database::start(&config, partitions, &stream_id).await?;
         let progress = sink.progress().to_vec();
         if inner.postgres.set(Arc::new(database)).is_err() {
             unreachable!("the database is set once, here");

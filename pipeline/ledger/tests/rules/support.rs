@@ -338,7 +338,13 @@ impl World {
         holds.map(|hold| self.state(hold))
     }
 
-    pub(crate) fn line(&self, from: &str, leg: u8, letter: char, of: Option<char>) -> InventoryLine {
+    pub(crate) fn line(
+        &self,
+        from: &str,
+        leg: u8,
+        letter: char,
+        of: Option<char>,
+    ) -> InventoryLine {
         let mut lines = self.flight().inventory();
         let wanted = (provider(from), leg, cabin(letter), of.map(class));
         lines

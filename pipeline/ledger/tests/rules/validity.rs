@@ -397,7 +397,8 @@ fn invalid_comes_before_not_the_owner_and_that_before_stale() {
 #[test]
 fn an_aspect_is_stale_when_a_newer_one_was_applied() {
     let segment = Level::Segment(station("AAA"), station("BBB"));
-    let bodies: Vec<(&str, Box<dyn Fn() -> ProviderBody>)> = vec![
+    type Body = Box<dyn Fn() -> ProviderBody>;
+    let bodies: Vec<(&str, Body)> = vec![
         (
             "schedule",
             Box::new(|| ProviderBody::Schedule(schedule("AAA-BBB", &[plan('Y', 9, &[])]))),
