@@ -379,12 +379,17 @@ fn main() {
     }
     let nothing = server.block_on(start_nothing());
     let chain = server.block_on(start_chain());
+    // `layer_rate holds` measures that alone, for a profiler.
+    let only = std::env::args().nth(1);
     for _ in 0..3 {
         for (name, addr) in [
             ("do-nothing", nothing),
             ("chain of 12", chain),
             ("holds", ours),
         ] {
+            if only.as_ref().is_some_and(|only| only != name) {
+                continue;
+            }
             let before = cpu_s("server");
             let rate = client.block_on(client.spawn(rate(addr))).unwrap();
             let cpu = (cpu_s("server") - before) / (rate * SECONDS) * 1e6;

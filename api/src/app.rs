@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::{Semaphore, watch};
 
@@ -24,18 +24,9 @@ pub(crate) struct App {
     pub(crate) followers: Arc<Semaphore>,
     /// Bytes of batch answers that may wait for their readers, over all connections.
     pub(crate) batch_unread: Arc<Semaphore>,
-    in_flight: Arc<AtomicUsize>,
+    /// Shared with the connections, which count.
+    pub(crate) in_flight: Arc<AtomicUsize>,
     stopping: watch::Sender<bool>,
-}
-
-/// Counts as a request in flight until dropped.
-#[derive(Debug)]
-pub(crate) struct InFlight(Arc<AtomicUsize>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl App {
@@ -58,18 +49,6 @@ impl App {
             stopping: watch::channel(false).0,
             config,
         }
-    }
-
-    /// Takes a place among the requests in flight, if one is free.
-    pub(crate) fn enter(&self) -> Option<InFlight> {
-        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        // Gives the place back when there is none after all.
-        let place = InFlight(Arc::clone(&self.in_flight));
-        (before < self.config.in_flight_max).then_some(place)
-    }
-
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// Ends streams that have no end of their own.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -140,7 +140,8 @@ impl Metrics {
 
     /// All of it in the Prometheus text format, without the end mark.
     pub(crate) fn text(&self, app: &App) -> String {
-        self.in_flight.set(app.in_flight() as i64);
+        self.in_flight
+            .set(app.in_flight.load(Ordering::Relaxed) as i64);
         let mut out = String::new();
         // Writing to a string cannot fail.
         let written = encode(&mut out, &self.registry);

@@ -30,8 +30,9 @@ use crate::http::access::Need;
 use crate::http::error::ApiError;
 use crate::http::faults;
 use crate::http::query::{Query, printable};
-use crate::http::request::{Guards, Request};
+use crate::http::request::Request;
 use crate::openapi::{ChangesHeaders, ChangesQuery, ReadHeaders};
+use crate::server::conn::Busy;
 use crate::wire::change::{self, write_rows};
 
 /// Rows in one event of a snapshot.
@@ -91,7 +92,7 @@ pub(crate) async fn changes(request: &mut Request) -> Result<Response, ApiError>
         ready: VecDeque::new(),
         rows: None,
         _slot: slot,
-        _guards: request.guards.take(),
+        _busy: request.busy.take(),
     };
     let events = stream::unfold(follower, Follower::next);
     let mut response = warp::reply::stream(Events(Mutex::new(Box::pin(events)))).into_response();
@@ -139,7 +140,7 @@ struct Follower {
     ready: VecDeque<Bytes>,
     rows: Option<Pending>,
     _slot: OwnedSemaphorePermit,
-    _guards: Option<Guards>,
+    _busy: Option<Busy>,
 }
 
 impl Follower {

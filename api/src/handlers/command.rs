@@ -1,15 +1,13 @@
 //! Commands on their way to the stream, and decisions on their way back.
 
-use std::time::Duration;
-
 use flightline_ledger::{CommandId, Decision, FlightCommand, FlightKey, Outcome, Replay};
 use warp::reply::Response;
 
-use crate::app::App;
 use crate::backend::{Answer, Caller, Submit};
 use crate::http::error::{ApiError, key_reused};
 use crate::http::faults;
 use crate::http::reply::{self, to_json};
+use crate::http::request::Request;
 use crate::wire::hold::{HoldAnswer, Price, StateAnswer};
 use crate::wire::text;
 
@@ -33,13 +31,17 @@ pub(crate) fn submit(
 }
 
 /// Puts a command into the stream and waits until it is durable and decided.
-pub(crate) async fn ask(app: &App, submit: Submit) -> Result<Answer, ApiError> {
+pub(crate) async fn ask(request: &Request, submit: Submit) -> Result<Answer, ApiError> {
+    let app = &*request.app;
     let answer = app.backend.submit(submit)?;
-    let timeout = Duration::from_millis(app.config.request_timeout_ms);
-    match tokio::time::timeout(timeout, answer).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(_)) => Err(lost()),
-        Err(_) => Err(too_late()),
+    match request
+        .conn
+        .within(app.config.request_timeout_ms, answer)
+        .await
+    {
+        Some(Ok(answer)) => Ok(answer),
+        Some(Err(_)) => Err(lost()),
+        None => Err(too_late()),
     }
 }
 

@@ -70,7 +70,7 @@ where
     if let Some(key) = key {
         bind(app, &caller, key, flight, &command, id)?;
     }
-    let answer = ask(app, submit(id, flight, command, text, &caller)).await?;
+    let answer = ask(request, submit(id, flight, command, text, &caller)).await?;
     let view = HoldView {
         id: text,
         flight: &flight,
@@ -185,7 +185,7 @@ where
     if let Some(key) = key {
         bind(app, &caller, key, flight, &command, command_id)?;
     }
-    let answer = ask(app, submit(command_id, flight, command, text, &caller)).await?;
+    let answer = ask(request, submit(command_id, flight, command, text, &caller)).await?;
     Ok(state_response(id, &flight, &answer, request.id.as_str()))
 }
 

@@ -12,7 +12,7 @@ use warp::{Filter, Rejection};
 
 use super::error::ApiError;
 use super::reply::REQUEST_ID;
-use super::request::{Guards, Request};
+use super::request::Request;
 use super::route::{Route, RouteName, Verb};
 use crate::app::App;
 use crate::handlers::{batch, changes, feeds, flights, holds, ops, search};
@@ -55,19 +55,15 @@ where
     let Arrival { conn, uri } = arrival;
     let route = Route::parse(&method, uri.path());
     let name = route.as_ref().map_or(RouteName::None, Route::name);
-    let in_flight = app.enter();
-    let refused = in_flight.is_none() && !name.is_vital();
-    let guards = Guards {
-        _busy: Busy::new(Arc::clone(&conn)),
-        _in_flight: in_flight,
-    };
+    let (busy, before) = Busy::new(Arc::clone(&conn));
+    let refused = before >= app.config.in_flight_max && !name.is_vital();
     let mut request = Request {
-        app: Arc::clone(&app),
+        app,
         id,
         uri: uri.clone(),
         headers,
         conn,
-        guards: Some(guards),
+        busy: Some(busy),
     };
     let result = match route {
         _ if refused => Err(ApiError::overloaded(1000)),
@@ -76,7 +72,7 @@ where
             .catch_unwind()
             .await
             .unwrap_or_else(|panic| {
-                app.metrics.panics.inc();
+                request.app.metrics.panics.inc();
                 tracing::error!(
                     request_id = request.id.as_str(),
                     %method,
@@ -92,7 +88,10 @@ where
         .headers_mut()
         .insert(REQUEST_ID, request.id.header());
     let took = started.elapsed();
-    app.metrics.answered(name, response.status().as_u16(), took);
+    request
+        .app
+        .metrics
+        .answered(name, response.status().as_u16(), took);
     log(&request, &method, name, &response, took);
     response
 }

@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::faults;
 use super::ids::RequestId;
 use super::reply::{AT_LEAST, IDEMPOTENCY_KEY};
-use crate::app::{App, InFlight};
+use crate::app::App;
 use crate::backend::Caller;
 use crate::server::conn::{Busy, Conn};
 use crate::wire::codes::{ID_RULE, is_id};
@@ -24,14 +24,7 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) conn: Arc<Conn>,
     /// Held until the answer is out; handlers that stream take it along.
-    pub(crate) guards: Option<Guards>,
-}
-
-/// What a request holds while it is worked on.
-#[derive(Debug)]
-pub(crate) struct Guards {
-    pub(crate) _busy: Busy,
-    pub(crate) _in_flight: Option<InFlight>,
+    pub(crate) busy: Option<Busy>,
 }
 
 impl Request {

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,8 @@ pub(crate) enum Signal {
 pub(crate) struct Conn {
     pub(crate) peer: SocketAddr,
     clock: Arc<Clock>,
+    /// Requests in flight over all connections.
+    in_flight: Arc<AtomicUsize>,
     /// Requests being worked on, streamed bodies included.
     busy: AtomicU32,
     /// Some bytes of the next request have come.
@@ -69,20 +71,24 @@ pub(crate) struct Conn {
     since_ms: AtomicU64,
     /// Since when the client has taken nothing of what is written; 0 = it takes.
     unread_since_ms: AtomicU64,
+    /// Since when the answer to a command is waited for; 0 = none is.
+    asked_since_ms: AtomicU64,
     signal: AtomicU8,
     waker: AtomicWaker,
 }
 
 impl Conn {
-    pub(crate) fn new(peer: SocketAddr, clock: Arc<Clock>) -> Self {
+    pub(crate) fn new(peer: SocketAddr, clock: Arc<Clock>, in_flight: Arc<AtomicUsize>) -> Self {
         let now_ms = clock.now_ms();
         Self {
             peer,
             clock,
+            in_flight,
             busy: AtomicU32::new(0),
             in_head: AtomicBool::new(false),
             since_ms: AtomicU64::new(now_ms),
             unread_since_ms: AtomicU64::new(0),
+            asked_since_ms: AtomicU64::new(0),
             signal: AtomicU8::new(Signal::None as u8),
             waker: AtomicWaker::new(),
         }
@@ -101,6 +107,35 @@ impl Conn {
             0 => Signal::None,
             1 => Signal::Finish,
             _ => Signal::Kill,
+        }
+    }
+
+    /// Waits for an answer, at most `limit_ms` and what the sweep is late by; then `None`. Costs no
+    /// timer: the sweep wakes the connection when it is time to look.
+    pub(crate) async fn within<F: Future>(&self, limit_ms: u64, answer: F) -> Option<F::Output> {
+        let mut answer = std::pin::pin!(answer);
+        let since_ms = self.clock.now_ms();
+        let outcome = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending if self.clock.now_ms().saturating_sub(since_ms) > limit_ms => {
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                self.asked_since_ms.store(since_ms, Ordering::Relaxed);
+                Poll::Pending
+            }
+        })
+        .await;
+        self.asked_since_ms.store(0, Ordering::Relaxed);
+        outcome
+    }
+
+    /// Wakes the connection when it has waited too long for an answer.
+    pub(crate) fn remind(&self, config: &ApiConfig) {
+        let since_ms = self.asked_since_ms.load(Ordering::Relaxed);
+        let waited_ms = self.clock.now_ms().saturating_sub(since_ms);
+        if since_ms != 0 && waited_ms > config.request_timeout_ms {
+            self.waker.wake();
         }
     }
 
@@ -140,24 +175,27 @@ impl Conn {
     }
 }
 
-/// Held while a request of the connection is worked on.
+/// Held while a request of the connection is worked on: the connection is busy, and the request in
+/// flight.
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<Conn>);
 
 impl Busy {
-    pub(crate) fn new(conn: Arc<Conn>) -> Self {
+    /// Also tells how many requests were in flight before.
+    pub(crate) fn new(conn: Arc<Conn>) -> (Self, usize) {
         conn.busy.fetch_add(1, Ordering::AcqRel);
         conn.in_head.store(false, Ordering::Relaxed);
-        Self(conn)
+        let before = conn.in_flight.fetch_add(1, Ordering::Relaxed);
+        (Self(conn), before)
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0
-            .since_ms
-            .store(self.0.clock.now_ms(), Ordering::Relaxed);
-        self.0.busy.fetch_sub(1, Ordering::AcqRel);
+        let conn = &*self.0;
+        conn.in_flight.fetch_sub(1, Ordering::Relaxed);
+        conn.since_ms.store(conn.clock.now_ms(), Ordering::Relaxed);
+        conn.busy.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

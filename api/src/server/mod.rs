@@ -63,7 +63,11 @@ pub async fn serve(
         let Some((stream, peer, slot)) = accepted else {
             continue;
         };
-        let conn = Arc::new(Conn::new(peer, Arc::clone(&clock)));
+        let conn = Arc::new(Conn::new(
+            peer,
+            Arc::clone(&clock),
+            Arc::clone(&app.in_flight),
+        ));
         let registered = connections.add(Arc::clone(&conn));
         let app = Arc::clone(&app);
         tokio::spawn(async move {

@@ -74,6 +74,7 @@ impl Connections {
         let list = self.0.list.lock();
         app.metrics.connections.set(list.by_number.len() as i64);
         for conn in list.by_number.values() {
+            conn.remind(&app.config);
             if let Some(why) = conn.overdue(&app.config) {
                 tracing::debug!(peer = %conn.peer, why, "connection closed");
                 app.metrics.connections_overdue.inc();

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::backend::{Answer, SubmitError};
 use crate::handlers::command::{HoldView, lost, too_late};
 use crate::http::error::ApiError;
-use crate::http::request::Guards;
+use crate::server::conn::Busy;
 
 /// A piece of the answer and the room it takes.
 struct Chunk {
@@ -39,11 +39,11 @@ pub(crate) struct Answers {
 pub(crate) struct Output {
     chunks: mpsc::UnboundedReceiver<Chunk>,
     /// The request is in flight until the last answer is out.
-    _guards: Option<Guards>,
+    _busy: Option<Busy>,
 }
 
 impl Output {
-    pub(crate) fn new(app: &App, guards: Option<Guards>) -> (Answers, Self) {
+    pub(crate) fn new(app: &App, busy: Option<Busy>) -> (Answers, Self) {
         // The channel needs no bound of its own: what is in it has taken room.
         let (sender, receiver) = mpsc::unbounded_channel();
         let own_bytes = app.config.batch_unread_bytes_max;
@@ -58,7 +58,7 @@ impl Output {
             answers,
             Self {
                 chunks: receiver,
-                _guards: guards,
+                _busy: busy,
             },
         )
     }

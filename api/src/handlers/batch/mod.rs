@@ -134,7 +134,7 @@ where
         return whole(&batch, first).await;
     }
     let (pieces, queue) = mpsc::channel(SLABS_AHEAD);
-    let (answers, output) = Output::new(&batch.app, request.guards.take());
+    let (answers, output) = Output::new(&batch.app, request.busy.take());
     tokio::spawn(read(Arc::clone(&batch), source, first, end, pieces));
     tokio::spawn(answers::write(batch, queue, answers));
     let mut response = warp::reply::stream(output).into_response();
