@@ -92,8 +92,9 @@ impl Shared {
         }
     }
 
+    /// Is it over, because it failed or was abandoned?
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed) || self.failure.get().is_some()
     }
 
     /// Epoch 0 stands for a history: its decisions and rejects are not kept. Said before the first

@@ -354,6 +354,9 @@ impl Reader {
             "partition {partition} of {}",
             self.partitions
         );
+        if self.shared.is_stopped() {
+            return;
+        }
         let (queries, thread) = &self.workers[partition as usize % self.workers.len()];
         // When the worker is gone the question is dropped, and its channel tells the asker.
         if queries.send((partition, Box::new(question))).is_ok() {

@@ -102,7 +102,9 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
     });
     while worker.has_dataflows() && !shared.is_stopped() {
         worker.step_or_park(Some(PARK_MAX));
-        while let Ok((partition, query)) = queries.try_recv() {
+        while !shared.is_stopped()
+            && let Ok((partition, query)) = queries.try_recv()
+        {
             query(shard.borrow().ledger(partition));
         }
     }

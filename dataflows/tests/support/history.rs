@@ -252,7 +252,10 @@ impl Maker {
     }
 
     fn schedule(&mut self, flight: FlightKey) -> Schedule {
-        let path: &[&str] = match self.dice.below(5) {
+        let home = flight.board.to_string();
+        let path: &[&str] = match self.dice.below(6) {
+            // Out, back, and out again: two stations that name several segments.
+            3 => &["IAH", &home, "IAH"],
             0 => &["IAH", "MIA"],
             1 => &["MIA", "BQN", "IAH"],
             2 => &["MIA"],

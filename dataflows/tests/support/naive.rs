@@ -245,7 +245,17 @@ impl Naive {
                 offset: line.offset,
             });
         }
+        // A pair of stations means the first segment between them.
+        let mut segments = BTreeMap::new();
         for line in flight.offers() {
+            let legs = (line.first_leg, line.last_leg);
+            let first = segments.entry((line.board, line.off)).or_insert(legs);
+            *first = legs.min(*first);
+        }
+        for line in flight.offers() {
+            if segments[&(line.board, line.off)] != (line.first_leg, line.last_leg) {
+                continue;
+            }
             let (first, last) = (
                 &legs[line.first_leg as usize],
                 &legs[line.last_leg as usize],
