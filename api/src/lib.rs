@@ -4,13 +4,14 @@
 //! an [`Authenticator`](backend::Authenticator).
 //!
 //! **One filter, not a chain.** warp tries the filters of an `or` chain one after the other, and
-//! every miss builds a rejection on the heap: with the twelve routes here the last of the chain was
-//! reached at less than half the rate of the first. So there is one filter that takes method,
-//! address, headers and body of any request, and [`http::route`] splits the path by hand. All that
-//! holds for every request (request id, panics, bounds, metrics, logs) happens once, around it.
+//! every miss builds a rejection on the heap: the last of a chain of twelve routes costs the server
+//! about a quarter more per request than a route alone (3 µs; `examples/layer_rate.rs` measures it).
+//! So there is one filter that takes method, address, headers and body of any request, and
+//! `http::route` splits the path by hand. All that holds for every request (request id, panics,
+//! bounds, metrics, logs) happens once, around it, and an unknown address is told from a wrong method.
 //!
 //! **A connection loop of our own.** warp's server has no time-outs and no bound on its drain. The
-//! loop in [`server`] keeps warp's service and adds both without a timer per request: connections
+//! loop in `server` keeps warp's service and adds both without a timer per request: connections
 //! note what they are doing since when, and one task looks at them four times a second.
 //!
 //! - [`backend`]: the port to a replica.

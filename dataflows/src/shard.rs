@@ -207,6 +207,9 @@ impl Partition {
             updates.recount(&mut shown.image, state, epoch);
             debug_assert_eq!(shown.image, {
                 spare.read(state, &shown.image, |_| None);
+                // A stray that went leaves this set until the next full reading, which costs time
+                // and nothing else.
+                spare.has_strays |= shown.image.has_strays;
                 spare.clone()
             });
         } else {
