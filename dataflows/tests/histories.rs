@@ -46,7 +46,7 @@ fn every_epoch_equals_the_views_computed_from_scratch() {
 #[test]
 fn random_histories_reach_every_view() {
     let mut seen = [0_usize; 12];
-    for seed in 0..12 {
+    for seed in 0..20 {
         let history = history::random(seed, PARTITIONS, 1_500);
         let run = feed(1, 500, &[64]).run(&history);
         for epoch in &run.epochs {
@@ -71,7 +71,7 @@ fn random_histories_reach_every_view() {
     }
     // What never happens proves nothing.
     assert!(
-        seen.iter().all(|count| *count > 20),
+        seen.iter().all(|count| *count > 15),
         "changes by view: {seen:?}"
     );
 }

@@ -245,15 +245,12 @@ impl Naive {
                 offset: line.offset,
             });
         }
-        // A pair of stations means the first segment between them.
-        let mut segments = BTreeMap::new();
         for line in flight.offers() {
-            let legs = (line.first_leg, line.last_leg);
-            let first = segments.entry((line.board, line.off)).or_insert(legs);
-            *first = legs.min(*first);
-        }
-        for line in flight.offers() {
-            if segments[&(line.board, line.off)] != (line.first_leg, line.last_leg) {
+            // A pair of stations means the first segment between them, priced or not.
+            let mut segments = (0..legs.len()).flat_map(|a| (a..legs.len()).map(move |b| (a, b)));
+            let named =
+                segments.find(|(a, b)| (legs[*a].board, legs[*b].off) == (line.board, line.off));
+            if named != Some((line.first_leg.into(), line.last_leg.into())) {
                 continue;
             }
             let (first, last) = (
