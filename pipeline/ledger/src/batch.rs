@@ -3,7 +3,8 @@
 //! A decision about a random flight would wait for memory several times in a row: the flight's slot
 //! in the key table, the flight, the slots of the command's id and of the hold's id, the hold. So
 //! each record is looked at some places before its turn, once per stage, and each stage asks for what
-//! the next one reads. Nothing is decided ahead: the results are those of one record after the other.
+//! the next one reads. Nothing is decided ahead, and what a stage found is checked when the turn comes:
+//! the results are those of one record after the other.
 
 use crate::codes::CommandId;
 use crate::command::{Command, FlightCommand, Input};
@@ -11,22 +12,44 @@ use crate::flight::{Flight, Found};
 use crate::ledger::Ledger;
 use crate::mix;
 use crate::observer::{FlightIx, HoldIx, Observer};
-use crate::prefetch::{fetch, fetch_next};
+use crate::prefetch::{fetch, fetch_lines, fetch_next};
 
-/// What is known of a record before its turn.
-#[derive(Clone, Copy, Default)]
+/// What is believed of a record before its turn. [`UNKNOWN`] where nothing is.
+#[derive(Clone, Copy)]
 pub(crate) struct Ahead {
     key_hash: u32,
-    target_hash: u32,
-    /// Where its flight is: this does not change once it is known.
-    pub(crate) flight: Option<FlightIx>,
     /// Hash of its id.
-    pub(crate) id_hash: Option<u32>,
+    pub(crate) id_hash: u32,
+    target_hash: u32,
+    /// Where its flight probably is.
+    pub(crate) flight: FlightIx,
     /// Where the hold that it is about probably is.
-    pub(crate) hold: Option<HoldIx>,
+    pub(crate) hold: HoldIx,
+}
+
+/// No flight and no hold has this index.
+const UNKNOWN: u32 = u32::MAX;
+
+impl Ahead {
+    /// Of a record whose turn it is already.
+    pub(crate) fn now(input: &Input) -> Self {
+        Self {
+            id_hash: mix::hash_id(input.id),
+            ..Self::NOTHING
+        }
+    }
+
+    const NOTHING: Self = Self {
+        key_hash: 0,
+        id_hash: 0,
+        target_hash: 0,
+        flight: UNKNOWN,
+        hold: UNKNOWN,
+    };
 }
 
 /// How far ahead of its turn a record reaches each stage.
+const RECORD: usize = 36;
 const KEY: usize = 24;
 const FLIGHT: usize = 18;
 const IDS: usize = 11;
@@ -39,9 +62,12 @@ impl Ledger {
     /// observer is the only one to hear the decisions.
     pub fn apply_batch<O: Observer>(&mut self, inputs: &[Input], observer: &mut O) {
         self.bury();
-        let mut ring = [Ahead::default(); RING];
+        let mut ring = [Ahead::NOTHING; RING];
         // The first turns are at records before the first: stages only.
         for turn in 0..inputs.len() + KEY {
+            if let Some(input) = inputs.get(turn + RECORD - KEY) {
+                fetch_lines(input, size_of::<Input>());
+            }
             if let Some(input) = inputs.get(turn) {
                 ring[turn % RING] = self.ask_key(input);
             }
@@ -64,27 +90,25 @@ impl Ledger {
 
     #[inline(always)]
     fn ask_key(&self, input: &Input) -> Ahead {
-        let mut ahead = Ahead::default();
+        let mut ahead = Ahead::now(input);
         if let Command::Flight(key, _) = &input.command {
             ahead.key_hash = mix::hash_key(key);
-            if let Some(slot) = self.slot_of(ahead.key_hash) {
-                fetch(slot);
-            }
+            fetch(self.slot_address(ahead.key_hash));
         }
         ahead
     }
 
     #[inline(always)]
     fn ask_flight(&self, input: &Input, ahead: &mut Ahead) {
-        let Command::Flight(key, _) = &input.command else {
+        if !matches!(input.command, Command::Flight(..)) {
+            return;
+        }
+        let Some(at) = self.guess(ahead.key_hash) else {
             return;
         };
-        ahead.flight = self.locate(ahead.key_hash, key);
-        if let Some(flight) = self.state_of(ahead) {
-            let lines = (&raw const *flight).cast::<[u8; 64]>();
-            for line in 0..4 {
-                fetch(lines.wrapping_add(line));
-            }
+        ahead.flight = at;
+        if let Some(flight) = self.flights.address(at) {
+            fetch_lines(flight, Flight::HOT_BYTES);
         }
     }
 
@@ -93,30 +117,19 @@ impl Ledger {
         let Command::Flight(_, command) = &input.command else {
             return;
         };
-        let Some(flight) = self.state_of(ahead) else {
+        let Some(flight) = self.flights.get(ahead.flight) else {
             return;
         };
-        let hash = mix::hash_id(input.id);
-        ahead.id_hash = Some(hash);
-        if let Some(slot) = flight.ids.slot_of(hash) {
-            fetch(slot);
-        }
-        let rows = flight.rows.as_ptr().cast::<[u8; 64]>();
-        for line in 0..(size_of_val(flight.rows.as_slice()) / 64).min(3) + 1 {
-            fetch(rows.wrapping_add(line));
-        }
+        fetch(flight.ids.address(ahead.id_hash));
         match target(command) {
             Some(hold) => {
                 ahead.target_hash = mix::hash_id(hold);
-                if let Some(slot) = flight.ids.slot_of(ahead.target_hash) {
-                    fetch(slot);
-                }
+                fetch(flight.ids.address(ahead.target_hash));
                 fetch_next(&flight.memos);
             }
             None => {
                 fetch_next(&flight.holds);
                 fetch_next(&flight.origins);
-                fetch(flight.prices.as_ptr());
             }
         }
     }
@@ -127,18 +140,13 @@ impl Ledger {
             return;
         };
         if target(command).is_some()
-            && let Some(flight) = self.state_of(ahead)
+            && let Some(flight) = self.flights.get(ahead.flight)
             && let Some(Found::Hold(at)) = flight.guess(ahead.target_hash)
             && let Some(hold) = flight.holds.get(at as usize)
         {
-            ahead.hold = Some(at);
+            ahead.hold = at;
             fetch(hold);
         }
-    }
-
-    #[inline(always)]
-    fn state_of(&self, ahead: &Ahead) -> Option<&Flight> {
-        self.flights[ahead.flight? as usize].as_deref()
     }
 }
 

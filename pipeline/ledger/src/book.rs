@@ -6,13 +6,32 @@
 
 use std::collections::BTreeMap;
 
-use crate::codes::{Cabin, Class, Money, ProviderCode, Station};
+use crate::codes::{Cabin, Class, FlightKey, Money, ProviderCode, Station};
 use crate::command::{Counts, SaleStatus, SourceVersion};
+use crate::outcome::Outcome;
 use crate::record::Segment;
 use crate::shelf::NO_ROW;
+use crate::view::LegView;
 
 /// Nothing stated.
 pub(crate) const NO_BOUND: i64 = i64::MAX;
+
+/// What providers said of a flight, and whatever else is seldom read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) legs: Vec<LegView>,
+    pub(crate) restricted: Vec<(Station, Station)>,
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) aircraft: Vec<AircraftCabin>,
+    /// The authority by which the owner owns the flight.
+    pub(crate) authority: u8,
+    /// Index of the owner in `providers`.
+    pub(crate) owner: u32,
+    pub(crate) operating: Option<FlightKey>,
+    pub(crate) quality: u32,
+    /// Offset and outcome of the commands whose memo has no room for them.
+    pub(crate) answers: BTreeMap<u32, (u64, Outcome)>,
+}
 
 /// Seats by what they are to us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -95,15 +95,18 @@ impl Flight {
         let live = self.holds.iter().filter(|h| h.state == HoldState::Held);
         assert_eq!(live.count(), self.live as usize, "{key}: live holds");
         assert_eq!(self.holds.len(), self.origins.len(), "{key}: hold parts");
-        assert!(!self.legs.is_empty(), "{key}: no legs");
-        assert!((self.owner as usize) < self.providers.len(), "{key}: owner");
+        assert!(!self.book.legs.is_empty(), "{key}: no legs");
+        assert!(
+            (self.book.owner as usize) < self.book.providers.len(),
+            "{key}: owner"
+        );
         self.check_ids();
         self.check_providers(&recount);
         self.check_no_oversell();
-        for aircraft in &self.aircraft {
+        for aircraft in &self.book.aircraft {
             let place = (aircraft.leg, aircraft.cabin.letter());
             let used = recount.aircraft.get(&place).copied().unwrap_or(0);
-            let row = &self.rows[aircraft.row as usize];
+            let row = &self.shelf.rows()[aircraft.row as usize];
             assert_eq!(i64::from(row.used), used, "{key}: aircraft {place:?}");
             let seats = aircraft.seats.map_or(UNBOUND, i32::from);
             assert_eq!(row.bound, seats, "{key}: aircraft {place:?} bound");
@@ -111,7 +114,7 @@ impl Flight {
             assert_eq!(row.allowance, largest, "{key}: aircraft {place:?} terms");
         }
         for (place, used) in &recount.aircraft {
-            let mut places = self.aircraft.iter();
+            let mut places = self.book.aircraft.iter();
             let known = places.any(|a| (a.leg, a.cabin.letter()) == *place);
             assert!(
                 known,
@@ -124,29 +127,29 @@ impl Flight {
         assert!(seats <= FLIGHT_SEATS_MAX, "{key}: too many seats");
         assert_eq!(
             self.is_codeshare,
-            self.operating.is_some(),
+            self.book.operating.is_some(),
             "{key}: codeshare"
         );
         assert_eq!(
             self.has_restrictions,
-            !self.restricted.is_empty(),
+            !self.book.restricted.is_empty(),
             "{key}: restrictions"
         );
         assert_eq!(
-            self.first_provider, self.providers[0].code,
+            self.first_provider, self.book.providers[0].code,
             "{key}: first provider"
         );
         assert_eq!(
             self.departs_ms,
-            self.legs[0].times.departs_s * 1000,
+            self.book.legs[0].times.departs_s * 1000,
             "{key}: departure"
         );
         assert_eq!(self.segment(None, None), Some(self.whole), "{key}: whole");
         let stations = (self.whole.board, self.whole.off);
-        let last = self.legs.len() - 1;
+        let last = self.book.legs.len() - 1;
         assert_eq!(
             stations,
-            (self.legs[0].board, self.legs[last].off),
+            (self.book.legs[0].board, self.book.legs[last].off),
             "{key}: stations"
         );
         assert_eq!(usize::from(self.whole.last), last, "{key}: legs");
@@ -171,7 +174,7 @@ impl Flight {
                     "{key}: live hold {} has no legs",
                     hold.id
                 );
-                let sells = self.providers[hold.provider as usize].sells;
+                let sells = self.book.providers[hold.provider as usize].sells;
                 assert!(
                     sells,
                     "{key}: live hold {} of a provider that does not sell",
@@ -195,8 +198,8 @@ impl Flight {
 
     fn check_providers(&self, recount: &Recount) {
         let key = self.key;
-        let mut rows = self.aircraft.len();
-        for (provider_at, provider) in self.providers.iter().enumerate() {
+        let mut rows = self.book.aircraft.len();
+        for (provider_at, provider) in self.book.providers.iter().enumerate() {
             let code = provider.code;
             let index = provider_at as u32;
             assert_eq!(
@@ -217,11 +220,16 @@ impl Flight {
                 assert_eq!(limit.tally, tally, "{key} {code} {bucket:?}: seats");
             }
         }
-        assert_eq!(self.rows.len(), rows, "{key}: rows");
-        let has_limits = self.providers.iter().any(|p| !p.segments.is_empty());
+        assert_eq!(self.shelf.rows().len(), rows, "{key}: rows");
+        assert_eq!(
+            self.providers as usize,
+            self.book.providers.len(),
+            "{key}: providers"
+        );
+        let has_limits = self.book.providers.iter().any(|p| !p.segments.is_empty());
         assert_eq!(self.has_limits, has_limits, "{key}: exact-segment limits");
         for ((provider, leg, cabin), tally) in &recount.cabins {
-            let provider = &self.providers[*provider as usize];
+            let provider = &self.book.providers[*provider as usize];
             let known = provider
                 .cabins
                 .iter()
@@ -229,7 +237,7 @@ impl Flight {
             assert!(known, "{key} {}: {tally:?} without a cabin", provider.code);
         }
         for ((provider, leg, cabin, class), tally) in &recount.classes {
-            let provider = &self.providers[*provider as usize];
+            let provider = &self.book.providers[*provider as usize];
             let mut cabins = provider.cabins.iter();
             let known = cabins
                 .find(|c| (c.leg, c.cabin.letter()) == (*leg, *cabin))
@@ -254,10 +262,13 @@ impl Flight {
             self.key, provider.code, cabin.cabin
         );
         let on_shelf = |bound: i64| i32::try_from(bound).unwrap_or(UNBOUND);
-        assert!(usize::from(leg) < self.legs.len(), "{place}: no such leg");
-        let at = self.row_of(provider_at, leg, cabin.cabin);
+        assert!(
+            usize::from(leg) < self.book.legs.len(),
+            "{place}: no such leg"
+        );
+        let at = self.shelf.row_of(provider_at, leg, cabin.cabin);
         assert_eq!(at, Some(cabin.row as usize), "{place}: row");
-        let row = &self.rows[cabin.row as usize];
+        let row = &self.shelf.rows()[cabin.row as usize];
         let allowance = provider.allowance(cabin.cabin);
         assert_eq!(row.allowance, allowance, "{place}: terms");
         let bound = match cabin.authorised {
@@ -265,7 +276,7 @@ impl Flight {
             authorised => authorised + i64::from(allowance),
         };
         assert_eq!(row.bound, on_shelf(bound), "{place}: bound");
-        let mut aircraft = self.aircraft.iter();
+        let mut aircraft = self.book.aircraft.iter();
         let aircraft = aircraft.find(|a| (a.leg, a.cabin) == (leg, cabin.cabin));
         let aircraft = aircraft.map(|a| a.row);
         assert_eq!(aircraft, Some(u32::from(row.aircraft)), "{place}: aircraft");
@@ -280,7 +291,7 @@ impl Flight {
         assert_eq!(counted, bucket, "{place}: seats");
         assert_eq!(row.used, row.held + row.sold, "{place}: used");
         assert_eq!(
-            self.nest_of(cabin.row as usize).len(),
+            self.shelf.nest_of(cabin.row as usize).len(),
             cabin.nest.len(),
             "{place}: nest"
         );
@@ -288,7 +299,7 @@ impl Flight {
         let classes = cabin.strays.iter().rev().chain(cabin.nest.iter().rev());
         for (i, class) in classes.enumerate() {
             let name = class.class;
-            let row = &self.rows[class.row as usize];
+            let row = &self.shelf.rows()[class.row as usize];
             let bucket = (provider_at, leg, letter, name.letter());
             let bucket = recount.classes.get(&bucket).copied().unwrap_or_default();
             let counted = seats(row.held, row.sold, class.acknowledged);

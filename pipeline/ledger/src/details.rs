@@ -26,7 +26,7 @@ pub(crate) fn fingerprint(command: &FlightCommand) -> u64 {
 fn about(kind: u64, hold: CommandId) -> u64 {
     let mut print = Fingerprint::new(kind);
     print.add_wide(hold.0);
-    print.short()
+    print.get()
 }
 
 #[inline(always)]
@@ -51,7 +51,7 @@ fn hold(request: &HoldRequest) -> u64 {
     if let Some(price) = request.expected_price {
         money(&mut print, price);
     }
-    print.short()
+    print.get()
 }
 
 #[inline(always)]
@@ -137,7 +137,7 @@ fn provider(event: &ProviderEvent) -> u64 {
             ids.iter().for_each(|id| print.add_wide(id.0));
         }
     }
-    print.short()
+    print.get()
 }
 
 fn schedule(print: &mut Fingerprint, plan: &Schedule) {
@@ -199,4 +199,49 @@ fn fare(print: &mut Fingerprint, fare: &Fare) {
     print.add_optional(fare.segment.map(segment));
     print.add(u64::from(fare.cabin.letter()) << 8 | letter(fare.class));
     money(print, fare.price);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes::Cabin;
+    use crate::command::SourceVersion;
+
+    /// Another build must call the same retries equal: a change of these numbers breaks replicas.
+    #[test]
+    fn fingerprints_never_change() {
+        let hold = FlightCommand::Hold(HoldRequest {
+            provider: Some("own".parse().unwrap()),
+            cabin: Cabin::new(b'Y').unwrap(),
+            class: Class::new(b'Q').ok(),
+            board: Some("EWR".parse().unwrap()),
+            off: None,
+            seats: 2,
+            ttl_ms: Some(900_000),
+            expected_price: Some(Money {
+                minor: 12_000,
+                currency: "USD".parse().unwrap(),
+                exponent: 2,
+            }),
+        });
+        let cancel = FlightCommand::Cancel {
+            hold: CommandId(u128::MAX / 3),
+        };
+        let withdraw = FlightCommand::Provider(Box::new(ProviderEvent {
+            provider: "own".parse().unwrap(),
+            version: SourceVersion::default(),
+            authority: 1,
+            quality: 2,
+            body: ProviderBody::Withdraw,
+        }));
+        let prints = [hold, cancel, withdraw].map(|command| fingerprint(&command));
+        assert_eq!(
+            prints,
+            [
+                16988808188020267438,
+                17354255931121000185,
+                16498420019364614405
+            ]
+        );
+    }
 }

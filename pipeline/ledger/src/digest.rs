@@ -4,7 +4,7 @@ use crate::book::{Provider, Report, Tally};
 use crate::command::{LegTimes, SourceVersion};
 use crate::flight::Flight;
 use crate::ledger::Ledger;
-use crate::mix::Fingerprint;
+use crate::mix;
 use crate::outcome::{Outcome, Reason};
 use crate::shelf::Row;
 use crate::view::LegView;
@@ -13,7 +13,7 @@ impl Ledger {
     /// Digest of everything that later decisions can depend on, and of everything that can be read.
     /// Equal histories give equal digests, on any machine and however they were cut into calls.
     pub fn hash_state(&self) -> u128 {
-        let mut print = Fingerprint::new(100);
+        let mut print = Fingerprint::default();
         print.add_signed(self.clock_ms);
         let settings = &self.settings;
         print.add(settings.hold_ttl_default_ms);
@@ -24,7 +24,8 @@ impl Ledger {
         order.sort_by_key(|at| self.keys[*at]);
         for at in order {
             key(&mut print, self.keys[at].to_bytes());
-            match self.flights[at].as_deref().filter(|flight| !flight.retired) {
+            let state = self.get(at as u32).filter(|flight| !flight.retired);
+            match state {
                 None => print.add(0),
                 Some(state) => {
                     print.add(1);
@@ -32,7 +33,41 @@ impl Ledger {
                 }
             }
         }
-        print.long()
+        print.get()
+    }
+}
+
+/// Two fingerprints of the same, in 128 bits.
+struct Fingerprint([mix::Fingerprint; 2]);
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self([100, 101].map(mix::Fingerprint::new))
+    }
+}
+
+impl Fingerprint {
+    fn add(&mut self, value: u64) {
+        self.0[0].add(value);
+        self.0[1].add(value.rotate_left(32));
+    }
+
+    fn add_signed(&mut self, value: i64) {
+        self.add(value as u64);
+    }
+
+    fn add_wide(&mut self, value: u128) {
+        self.add(value as u64);
+        self.add((value >> 64) as u64);
+    }
+
+    fn add_optional(&mut self, value: Option<u64>) {
+        self.add(u64::from(value.is_some()));
+        self.add(value.unwrap_or(0));
+    }
+
+    fn get(&self) -> u128 {
+        u128::from(self.0[0].get()) << 64 | u128::from(self.0[1].get())
     }
 }
 
@@ -88,26 +123,26 @@ fn leg(print: &mut Fingerprint, leg: &LegView) {
 
 fn flight(print: &mut Fingerprint, flight: &Flight) {
     print.add(u64::from(flight.cancelled));
-    print.add(u64::from(flight.authority) << 32 | u64::from(flight.owner));
-    print.add(u64::from(flight.quality));
-    key(print, flight.operating.unwrap_or_default().to_bytes());
-    print.add(flight.legs.len() as u64);
-    flight.legs.iter().for_each(|one| leg(print, one));
-    for (board, off) in &flight.restricted {
+    print.add(u64::from(flight.book.authority) << 32 | u64::from(flight.book.owner));
+    print.add(u64::from(flight.book.quality));
+    key(print, flight.book.operating.unwrap_or_default().to_bytes());
+    print.add(flight.book.legs.len() as u64);
+    flight.book.legs.iter().for_each(|one| leg(print, one));
+    for (board, off) in &flight.book.restricted {
         print.add(three(board.bytes()));
         print.add(three(off.bytes()));
     }
-    let mut aircraft: Vec<_> = flight.aircraft.iter().filter(|c| c.named).collect();
+    let mut aircraft: Vec<_> = flight.book.aircraft.iter().filter(|c| c.named).collect();
     aircraft.sort_by_key(|cabin| (cabin.leg, cabin.cabin));
     print.add(aircraft.len() as u64);
     for cabin in aircraft {
         print.add(u64::from(cabin.leg) << 8 | u64::from(cabin.cabin.letter()));
         print.add_optional(cabin.seats.map(u64::from));
-        print.add_signed(i64::from(flight.rows[cabin.row as usize].used));
+        print.add_signed(i64::from(flight.shelf.rows()[cabin.row as usize].used));
     }
-    print.add(flight.providers.len() as u64);
-    for one in &flight.providers {
-        provider(print, one, &flight.rows);
+    print.add(flight.book.providers.len() as u64);
+    for one in &flight.book.providers {
+        provider(print, one, flight.shelf.rows());
     }
     commands(print, flight);
 }
@@ -170,11 +205,12 @@ fn provider(print: &mut Fingerprint, provider: &Provider, rows: &[Row]) {
 /// Everything that was decided, and where the holds stand.
 fn commands(print: &mut Fingerprint, flight: &Flight) {
     print.add(flight.memos.len() as u64);
-    for memo in &flight.memos {
+    for (memo, at) in flight.memos.iter().zip(0..) {
+        let (offset, answer) = flight.answer(at);
         print.add_wide(memo.id.0);
         print.add(memo.details);
-        print.add(memo.offset);
-        outcome(print, &memo.outcome());
+        print.add(offset);
+        outcome(print, &answer);
     }
     print.add(flight.holds.len() as u64);
     for (hold, origin) in flight.holds.iter().zip(&flight.origins) {
@@ -197,7 +233,7 @@ fn commands(print: &mut Fingerprint, flight: &Flight) {
         }
         outcome(
             print,
-            &origin.outcome(hold, flight.providers[hold.provider as usize].code),
+            &origin.outcome(hold, flight.book.providers[hold.provider as usize].code),
         );
     }
 }

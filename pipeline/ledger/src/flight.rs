@@ -1,13 +1,13 @@
 //! The state of one flight.
 
-use crate::book::{AircraftCabin, NO_BOUND, Provider, SegmentKey};
+use crate::book::{AircraftCabin, Book, NO_BOUND, Provider, SegmentKey, Tally};
 use crate::codes::{Cabin, CommandId, FlightKey, ProviderCode, Station};
 use crate::index::Index;
 use crate::mix;
 use crate::observer::{FlightIx, HoldIx, Observer};
 use crate::outcome::Outcome;
-use crate::record::{Hold, Memo, NO_LEG, NO_MEMO, Origin, PackedMoney, Segment, Take};
-use crate::shelf::{NO_ROW, Places, Row};
+use crate::record::{Hold, Memo, NO_LEG, NO_MEMO, Origin, Segment, Take};
+use crate::shelf::{NO_ROW, Shelf};
 use crate::view::{HoldState, LegView};
 
 /// One flight with its route, inventory, prices, holds, and every command it has decided.
@@ -17,7 +17,7 @@ use crate::view::{HoldState, LegView};
 #[derive(Clone)]
 #[repr(C, align(64))]
 pub struct Flight {
-    // What every command reads comes first: four cache lines.
+    // What every command reads: three cache lines, then the shelf.
     pub(crate) key: FlightKey,
     pub(crate) ids: Index,
     /// Departure of the first leg, Unix time in milliseconds.
@@ -33,32 +33,22 @@ pub struct Flight {
     /// Some fare names its stations.
     pub(crate) has_segment_fares: bool,
 
-    pub(crate) rows: Vec<Row>,
-    /// Code of `providers[0]`.
+    /// Code of the first provider.
     pub(crate) first_provider: ProviderCode,
     /// Seats of live holds and sales, without a route too.
     pub(crate) seats: u32,
     /// Holds that are live.
     pub(crate) live: u32,
     pub(crate) holds: Vec<Hold>,
+    /// How many providers there are.
+    pub(crate) providers: u32,
 
     pub(crate) memos: Vec<Memo>,
     pub(crate) origins: Vec<Origin>,
-    pub(crate) places: Places,
-    /// By row: of a seat on the whole flight, when no fare names its stations.
-    pub(crate) prices: Vec<PackedMoney>,
+    /// What only some commands read.
+    pub(crate) book: Box<Book>,
 
-    // What only some commands read.
-    pub(crate) legs: Vec<LegView>,
-    pub(crate) restricted: Vec<(Station, Station)>,
-    pub(crate) providers: Vec<Provider>,
-    pub(crate) aircraft: Vec<AircraftCabin>,
-    /// The authority by which the owner owns the flight.
-    pub(crate) authority: u8,
-    /// Index of the owner in `providers`.
-    pub(crate) owner: u32,
-    pub(crate) operating: Option<FlightKey>,
-    pub(crate) quality: u32,
+    pub(crate) shelf: Shelf,
 }
 
 /// What a command needs to know of the record that it stands in, and whom to tell.
@@ -99,6 +89,9 @@ impl Found {
 }
 
 impl Flight {
+    /// The start of a flight that most commands read: all but the prices on the shelf.
+    pub(crate) const HOT_BYTES: usize = core::mem::offset_of!(Flight, shelf) + Shelf::HOT_BYTES;
+
     pub(crate) fn new(key: FlightKey) -> Self {
         Self {
             key,
@@ -116,23 +109,15 @@ impl Flight {
             has_restrictions: false,
             has_limits: false,
             has_segment_fares: false,
-            rows: Vec::new(),
             first_provider: ProviderCode::default(),
             seats: 0,
             live: 0,
             holds: Vec::new(),
+            providers: 0,
             memos: Vec::new(),
             origins: Vec::new(),
-            places: Places::default(),
-            prices: Vec::new(),
-            legs: Vec::new(),
-            restricted: Vec::new(),
-            providers: Vec::new(),
-            aircraft: Vec::new(),
-            authority: 0,
-            owner: 0,
-            operating: None,
-            quality: 0,
+            book: Box::default(),
+            shelf: Shelf::default(),
         }
     }
 
@@ -154,11 +139,31 @@ impl Flight {
 
     /// Remembers a command that made no hold.
     #[inline(always)]
-    pub(crate) fn remember(&mut self, hash: u32, memo: Memo) {
+    pub(crate) fn remember(
+        &mut self,
+        hash: u32,
+        id: CommandId,
+        details: u64,
+        offset: u64,
+        outcome: &Outcome,
+    ) {
         assert!(self.memos.len() < Found::MAX, "a flight has 2^31 commands");
-        let found = Found::Memo(self.memos.len() as u32);
+        let at = self.memos.len() as u32;
+        let memo = Memo::new(id, details, offset, outcome);
+        if memo.answer_is_elsewhere() {
+            self.book.answers.insert(at, (offset, *outcome));
+        }
         self.memos.push(memo);
-        self.ids.insert(hash, found.value());
+        self.ids.insert(hash, Found::Memo(at).value());
+    }
+
+    /// Offset and outcome of a command that made no hold.
+    pub(crate) fn answer(&self, memo: u32) -> (u64, Outcome) {
+        let packed = self.memos[memo as usize].answer();
+        packed.unwrap_or_else(|| match self.book.answers.get(&memo) {
+            Some(answer) => *answer,
+            None => unreachable!("an answer is neither here nor there"),
+        })
     }
 
     /// Adds a live hold and counts its seats.
@@ -219,10 +224,10 @@ impl Flight {
         if !take.segment.is_flown() {
             return;
         }
-        let at = self.memos[acknowledged as usize].offset;
+        let (at, _) = self.answer(acknowledged);
         let seats = i64::from(take.seats);
-        let provider = &mut self.providers[take.provider as usize];
-        let rows = &mut self.rows;
+        let provider = &mut self.book.providers[take.provider as usize];
+        let rows = self.shelf.rows_mut();
         for leg in take.segment.first..=take.segment.last {
             let Ok(cabin_at) = provider.cabin_at(leg, take.cabin) else {
                 unreachable!("a sale in a cabin that is not in the book");
@@ -257,7 +262,7 @@ impl Flight {
             return;
         }
         let seats = i64::from(seats);
-        let provider = &mut self.providers[take.provider as usize];
+        let provider = &mut self.book.providers[take.provider as usize];
         for leg in take.segment.first..=take.segment.last {
             if let Ok(at) = provider.cabin_at(leg, take.cabin) {
                 provider.cabins[at].acknowledge(take.class, seats);
@@ -266,6 +271,35 @@ impl Flight {
         for key in SegmentKey::both(&take.segment, take.cabin, take.class) {
             if let Some(limit) = provider.segments.get_mut(&key) {
                 limit.tally.acknowledged += seats;
+            }
+        }
+    }
+
+    /// Counts seats in every bucket that a hold or sale uses.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, take: &Take, held: i32, sold: i32) {
+        let segment = take.segment;
+        if !segment.is_flown() {
+            return;
+        }
+        for leg in segment.first..=segment.last {
+            self.shelf.count_on_leg(take, leg, held, sold);
+        }
+        if self.has_limits {
+            self.count_segment(take, held, sold);
+        }
+    }
+
+    #[cold]
+    fn count_segment(&mut self, take: &Take, held: i32, sold: i32) {
+        let provider = &mut self.book.providers[take.provider as usize];
+        for key in SegmentKey::both(&take.segment, take.cabin, take.class) {
+            if let Some(limit) = provider.segments.get_mut(&key) {
+                limit.tally.add(&Tally {
+                    held: i64::from(held),
+                    sold: i64::from(sold),
+                    acknowledged: 0,
+                });
             }
         }
     }
@@ -286,20 +320,20 @@ impl Flight {
     fn part(&self, board: Option<Station>, off: Option<Station>) -> Option<Segment> {
         let first = match board {
             None => 0,
-            Some(board) => self.legs.iter().position(|leg| leg.board == board)?,
+            Some(board) => self.book.legs.iter().position(|leg| leg.board == board)?,
         };
         let last = match off {
-            None => self.legs.len().checked_sub(1)?,
+            None => self.book.legs.len().checked_sub(1)?,
             Some(off) => {
-                let rest = self.legs[first..].iter();
+                let rest = self.book.legs[first..].iter();
                 first + rest.into_iter().position(|leg| leg.off == off)?
             }
         };
         Some(Segment {
             first: first as u8,
             last: last as u8,
-            board: self.legs[first].board,
-            off: self.legs[last].off,
+            board: self.book.legs[first].board,
+            off: self.book.legs[last].off,
         })
     }
 
@@ -329,15 +363,16 @@ impl Flight {
             off: legs[last].off,
         };
         self.departs_ms = legs[0].times.departs_s * 1000;
-        self.legs = legs;
+        self.book.legs = legs;
     }
 
     #[inline(always)]
     pub(crate) fn provider_at(&self, code: ProviderCode) -> Option<usize> {
-        if code == self.first_provider && !self.providers.is_empty() {
+        if code == self.first_provider && self.providers > 0 {
             return Some(0);
         }
-        self.providers
+        self.book
+            .providers
             .iter()
             .position(|provider| provider.code == code)
     }
@@ -346,38 +381,39 @@ impl Flight {
     pub(crate) fn code_of(&self, provider: u32) -> ProviderCode {
         match provider {
             0 => self.first_provider,
-            _ => self.providers[provider as usize].code,
+            _ => self.book.providers[provider as usize].code,
         }
     }
 
     /// Index of a provider, put on the flight when it is new there.
     pub(crate) fn provider_or_new(&mut self, code: ProviderCode) -> usize {
         self.provider_at(code).unwrap_or_else(|| {
-            self.providers.push(Provider::new(code));
-            self.first_provider = self.providers[0].code;
-            self.providers.len() - 1
+            self.book.providers.push(Provider::new(code));
+            self.first_provider = self.book.providers[0].code;
+            self.providers = self.book.providers.len() as u32;
+            self.book.providers.len() - 1
         })
     }
 
     /// Index of a leg's cabin in the aircraft, made when it is not there.
     pub(crate) fn aircraft_or_new(&mut self, leg: u8, cabin: Cabin) -> usize {
-        let mut known = self.aircraft.iter();
+        let mut known = self.book.aircraft.iter();
         if let Some(at) = known.position(|a| (a.leg, a.cabin) == (leg, cabin)) {
             return at;
         }
-        self.aircraft.push(AircraftCabin {
+        self.book.aircraft.push(AircraftCabin {
             leg,
             cabin,
             named: false,
             seats: None,
             row: NO_ROW,
         });
-        self.aircraft.len() - 1
+        self.book.aircraft.len() - 1
     }
 
     /// Latest departure or arrival, Unix time in milliseconds.
     pub(crate) fn latest_ms(&self) -> i64 {
-        let times = self.legs.iter();
+        let times = self.book.legs.iter();
         let latest = times.map(|leg| leg.times.departs_s.max(leg.times.arrives_s));
         latest.max().unwrap_or(0).saturating_mul(1000)
     }
@@ -393,8 +429,8 @@ impl Flight {
                 (origin.details, origin.offset, outcome)
             }
             Found::Memo(at) => {
-                let memo = &self.memos[at as usize];
-                (memo.details, memo.offset, memo.outcome())
+                let (offset, outcome) = self.answer(at);
+                (self.memos[at as usize].details, offset, outcome)
             }
         }
     }

@@ -8,12 +8,12 @@ use crate::command::{Command, FlightCommand, Input, ProviderBody, ProviderEvent,
 use crate::details;
 use crate::expiry::Expiry;
 use crate::flight::{Flight, Step};
+use crate::flights::Flights;
 use crate::index::Index;
 use crate::mix;
 use crate::observer::{FlightIx, Observer};
 use crate::outcome::{Decision, Kind, Outcome, Reason, Replay};
 use crate::prefetch;
-use crate::record::Memo;
 use crate::view::HoldState;
 
 /// The state of one partition: its clock, settings, flights, and what has been decided.
@@ -37,8 +37,8 @@ pub struct Ledger {
     due_ms: i64,
     pub(crate) settings: Settings,
     index: Index,
-    /// By [`FlightIx`]; a retired flight leaves nothing.
-    pub(crate) flights: Vec<Option<Box<Flight>>>,
+    /// A retired flight leaves nothing.
+    pub(crate) flights: Flights,
     /// By [`FlightIx`], kept for ever.
     pub(crate) keys: Vec<FlightKey>,
     /// Retired by the last call, still there to be read.
@@ -63,7 +63,7 @@ impl Ledger {
             due_ms: i64::MAX,
             settings: Settings::default(),
             index: Index::default(),
-            flights: Vec::new(),
+            flights: Flights::default(),
             keys: Vec::new(),
             graveyard: Vec::new(),
             expiry: Expiry::default(),
@@ -75,7 +75,7 @@ impl Ledger {
     /// Decides the next record.
     pub fn apply<O: Observer>(&mut self, input: &Input, observer: &mut O) -> Decision {
         self.bury();
-        self.step(input, &Ahead::default(), observer)
+        self.step(input, &Ahead::now(input), observer)
     }
 
     /// Drops the flights that the last call retired.
@@ -83,7 +83,7 @@ impl Ledger {
     pub(crate) fn bury(&mut self) {
         if !self.graveyard.is_empty() {
             for flight in self.graveyard.drain(..) {
-                self.flights[flight as usize] = None;
+                self.flights.remove(flight);
             }
         }
     }
@@ -132,16 +132,18 @@ impl Ledger {
         let flights = &mut self.flights;
         loop {
             let due = self.expiry.pop_due(self.clock_ms, |distance, later| {
-                if let Some(flight) = &flights[later.flight as usize] {
-                    if distance > 8 {
-                        prefetch::fetch(&raw const **flight);
-                    } else if let Some(hold) = flight.holds.get(later.hold as usize) {
-                        prefetch::fetch(hold);
+                if distance > 8 {
+                    if let Some(flight) = flights.address(later.flight) {
+                        prefetch::fetch(flight);
                     }
+                } else if let Some(flight) = flights.get(later.flight)
+                    && let Some(hold) = flight.holds.get(later.hold as usize)
+                {
+                    prefetch::fetch(hold);
                 }
             });
             let Some(due) = due else { break };
-            let Some(flight) = &mut flights[due.flight as usize] else {
+            let Some(flight) = flights.get_mut(due.flight) else {
                 continue;
             };
             if flight.holds[due.hold as usize].state != HoldState::Held {
@@ -192,7 +194,7 @@ impl Ledger {
         // The order of ends is that of retirement, but where the sum stops at the highest value.
         over.sort_unstable();
         for (_, key, at) in over {
-            let Some(flight) = &mut self.flights[at as usize] else {
+            let Some(flight) = self.flights.get_mut(at) else {
                 unreachable!("a flight retires twice");
             };
             let mut live: Vec<_> = (0..flight.holds.len() as u32)
@@ -222,10 +224,27 @@ impl Ledger {
         self.index.find(hash, |at| self.keys[at as usize] == *key)
     }
 
-    /// The slot where the search for a key begins, to be fetched ahead.
+    /// Where a flight is, given where it probably is.
     #[inline(always)]
-    pub(crate) fn slot_of(&self, hash: u32) -> Option<&u64> {
-        self.index.slot_of(hash)
+    fn resolve(&self, key: &FlightKey, ahead: &Ahead) -> Option<FlightIx> {
+        if let Some(flight) = self.flights.get(ahead.flight)
+            && flight.key == *key
+        {
+            return Some(ahead.flight);
+        }
+        self.locate(mix::hash_key(key), key)
+    }
+
+    /// Where the search for a key begins, to be fetched ahead.
+    #[inline(always)]
+    pub(crate) fn slot_address(&self, hash: u32) -> *const u8 {
+        self.index.address(hash)
+    }
+
+    /// Where a flight with this hash of its key probably is.
+    #[inline(always)]
+    pub(crate) fn guess(&self, hash: u32) -> Option<FlightIx> {
+        self.index.find(hash, |_| true)
     }
 
     /// Decides a command about a flight.
@@ -238,20 +257,15 @@ impl Ledger {
         ahead: &Ahead,
         observer: &mut O,
     ) -> (Outcome, Replay) {
-        let Some(at) = ahead
-            .flight
-            .or_else(|| self.locate(mix::hash_key(key), key))
-        else {
-            return (
-                self.decide_new(input, key, command, observer),
-                Replay::First,
-            );
+        let Some(at) = self.resolve(key, ahead) else {
+            let outcome = self.decide_new(input, key, command, observer);
+            return (outcome, Replay::First);
         };
-        let flight = match &mut self.flights[at as usize] {
-            Some(flight) if !flight.retired => &mut **flight,
+        let flight = match self.flights.get_mut(at) {
+            Some(flight) if !flight.retired => flight,
             _ => return (Outcome::Refused(Reason::Retired), Replay::First),
         };
-        let hash = ahead.id_hash.unwrap_or_else(|| mix::hash_id(input.id));
+        let hash = ahead.id_hash;
         let details = details::fingerprint(command);
         if let Some(found) = flight.look_up(hash, input.id) {
             let (first_details, first_offset, outcome) = flight.first_answer(found);
@@ -314,7 +328,7 @@ impl Ledger {
             }
         };
         self.live -= (live - flight.live) as usize;
-        flight.remember(hash, Memo::new(input.id, details, input.offset, &outcome));
+        flight.remember(hash, input.id, details, input.offset, &outcome);
         if changes_flight(&outcome) {
             step.observer.flight_changed(at);
         }
@@ -338,7 +352,7 @@ impl Ledger {
         if !matches!(event.body, ProviderBody::Schedule(_)) {
             return Outcome::Refused(Reason::NotScheduled);
         }
-        let at = FlightIx::try_from(self.flights.len()).unwrap_or(FlightIx::MAX);
+        let at = self.flights.len();
         let mut step = Step {
             offset: input.offset,
             clock_ms: self.clock_ms,
@@ -349,11 +363,11 @@ impl Ledger {
             return Outcome::Refused(Reason::InvalidEvent);
         };
         let details = details::fingerprint(command);
-        let memo = Memo::new(input.id, details, input.offset, &outcome);
-        flight.remember(mix::hash_id(input.id), memo);
+        let hash = mix::hash_id(input.id);
+        flight.remember(hash, input.id, details, input.offset, &outcome);
         let end_ms = flight.latest_ms();
         self.index.insert(mix::hash_key(key), at);
-        self.flights.push(Some(Box::new(flight)));
+        self.flights.push(flight);
         self.keys.push(*key);
         self.ends.insert((end_ms, *key, at));
         self.due_ms = self.due_ms.min(self.retires_at_ms(end_ms));
@@ -376,7 +390,7 @@ impl Ledger {
     /// A flight that is not retired.
     pub fn find(&self, key: &FlightKey) -> Option<FlightIx> {
         let at = self.locate(mix::hash_key(key), key)?;
-        let flight = self.flights[at as usize].as_ref()?;
+        let flight = self.flights.get(at)?;
         (!flight.retired).then_some(at)
     }
 
@@ -396,21 +410,18 @@ impl Ledger {
 
     /// A flight by its index, unless it was retired before the last call.
     pub fn get(&self, at: FlightIx) -> Option<&Flight> {
-        self.flights.get(at as usize)?.as_deref()
+        self.flights.get(at)
     }
 
     /// The flights that are not retired, in the order in which they were created.
     pub fn flights(&self) -> impl Iterator<Item = (FlightIx, &Flight)> + '_ {
-        let flights = self.flights.iter().enumerate();
-        flights.filter_map(|(at, flight)| {
-            let flight = flight.as_deref().filter(|flight| !flight.retired)?;
-            Some((at as FlightIx, flight))
-        })
+        let flights = self.flights.iter();
+        flights.filter(|(_, flight)| !flight.retired)
     }
 
     /// How many flights were ever created: their indices are below this.
     pub fn flights_ever(&self) -> usize {
-        self.flights.len()
+        self.flights.len() as usize
     }
 
     /// Holds that are live, over all flights.
@@ -426,7 +437,7 @@ impl Ledger {
             None
         } else {
             self.expiry.first_live(|due| {
-                let flight = self.flights[due.flight as usize].as_ref();
+                let flight = self.flights.get(due.flight);
                 flight.is_some_and(|f| f.holds[due.hold as usize].state == HoldState::Held)
             })
         };

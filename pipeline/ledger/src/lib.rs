@@ -28,6 +28,7 @@ mod digest;
 mod event;
 mod expiry;
 mod flight;
+mod flights;
 mod index;
 mod ledger;
 mod mix;
@@ -37,6 +38,7 @@ mod read;
 mod record;
 mod sale;
 mod shelf;
+mod stock;
 
 pub use codes::{
     Cabin, Carrier, Class, CommandId, Currency, Date, FlightKey, Money, ProviderCode, Station,

@@ -36,35 +36,29 @@ pub(crate) const fn hash_id(id: CommandId) -> u32 {
 /// Hash of a flight key, for tables in memory.
 #[inline(always)]
 pub(crate) fn hash_key(key: &FlightKey) -> u32 {
-    let three = |b: [u8; 3]| u64::from(b[0]) | u64::from(b[1]) << 8 | u64::from(b[2]) << 16;
+    let three = |[a, b, c]: [u8; 3]| u64::from(u32::from_le_bytes([a, b, c, 0]));
     let flight =
         three(key.carrier.bytes()) | u64::from(key.number) << 24 | u64::from(key.suffix) << 40;
-    let place = three(key.board.bytes()) | u64::from(key.origin_date.0 as u32) << 24;
+    let place = three(key.board.bytes()) | u64::from(key.origin_date.0 as u32) << 32;
     hash_128(u128::from(flight) << 64 | u128::from(place))
 }
 
-/// A running fingerprint of a sequence of numbers.
+/// A running fingerprint of a sequence of numbers, in 64 bits.
 #[derive(Clone, Copy)]
-pub(crate) struct Fingerprint {
-    one: u64,
-    two: u64,
-}
+pub(crate) struct Fingerprint(u64);
 
 impl Fingerprint {
     /// Starts one; different purposes take different seeds.
     #[inline(always)]
     pub(crate) const fn new(seed: u64) -> Self {
-        Self {
-            one: seed ^ K[2],
-            two: seed ^ K[3],
-        }
+        // Mixed, or a seed and a first number that differ in the same bits would cancel.
+        Self(fold(seed ^ K[2], K[0]))
     }
 
     /// Takes in a number. Order matters.
     #[inline(always)]
     pub(crate) const fn add(&mut self, value: u64) {
-        self.one = fold(self.one ^ value, K[1]).wrapping_add(K[3]);
-        self.two = fold(self.two.rotate_left(29) ^ value, K[0]).wrapping_add(value ^ K[2]);
+        self.0 = fold(self.0 ^ value, K[1]).wrapping_add(K[3]);
     }
 
     /// Takes in a signed number.
@@ -92,15 +86,10 @@ impl Fingerprint {
         }
     }
 
-    /// The 64-bit fingerprint.
+    /// The fingerprint.
     #[inline(always)]
-    pub(crate) const fn short(&self) -> u64 {
-        fold(self.one ^ K[0], self.two | 1) ^ self.two
-    }
-
-    /// The 128-bit fingerprint.
-    pub(crate) const fn long(&self) -> u128 {
-        (self.short() as u128) << 64 | self.one.wrapping_add(self.two) as u128
+    pub(crate) const fn get(&self) -> u64 {
+        fold(self.0 ^ K[0], K[2])
     }
 }
 
@@ -134,7 +123,7 @@ mod tests {
         let of = |f: &dyn Fn(&mut Fingerprint)| {
             let mut print = Fingerprint::new(1);
             f(&mut print);
-            (print.short(), print.long())
+            print.get()
         };
         let one = of(&|p| {
             p.add(1);
@@ -144,8 +133,7 @@ mod tests {
             p.add(2);
             p.add(1);
         });
-        assert_ne!(one.0, two.0);
-        assert_ne!(one.1, two.1);
+        assert_ne!(one, two);
         assert_ne!(
             of(&|p| p.add_optional(None)),
             of(&|p| p.add_optional(Some(0)))

@@ -21,3 +21,12 @@ pub(crate) fn fetch<T>(_target: *const T) {}
 pub(crate) fn fetch_next<T>(vec: &Vec<T>) {
     fetch(vec.as_ptr().wrapping_add(vec.len()));
 }
+
+/// The same for the cache lines of so many bytes.
+#[inline(always)]
+pub(crate) fn fetch_lines<T>(target: *const T, bytes: usize) {
+    let lines = target.cast::<[u8; 64]>();
+    for line in 0..bytes.div_ceil(64) {
+        fetch(lines.wrapping_add(line));
+    }
+}

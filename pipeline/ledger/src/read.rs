@@ -40,22 +40,22 @@ impl Flight {
 
     /// The provider whose schedule is the flight's.
     pub fn owner(&self) -> ProviderCode {
-        self.providers[self.owner as usize].code
+        self.book.providers[self.book.owner as usize].code
     }
 
     /// The authority by which the owner owns the flight.
     pub fn owner_authority(&self) -> u8 {
-        self.authority
+        self.book.authority
     }
 
     /// The flight that operates this one, when its key is a codeshare's number.
     pub fn operating(&self) -> Option<FlightKey> {
-        self.operating
+        self.book.operating
     }
 
     /// Marks of the owner's last accepted schedule; see [`quality`](crate::command::quality).
     pub fn quality(&self) -> u32 {
-        self.quality
+        self.book.quality
     }
 
     /// It is over: it can be read until the next call of the ledger, but not be sold.
@@ -65,7 +65,7 @@ impl Flight {
 
     /// The legs in flying order; 1 to 12.
     pub fn legs(&self) -> &[LegView] {
-        &self.legs
+        &self.book.legs
     }
 
     /// Latest departure or arrival of its legs, Unix time in milliseconds: when it retires, less
@@ -76,17 +76,18 @@ impl Flight {
 
     /// Pairs of stations between which, in this direction, seats are not sold.
     pub fn restricted(&self) -> &[(Station, Station)] {
-        &self.restricted
+        &self.book.restricted
     }
 
     /// Cabins of the aircraft that the owner has named, by leg and cabin.
     pub fn aircraft(&self) -> impl Iterator<Item = AircraftLine> + '_ {
         let mut lines: Vec<_> = self
+            .book
             .aircraft
             .iter()
             .filter(|cabin| cabin.named)
             .map(|cabin| {
-                let used = self.rows[cabin.row as usize].used;
+                let used = self.shelf.rows()[cabin.row as usize].used;
                 let allowance = i64::from(self.largest_allowance(cabin.cabin));
                 let bound = cabin.seats.map(|seats| i64::from(seats) + allowance);
                 AircraftLine {
@@ -104,24 +105,24 @@ impl Flight {
 
     /// The providers on the flight, in the order in which they came.
     pub fn providers(&self) -> impl Iterator<Item = ProviderView> + '_ {
-        let providers = self.providers.iter().enumerate();
+        let providers = self.book.providers.iter().enumerate();
         providers.map(|(at, provider)| ProviderView {
             code: provider.code,
             sells: provider.sells,
-            owner: at == self.owner as usize,
+            owner: at == self.book.owner as usize,
         })
     }
 
     /// A provider's overbooking allowance for a cabin, in seats.
     pub fn allowance(&self, provider: ProviderCode, cabin: Cabin) -> u16 {
         let at = self.provider_at(provider);
-        at.map_or(0, |at| self.providers[at].allowance(cabin))
+        at.map_or(0, |at| self.book.providers[at].allowance(cabin))
     }
 
     /// Every bucket of seats on every leg: by provider as they came, leg, cabin, and within a cabin
     /// first the cabin itself, then its classes in nesting order.
     pub fn inventory(&self) -> impl Iterator<Item = InventoryLine> + '_ {
-        let providers = self.providers.iter().enumerate();
+        let providers = self.book.providers.iter().enumerate();
         providers.flat_map(move |(at, provider)| {
             let cabins = provider.cabins.iter().filter(|cabin| cabin.known);
             cabins.flat_map(move |cabin| self.cabin_lines(at as u32, provider, cabin))
@@ -137,11 +138,12 @@ impl Flight {
         let available = move |class| {
             // The cabin and class are there: what is asked is only the least of the bounds.
             let mut least = Least::<false>::NONE;
-            self.ask_leg(at, cabin.leg, cabin.cabin, class, &mut least);
+            self.shelf
+                .ask_leg(at, cabin.leg, cabin.cabin, class, &mut least);
             least.seats.max(0)
         };
         let line = move |class, row: u32, bound, status, is_floor| {
-            let row = &self.rows[row as usize];
+            let row = &self.shelf.rows()[row as usize];
             InventoryLine {
                 provider: provider.code,
                 leg: cabin.leg,
@@ -174,12 +176,12 @@ impl Flight {
 
     /// The segments that can be asked for and are not restricted, by first and last leg.
     fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
-        let last = self.legs.len() as u8;
+        let last = self.book.legs.len() as u8;
         let pairs = (0..last).flat_map(move |first| (first..last).map(move |last| (first, last)));
         pairs.filter_map(|(first, last)| {
             let (board, off) = (
-                self.legs[usize::from(first)].board,
-                self.legs[usize::from(last)].off,
+                self.book.legs[usize::from(first)].board,
+                self.book.legs[usize::from(last)].off,
             );
             // Where a station repeats, a pair of stations means only one of several pairs of legs;
             // the whole flight can be asked for by naming none.
@@ -198,9 +200,9 @@ impl Flight {
     /// What can be bought: every segment, provider, cabin and class (or none) that has a price.
     /// Nothing on a codeshare's number, which is sold under its operating one.
     pub fn offers(&self) -> impl Iterator<Item = OfferLine> + '_ {
-        let segments = self.segments().filter(|_| self.operating.is_none());
+        let segments = self.segments().filter(|_| self.book.operating.is_none());
         segments.flat_map(move |segment| {
-            let providers = self.providers.iter().enumerate();
+            let providers = self.book.providers.iter().enumerate();
             providers.flat_map(move |(at, provider)| self.offers_of(at as u32, provider, segment))
         })
     }
@@ -247,7 +249,7 @@ impl Flight {
     ) -> Option<Quote> {
         let segment = self.segment(board, off)?;
         let at = self.provider_at(provider)?;
-        self.quote_on(at as u32, &self.providers[at], &segment, cabin, class)
+        self.quote_on(at as u32, &self.book.providers[at], &segment, cabin, class)
     }
 
     fn quote_on(
@@ -289,7 +291,9 @@ impl Flight {
         ),
     > + '_ {
         let at = self.provider_at(provider);
-        let limits = at.into_iter().flat_map(|at| &self.providers[at].segments);
+        let limits = at
+            .into_iter()
+            .flat_map(|at| &self.book.providers[at].segments);
         limits.filter_map(|(key, limit)| {
             let (cabin, class) = key.cabin_class();
             let (held, sold) = (limit.tally.held, limit.tally.sold);
@@ -308,7 +312,7 @@ impl Flight {
 
     /// The last count reported for every bucket on a leg that has one.
     pub fn drift(&self) -> impl Iterator<Item = DriftLine> + '_ {
-        self.providers.iter().flat_map(|provider| {
+        self.book.providers.iter().flat_map(|provider| {
             let cabins = provider.cabins.iter().filter(|cabin| cabin.known);
             cabins.flat_map(|cabin| {
                 let classes = cabin.nest.iter();
@@ -353,7 +357,7 @@ impl Flight {
         let acknowledged = (hold.acknowledged != NO_MEMO).then_some(hold.acknowledged);
         HoldView {
             id: hold.id,
-            provider: self.providers[hold.provider as usize].code,
+            provider: self.book.providers[hold.provider as usize].code,
             cabin: hold.cabin,
             class: hold.class,
             board: hold.segment.board,
@@ -366,7 +370,7 @@ impl Flight {
             created_at_ms: origin.created_at_ms,
             changed_offset: hold.changed_offset,
             changed_at_ms: hold.changed_at_ms,
-            acknowledged_offset: acknowledged.map(|at| self.memos[at as usize].offset),
+            acknowledged_offset: acknowledged.map(|at| self.answer(at).0),
         }
     }
 

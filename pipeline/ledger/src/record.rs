@@ -39,14 +39,14 @@ pub(crate) struct Origin {
     pub(crate) price: PackedMoney,
 }
 
-/// A command that made no hold.
+/// A command that made no hold, two to a cache line.
 #[derive(Clone, Copy)]
 pub(crate) struct Memo {
     pub(crate) id: CommandId,
     /// Fingerprint of the command.
     pub(crate) details: u64,
-    pub(crate) offset: u64,
-    answer: Answer,
+    /// Offset above, [`Answer`] below.
+    packed: u64,
 }
 
 /// A part of the route: legs and the stations that identify it.
@@ -117,18 +117,36 @@ impl Origin {
 }
 
 impl Memo {
+    /// A partition that appends a million records a second has this many after nine years.
+    const OFFSETS: u64 = 1 << (64 - Answer::BITS);
+
+    /// With an answer that says where to look for the offset and the outcome when there is no room
+    /// for them here.
     #[inline(always)]
     pub(crate) fn new(id: CommandId, details: u64, offset: u64, outcome: &Outcome) -> Self {
+        let packed = match Answer::new(outcome) {
+            Some(answer) if offset < Self::OFFSETS => {
+                offset << Answer::BITS | u64::from(answer.bits())
+            }
+            _ => u64::from(Answer::ELSEWHERE.bits()),
+        };
         Self {
             id,
             details,
-            offset,
-            answer: Answer::new(outcome),
+            packed,
         }
     }
 
-    pub(crate) fn outcome(&self) -> Outcome {
-        self.answer.outcome()
+    #[inline(always)]
+    pub(crate) const fn answer_is_elsewhere(&self) -> bool {
+        self.packed == Answer::ELSEWHERE.bits() as u64
+    }
+
+    /// Offset and outcome, unless they stand elsewhere.
+    #[inline]
+    pub(crate) fn answer(&self) -> Option<(u64, Outcome)> {
+        let outcome = Answer::from_bits(self.packed as u16).outcome()?;
+        Some((self.packed >> Answer::BITS, outcome))
     }
 }
 
@@ -175,31 +193,34 @@ impl PackedMoney {
     }
 }
 
-/// An outcome other than `Held` in 16 bytes.
+/// An outcome other than `Held` in 16 bits, as far as they go.
 #[derive(Clone, Copy)]
-#[repr(C)]
 struct Answer {
     kind: Kind,
-    flag: bool,
-    /// Seats, mostly.
+    /// Seats, mostly; below [`Answer::NUMBERS`].
     number: u16,
-    money: PackedMoney,
 }
 
-/// Everything an [`Answer`] can say.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Kind {
-    Confirmed,
-    Released,
-    Cancelled,
-    Accepted,
-    Stale,
-    Noted,
-    SoldOut,
-    PriceChanged,
-    /// A refusal that carries no value: its place among [`PLAIN`] stands in the number.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// What an [`Answer`] says.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        enum Kind { $($(#[$doc])* $name),* }
+
+        impl Kind {
+            const ALL: &[Kind] = &[$(Kind::$name),*];
+        }
+    };
+}
+
+kinds! {
+    Confirmed, ConfirmedAlready, Released, ReleasedAlready, Cancelled, CancelledAlready,
+    Accepted, AcceptedPartly, Stale, Noted, SoldOut,
+    /// A refusal that carries no value; the number is its place among [`PLAIN`].
     Plain,
+    /// There is no room for it here.
+    Elsewhere,
 }
 
 macro_rules! plain_reasons {
@@ -229,61 +250,78 @@ plain_reasons! {
 }
 
 impl Answer {
+    const BITS: u32 = 16;
+    const NUMBERS: u16 = 1 << 12;
+    const ELSEWHERE: Self = Self {
+        kind: Kind::Elsewhere,
+        number: 0,
+    };
+
     #[inline(always)]
-    fn new(outcome: &Outcome) -> Self {
-        let plain = |kind, flag, number| Self {
-            kind,
-            flag,
-            number,
-            money: PackedMoney::new(None),
-        };
-        match *outcome {
-            Outcome::Confirmed { seats, already } => plain(Kind::Confirmed, already, seats),
-            Outcome::Released { seats, already } => plain(Kind::Released, already, seats),
-            Outcome::Cancelled { seats, already } => plain(Kind::Cancelled, already, seats),
-            Outcome::Accepted {
-                displaced,
-                partly_stale,
-            } => {
-                let mut answer = plain(Kind::Accepted, partly_stale, 0);
-                answer.money.minor = i64::from(displaced);
-                answer
-            }
-            Outcome::Stale => plain(Kind::Stale, false, 0),
-            Outcome::Noted => plain(Kind::Noted, false, 0),
-            Outcome::Refused(Reason::SoldOut { available }) => {
-                plain(Kind::SoldOut, false, available)
-            }
-            Outcome::Refused(Reason::PriceChanged { now }) => Self {
-                money: PackedMoney::new(now),
-                ..plain(Kind::PriceChanged, false, 0)
-            },
-            Outcome::Refused(ref reason) => match plain_number(reason) {
-                Some(number) => plain(Kind::Plain, false, number),
-                None => unreachable!("the reasons with a value were matched above"),
-            },
-            Outcome::Held { .. } => unreachable!("a hold is remembered as a hold"),
+    const fn bits(self) -> u16 {
+        (self.kind as u16) << 12 | self.number
+    }
+
+    fn from_bits(bits: u16) -> Self {
+        Self {
+            kind: Kind::ALL[usize::from(bits >> 12)],
+            number: bits % Self::NUMBERS,
         }
     }
 
-    fn outcome(&self) -> Outcome {
-        let (seats, already) = (self.number, self.flag);
-        match self.kind {
-            Kind::Confirmed => Outcome::Confirmed { seats, already },
-            Kind::Released => Outcome::Released { seats, already },
-            Kind::Cancelled => Outcome::Cancelled { seats, already },
-            Kind::Accepted => Outcome::Accepted {
-                displaced: u32::try_from(self.money.minor).unwrap_or(u32::MAX),
-                partly_stale: self.flag,
+    #[inline(always)]
+    fn new(outcome: &Outcome) -> Option<Self> {
+        let either = |already, no, yes| if already { yes } else { no };
+        let (kind, number) = match *outcome {
+            Outcome::Confirmed { seats, already } => (
+                either(already, Kind::Confirmed, Kind::ConfirmedAlready),
+                seats,
+            ),
+            Outcome::Released { seats, already } => (
+                either(already, Kind::Released, Kind::ReleasedAlready),
+                seats,
+            ),
+            Outcome::Cancelled { seats, already } => (
+                either(already, Kind::Cancelled, Kind::CancelledAlready),
+                seats,
+            ),
+            Outcome::Accepted {
+                displaced,
+                partly_stale,
+            } => (
+                either(partly_stale, Kind::Accepted, Kind::AcceptedPartly),
+                u16::try_from(displaced).ok()?,
+            ),
+            Outcome::Stale => (Kind::Stale, 0),
+            Outcome::Noted => (Kind::Noted, 0),
+            Outcome::Refused(Reason::SoldOut { available }) => (Kind::SoldOut, available),
+            Outcome::Refused(ref reason) => (Kind::Plain, plain_number(reason)?),
+            Outcome::Held { .. } => return None,
+        };
+        (number < Self::NUMBERS).then_some(Self { kind, number })
+    }
+
+    fn outcome(self) -> Option<Outcome> {
+        let seats = self.number;
+        let displaced = u32::from(self.number);
+        let already = matches!(
+            self.kind,
+            Kind::ConfirmedAlready | Kind::ReleasedAlready | Kind::CancelledAlready
+        );
+        Some(match self.kind {
+            Kind::Confirmed | Kind::ConfirmedAlready => Outcome::Confirmed { seats, already },
+            Kind::Released | Kind::ReleasedAlready => Outcome::Released { seats, already },
+            Kind::Cancelled | Kind::CancelledAlready => Outcome::Cancelled { seats, already },
+            Kind::Accepted | Kind::AcceptedPartly => Outcome::Accepted {
+                displaced,
+                partly_stale: self.kind == Kind::AcceptedPartly,
             },
             Kind::Stale => Outcome::Stale,
             Kind::Noted => Outcome::Noted,
             Kind::SoldOut => Outcome::Refused(Reason::SoldOut { available: seats }),
-            Kind::PriceChanged => Outcome::Refused(Reason::PriceChanged {
-                now: self.money.get(),
-            }),
-            Kind::Plain => Outcome::Refused(PLAIN[usize::from(self.number)]),
-        }
+            Kind::Plain => Outcome::Refused(*PLAIN.get(usize::from(self.number))?),
+            Kind::Elsewhere => return None,
+        })
     }
 }
 
@@ -295,22 +333,22 @@ mod tests {
     fn sizes_are_what_the_layout_was_chosen_for() {
         assert_eq!(size_of::<Hold>(), 64);
         assert_eq!(size_of::<Origin>(), 40);
-        assert_eq!(size_of::<Memo>(), 48);
+        assert_eq!(size_of::<Memo>(), 32);
+        assert!(Kind::ALL.len() <= 16 && PLAIN.len() <= usize::from(Answer::NUMBERS));
+        let numbers = Kind::ALL
+            .iter()
+            .zip(0..)
+            .all(|(kind, at)| *kind as u8 == at);
+        assert!(numbers);
     }
 
     #[test]
-    fn every_outcome_but_held_comes_back_as_it_went_in() {
-        let usd = Money {
-            minor: -12_345,
-            currency: "USD".parse().unwrap(),
-            exponent: 2,
-        };
+    fn usual_outcomes_come_back_as_they_went_in() {
         let mut outcomes = vec![
             Outcome::Stale,
             Outcome::Noted,
-            Outcome::Refused(Reason::SoldOut { available: 65_535 }),
-            Outcome::Refused(Reason::PriceChanged { now: None }),
-            Outcome::Refused(Reason::PriceChanged { now: Some(usd) }),
+            Outcome::Refused(Reason::SoldOut { available: 0 }),
+            Outcome::Refused(Reason::SoldOut { available: 4095 }),
         ];
         for already in [false, true] {
             let seats = 999;
@@ -319,16 +357,37 @@ mod tests {
                 Outcome::Released { seats, already },
                 Outcome::Cancelled { seats, already },
                 Outcome::Accepted {
-                    displaced: u32::MAX,
+                    displaced: 4095,
                     partly_stale: already,
                 },
             ]);
         }
         outcomes.extend(PLAIN.iter().map(|reason| Outcome::Refused(*reason)));
-        assert_eq!(outcomes.len(), 5 + 8 + 22);
+        assert_eq!(outcomes.len(), 4 + 8 + 22);
         for outcome in outcomes {
-            let memo = Memo::new(CommandId(1), 2, 3, &outcome);
-            assert_eq!(memo.outcome(), outcome);
+            let last = Memo::OFFSETS - 1;
+            let memo = Memo::new(CommandId(1), 2, last, &outcome);
+            assert_eq!(memo.answer(), Some((last, outcome)));
+            let memo = Memo::new(CommandId(1), 2, last + 1, &outcome);
+            assert_eq!(memo.answer(), None);
+        }
+    }
+
+    #[test]
+    fn unusual_outcomes_stand_elsewhere() {
+        for outcome in [
+            Outcome::Refused(Reason::SoldOut { available: 4096 }),
+            Outcome::Refused(Reason::PriceChanged { now: None }),
+            Outcome::Accepted {
+                displaced: 4096,
+                partly_stale: false,
+            },
+            Outcome::Accepted {
+                displaced: u32::MAX,
+                partly_stale: true,
+            },
+        ] {
+            assert_eq!(Memo::new(CommandId(1), 2, 3, &outcome).answer(), None);
         }
     }
 }

@@ -52,7 +52,7 @@ impl Flight {
         let mut supply = Supply::Open;
         let mut price_row = 0;
         for leg in segment.first..=segment.last {
-            match self.ask_leg(provider, leg, cabin, class, &mut least) {
+            match self.shelf.ask_leg(provider, leg, cabin, class, &mut least) {
                 OnLeg::UnknownCabin => {
                     supply = Supply::UnknownCabin;
                     break;
@@ -85,7 +85,7 @@ impl Flight {
         supply: &mut Supply,
         least: &mut Least<FLOOR>,
     ) {
-        let segments = &self.providers[provider as usize].segments;
+        let segments = &self.book.providers[provider as usize].segments;
         for key in SegmentKey::both(segment, cabin, class) {
             if let Some(limit) = segments.get(&key) {
                 if limit.status != SaleStatus::Open && *supply == Supply::Open {
@@ -110,10 +110,10 @@ impl Flight {
     ) -> PackedMoney {
         let is_whole = self.is_whole(segment);
         if self.has_segment_fares {
-            let provider = &self.providers[provider as usize];
+            let provider = &self.book.providers[provider as usize];
             PackedMoney::new(provider.price(segment, is_whole, cabin, class))
         } else if is_whole {
-            self.prices[seats.price_row]
+            self.shelf.price(seats.price_row)
         } else {
             PackedMoney::new(None)
         }
@@ -129,7 +129,7 @@ impl Flight {
         let (cabin, class) = (request.cabin, request.class);
         let provider = match request.provider {
             Some(code) => self.provider_at(code).ok_or(Reason::UnknownProvider)?,
-            None if self.providers.len() == 1 => 0,
+            None if self.providers == 1 => 0,
             None => return self.choose_cheapest(request, segment),
         } as u32;
         let seats = self.seats::<false>(provider, segment, cabin, class);
@@ -160,13 +160,13 @@ impl Flight {
             (
                 price.is_none(),
                 price,
-                self.providers[provider as usize].code,
+                self.book.providers[provider as usize].code,
             )
         };
         let mut best: Option<(u32, PackedMoney)> = None;
         let mut most: Option<i64> = None;
         let (mut closed, mut class_unknown) = (false, false);
-        for provider in 0..self.providers.len() as u32 {
+        for provider in 0..self.book.providers.len() as u32 {
             let seats = self.seats::<false>(provider, segment, cabin, class);
             match seats.supply {
                 Supply::UnknownCabin => {}
@@ -223,7 +223,7 @@ impl Flight {
         let departs_ms = if segment.first == 0 {
             self.departs_ms
         } else {
-            self.legs[usize::from(segment.first)].times.departs_s * 1000
+            self.book.legs[usize::from(segment.first)].times.departs_s * 1000
         };
         if clock_ms >= departs_ms.saturating_sub_unsigned(settings.close_before_departure_ms) {
             return Err(Reason::Departed);
@@ -242,7 +242,7 @@ impl Flight {
     }
 
     pub(crate) fn is_restricted(&self, segment: &Segment) -> bool {
-        self.restricted.contains(&(segment.board, segment.off))
+        self.book.restricted.contains(&(segment.board, segment.off))
     }
 
     /// A hold is asked for. When it is made, it and its id are remembered here.
@@ -297,13 +297,16 @@ impl Flight {
     pub(crate) fn settle_hold<O: Observer>(
         &mut self,
         id: CommandId,
-        guess: Option<HoldIx>,
+        guess: HoldIx,
         to: HoldState,
         step: &mut Step<'_, O>,
     ) -> Outcome {
-        let is_right = |at: &HoldIx| self.holds.get(*at as usize).is_some_and(|h| h.id == id);
-        let Some(at) = guess.filter(is_right).or_else(|| self.hold_named(id)) else {
-            return Outcome::Refused(Reason::UnknownHold);
+        let at = match self.holds.get(guess as usize) {
+            Some(hold) if hold.id == id => guess,
+            _ => match self.hold_named(id) {
+                Some(at) => at,
+                None => return Outcome::Refused(Reason::UnknownHold),
+            },
         };
         let hold = &self.holds[at as usize];
         let (state, seats) = (hold.state, hold.seats);

@@ -1,13 +1,11 @@
 //! What is sold from: the book's bounds and statuses beside the seats used, in flat rows.
 //!
-//! A hold reads and writes a handful of neighbouring bytes here and nothing of the book. A cabin's
-//! row is followed by those of its classes in nesting order, then by those of its strays. The rows of
-//! the aircraft come first.
+//! A hold reads and writes a handful of neighbouring bytes here and nothing of the book. The rows of
+//! the aircraft come first. Then, for every provider's cabin on a leg, its row is followed by those of
+//! its classes in nesting order and those of its strays.
 
-use crate::book::{NO_BOUND, SegmentKey, Tally};
-use crate::codes::{Cabin, Class, Money};
-use crate::command::SaleStatus;
-use crate::flight::Flight;
+use crate::book::NO_BOUND;
+use crate::codes::{Cabin, Class};
 use crate::record::{PackedMoney, Take};
 
 /// Not on the shelf yet.
@@ -32,69 +30,43 @@ pub(crate) struct Row {
     pub(crate) held: i32,
     /// Of sales, of exactly this class.
     pub(crate) sold: i32,
+    /// Index of the provider.
+    pub(crate) provider: u32,
     /// Allowance of the provider for its cabin; of the aircraft's cabin the largest of any.
     pub(crate) allowance: u16,
     /// Row of the aircraft's cabin.
     pub(crate) aircraft: u16,
-    /// Class letter; 0 for a cabin.
-    class: u8,
-    /// How many classes are in the nest, and then how many strays.
-    nested: u8,
+    pub(crate) leg: u8,
+    /// Of the cabin, or of the class.
+    pub(crate) letter: u8,
+    /// How many classes are in the nest, at most 26, below [`Row::OPEN`] and the like.
+    nest: u8,
+    /// How many strays follow the nest.
     strays: u8,
-    /// [`Row::OPEN`] and the like.
-    flags: u8,
 }
 
-/// Where a provider's cabin on a leg is.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    provider: u32,
-    leg: u8,
-    cabin: u8,
-    row: u32,
+/// The rows, the first of them in place.
+#[derive(Clone)]
+#[repr(C)]
+pub(crate) struct Shelf {
+    /// How many rows there are.
+    len: u32,
+    /// How many of them are the aircraft's.
+    aircraft: u32,
+    /// All rows, when there are more than have a place here.
+    far: Box<Far>,
+    near: [Row; Shelf::NEAR],
+    /// By row: of a seat on the whole flight, when no fare names its stations.
+    near_prices: [PackedMoney; Shelf::NEAR],
 }
 
-/// The places of a flight's cabins, the first of them at hand.
+/// A large flight's shelf.
 #[derive(Clone, Default)]
-pub(crate) struct Places {
-    near: [Place; Places::NEAR],
-    all: Vec<Place>,
-}
-
-impl Places {
-    const NEAR: usize = 4;
-
-    fn set(&mut self, places: Vec<Place>) {
-        // No provider has this index: an empty place is never found.
-        self.near = [Place {
-            provider: u32::MAX,
-            ..Place::default()
-        }; Self::NEAR];
-        for (near, place) in self.near.iter_mut().zip(&places) {
-            *near = *place;
-        }
-        self.all = places;
-    }
-
-    /// The row of a cabin, known or not.
-    #[inline(always)]
-    pub(crate) fn find(&self, provider: u32, leg: u8, cabin: Cabin) -> Option<usize> {
-        let letter = cabin.letter();
-        let is = |p: &Place| p.provider == provider && p.leg == leg && p.cabin == letter;
-        for place in &self.near {
-            if is(place) {
-                return Some(place.row as usize);
-            }
-        }
-        if self.all.len() <= Self::NEAR {
-            return None;
-        }
-        let key = (provider, leg, letter);
-        let at = self
-            .all
-            .binary_search_by_key(&key, |p| (p.provider, p.leg, p.cabin));
-        at.ok().map(|at| self.all[at].row as usize)
-    }
+struct Far {
+    rows: Vec<Row>,
+    prices: Vec<PackedMoney>,
+    /// Rows of cabins, by (provider, leg, cabin).
+    places: Vec<u32>,
 }
 
 /// A request against one leg.
@@ -135,38 +107,55 @@ impl<const FLOOR: bool> Least<FLOOR> {
 
 impl Row {
     /// It is for sale.
-    const OPEN: u8 = 1;
+    pub(crate) const OPEN: u8 = 1 << 5;
     /// Its bound is a floor.
-    const FLOOR: u8 = 2;
+    pub(crate) const FLOOR: u8 = 1 << 6;
     /// The provider has the cabin.
-    const KNOWN: u8 = 4;
+    pub(crate) const KNOWN: u8 = 1 << 7;
+    const NESTED: u8 = (1 << 5) - 1;
 
-    fn new(bound: i64) -> Self {
+    pub(crate) fn new(letter: u8, bound: i64) -> Self {
         Self {
             bound: on_shelf(bound),
             used: 0,
             held: 0,
             sold: 0,
+            provider: 0,
             allowance: 0,
             aircraft: 0,
-            class: 0,
-            nested: 0,
+            leg: 0,
+            letter,
+            nest: 0,
             strays: 0,
-            flags: 0,
         }
     }
 
-    fn set(&mut self, flag: u8, is_set: bool) {
-        self.flags = if is_set {
-            self.flags | flag
+    pub(crate) fn set(&mut self, flag: u8, is_set: bool) {
+        self.nest = if is_set {
+            self.nest | flag
         } else {
-            self.flags & !flag
+            self.nest & !flag
         };
     }
 
+    /// Sets how many classes follow.
+    pub(crate) fn set_classes(&mut self, nested: usize, strays: usize) {
+        assert!(
+            nested <= usize::from(Self::NESTED),
+            "more classes than letters"
+        );
+        self.nest |= nested as u8;
+        self.strays = strays as u8;
+    }
+
     #[inline(always)]
-    const fn is(&self, flag: u8) -> bool {
-        self.flags & flag != 0
+    pub(crate) const fn is(&self, flag: u8) -> bool {
+        self.nest & flag != 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn nested(&self) -> usize {
+        (self.nest & Self::NESTED) as usize
     }
 
     /// Used beyond its bound?
@@ -178,12 +167,17 @@ impl Row {
     pub(crate) const fn aircraft_exceeds(&self) -> bool {
         self.bound != UNBOUND && self.used > self.bound + self.allowance as i32
     }
+
+    const fn place(&self) -> (u32, u8, u8) {
+        (self.provider, self.leg, self.letter)
+    }
 }
 
 /// Which of a cabin's class rows is the class's.
+#[inline(always)]
 pub(crate) fn row_of_class(classes: &[Row], class: Class) -> Option<usize> {
     let letter = class.letter();
-    classes.iter().position(|row| row.class == letter)
+    classes.iter().position(|row| row.letter == letter)
 }
 
 /// A bound as it stands on the shelf.
@@ -197,17 +191,119 @@ fn on_shelf(bound: i64) -> i32 {
     }
 }
 
-impl Flight {
+impl Default for Shelf {
+    fn default() -> Self {
+        Self {
+            near: [Row::new(0, 0); Self::NEAR],
+            near_prices: [PackedMoney::new(None); Self::NEAR],
+            len: 0,
+            aircraft: 0,
+            far: Box::default(),
+        }
+    }
+}
+
+impl Shelf {
+    /// A single leg with two cabins and five classes has as many.
+    pub(crate) const NEAR: usize = 9;
+    /// Bytes before the prices.
+    pub(crate) const HOT_BYTES: usize = core::mem::offset_of!(Shelf, near_prices);
+
+    #[inline(always)]
+    fn is_near(&self) -> bool {
+        self.len as usize <= Self::NEAR
+    }
+
+    #[inline(always)]
+    pub(crate) fn rows(&self) -> &[Row] {
+        if self.is_near() {
+            &self.near[..self.len as usize]
+        } else {
+            &self.far.rows
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn rows_mut(&mut self) -> &mut [Row] {
+        if self.is_near() {
+            &mut self.near[..self.len as usize]
+        } else {
+            &mut self.far.rows
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn price(&self, row: usize) -> PackedMoney {
+        if self.is_near() {
+            self.near_prices[row]
+        } else {
+            self.far.prices[row]
+        }
+    }
+
+    /// Replaces everything. The first rows are the aircraft's.
+    pub(crate) fn set(&mut self, aircraft: usize, rows: Vec<Row>, prices: Vec<PackedMoney>) {
+        assert_eq!(rows.len(), prices.len(), "a row without its price");
+        self.len = rows.len() as u32;
+        self.aircraft = aircraft as u32;
+        if self.is_near() {
+            self.near[..rows.len()].copy_from_slice(&rows);
+            self.near_prices[..rows.len()].copy_from_slice(&prices);
+            if !self.far.rows.is_empty() {
+                *self.far = Far::default();
+            }
+            return;
+        }
+        let mut places = Vec::new();
+        let mut at = aircraft;
+        while let Some(row) = rows.get(at) {
+            places.push(at as u32);
+            at += 1 + row.nested() + usize::from(row.strays);
+        }
+        places.sort_by_key(|at| rows[*at as usize].place());
+        *self.far = Far {
+            rows,
+            prices,
+            places,
+        };
+    }
+
+    /// Forgets all rows.
+    pub(crate) fn clear(&mut self) {
+        self.set(0, Vec::new(), Vec::new());
+    }
+
     /// The row of a provider's cabin, known or not.
     #[inline(always)]
     pub(crate) fn row_of(&self, provider: u32, leg: u8, cabin: Cabin) -> Option<usize> {
-        self.places.find(provider, leg, cabin)
+        let place = (provider, leg, cabin.letter());
+        if !self.is_near() {
+            return self.far_row_of(place);
+        }
+        let rows = &self.near[..self.len as usize];
+        let mut at = self.aircraft as usize;
+        while let Some(row) = rows.get(at) {
+            if row.place() == place {
+                return Some(at);
+            }
+            at += 1 + row.nested() + usize::from(row.strays);
+        }
+        None
+    }
+
+    #[inline(never)]
+    fn far_row_of(&self, place: (u32, u8, u8)) -> Option<usize> {
+        let far = &self.far;
+        let key = |at: &u32| far.rows[*at as usize].place();
+        let at = far.places.binary_search_by_key(&place, key).ok()?;
+        Some(far.places[at] as usize)
     }
 
     /// The rows of the classes in a cabin's nest.
     #[inline(always)]
     pub(crate) fn nest_of(&self, row: usize) -> &[Row] {
-        &self.rows[row + 1..row + 1 + usize::from(self.rows[row].nested)]
+        let rows = self.rows();
+        &rows[row + 1..row + 1 + rows[row].nested()]
     }
 
     /// Takes the bounds of one leg into account for a request.
@@ -223,18 +319,17 @@ impl Flight {
         let Some(at) = self.row_of(provider, leg, cabin) else {
             return OnLeg::UnknownCabin;
         };
-        let row = &self.rows[at];
+        let rows = self.rows();
+        let row = &rows[at];
         if !row.is(Row::KNOWN) {
             return OnLeg::UnknownCabin;
         }
         let mut stated = row.bound != UNBOUND;
         if stated {
-            least.bound(
-                i64::from(row.bound) - i64::from(row.used),
-                row.is(Row::FLOOR),
-            );
+            let left = i64::from(row.bound) - i64::from(row.used);
+            least.bound(left, row.is(Row::FLOOR));
         }
-        let aircraft = &self.rows[usize::from(row.aircraft)];
+        let aircraft = &rows[usize::from(row.aircraft)];
         if aircraft.bound != UNBOUND {
             let bound = i64::from(aircraft.bound) + i64::from(row.allowance);
             least.bound(bound - i64::from(aircraft.used), false);
@@ -244,15 +339,15 @@ impl Flight {
         if let Some(class) = class {
             let letter = class.letter();
             let mut found = false;
-            for (i, nested) in self.nest_of(at).iter().enumerate() {
+            for (nested, at) in rows[at + 1..at + 1 + row.nested()].iter().zip(at + 1..) {
                 if nested.bound != UNBOUND {
                     stated = true;
                     let left = i64::from(nested.bound) - i64::from(nested.used);
                     least.bound(left, nested.is(Row::FLOOR));
                 }
-                if nested.class == letter {
+                if nested.letter == letter {
                     open &= nested.is(Row::OPEN);
-                    price_at = at + 1 + i;
+                    price_at = at;
                     found = true;
                     break;
                 }
@@ -271,196 +366,73 @@ impl Flight {
         }
     }
 
-    /// Counts seats in every bucket that a hold or sale uses.
+    /// Counts seats in the buckets of one leg.
     #[inline(always)]
-    pub(crate) fn count(&mut self, take: &Take, held: i32, sold: i32) {
-        let segment = take.segment;
-        if !segment.is_flown() {
-            return;
-        }
-        for leg in segment.first..=segment.last {
-            self.count_on_leg(take, leg, held, sold);
-        }
-        if self.has_limits {
-            self.count_segment(take, held, sold);
-        }
-    }
-
-    #[inline(always)]
-    fn count_on_leg(&mut self, take: &Take, leg: u8, held: i32, sold: i32) {
+    pub(crate) fn count_on_leg(&mut self, take: &Take, leg: u8, held: i32, sold: i32) {
         let Some(at) = self.row_of(take.provider, leg, take.cabin) else {
             unreachable!("seats are counted in a cabin without a row");
         };
         let used = held + sold;
-        let row = &mut self.rows[at];
+        let rows = self.rows_mut();
+        let row = &mut rows[at];
         row.held += held;
         row.sold += sold;
         row.used += used;
-        let (aircraft, nested, strays) = (row.aircraft, row.nested, row.strays);
+        let (aircraft, nested, strays) = (row.aircraft, row.nested(), usize::from(row.strays));
         if used != 0 {
-            self.rows[usize::from(aircraft)].used += used;
+            rows[usize::from(aircraft)].used += used;
         }
         let Some(class) = take.class else { return };
-        let letter = class.letter();
-        let classes = &mut self.rows[at + 1..at + 1 + usize::from(nested) + usize::from(strays)];
-        let Some(found) = classes.iter().position(|row| row.class == letter) else {
+        let classes = &mut rows[at + 1..at + 1 + nested + strays];
+        let Some(found) = row_of_class(classes, class) else {
             unreachable!("seats are counted in a class without a row");
         };
         classes[found].held += held;
         classes[found].sold += sold;
-        if used != 0 && found < usize::from(nested) {
+        if used != 0 && found < nested {
             for row in &mut classes[..=found] {
                 row.used += used;
             }
         }
     }
+}
 
-    #[cold]
-    fn count_segment(&mut self, take: &Take, held: i32, sold: i32) {
-        let provider = &mut self.providers[take.provider as usize];
-        for key in SegmentKey::both(&take.segment, take.cabin, take.class) {
-            if let Some(limit) = provider.segments.get_mut(&key) {
-                limit.tally.add(&Tally {
-                    held: i64::from(held),
-                    sold: i64::from(sold),
-                    acknowledged: 0,
-                });
-            }
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_as_small_as_the_layout_was_chosen_for() {
+        assert_eq!(size_of::<Row>(), 28);
     }
 
-    /// Makes the shelf from the book. Seats already counted move over by the rows the book knows.
-    pub(crate) fn stock(&mut self) {
-        self.add_aircraft_of_cabins();
-        let largest: Vec<u16> = self
-            .aircraft
-            .iter()
-            .map(|cabin| self.largest_allowance(cabin.cabin))
-            .collect();
-        let old = std::mem::take(&mut self.rows);
-        let old = |row: u32| old.get(row as usize);
-        let mut rows = Vec::with_capacity(self.aircraft.len());
-        let mut places = Vec::new();
-        let none = PackedMoney::new(None);
-        let mut row_prices = Vec::new();
-        for (cabin, largest) in self.aircraft.iter_mut().zip(largest) {
-            let mut row = Row::new(cabin.seats.map_or(NO_BOUND, i64::from));
-            row.used = old(cabin.row).map_or(0, |old| old.used);
-            row.allowance = largest;
-            cabin.row = rows.len() as u32;
-            rows.push(row);
-        }
-        for (provider_at, provider) in self.providers.iter_mut().enumerate() {
-            let allowances = provider.allowances.clone();
-            let prices: Vec<Vec<Option<Money>>> = provider
-                .cabins
-                .iter()
-                .map(|cabin| {
-                    let classes = cabin.nest.iter().map(|class| Some(class.class));
-                    std::iter::once(None)
-                        .chain(classes)
-                        .map(|class| provider.flight_price(cabin.cabin, class))
-                        .collect()
-                })
-                .collect();
-            for (cabin, prices) in provider.cabins.iter_mut().zip(prices) {
-                let mut named = allowances.iter();
-                let allowance = named
-                    .find(|(named, _)| *named == cabin.cabin)
-                    .map_or(0, |(_, allowance)| *allowance);
-                let bound = if cabin.authorised == NO_BOUND {
-                    NO_BOUND
-                } else {
-                    cabin.authorised + i64::from(allowance)
-                };
-                let mut aircraft = self.aircraft.iter();
-                let Some(aircraft) = aircraft
-                    .find(|a| (a.leg, a.cabin) == (cabin.leg, cabin.cabin))
-                    .and_then(|a| u16::try_from(a.row).ok())
-                else {
-                    unreachable!("a cabin without its aircraft");
-                };
-                let counted = |row: &mut Row, from: u32| {
-                    if let Some(old) = old(from) {
-                        (row.held, row.sold) = (old.held, old.sold);
-                        row.used = old.held + old.sold;
-                    }
-                };
-                let mut row = Row::new(bound);
-                counted(&mut row, cabin.row);
-                row.allowance = allowance;
-                row.aircraft = aircraft;
-                row.nested = cabin.nest.len() as u8;
-                row.strays = cabin.strays.len() as u8;
-                row.set(
-                    Row::OPEN,
-                    provider.sells && cabin.status == SaleStatus::Open,
-                );
-                row.set(Row::FLOOR, cabin.is_floor);
-                row.set(Row::KNOWN, cabin.known);
-                cabin.row = rows.len() as u32;
-                places.push(Place {
-                    provider: provider_at as u32,
-                    leg: cabin.leg,
-                    cabin: cabin.cabin.letter(),
-                    row: cabin.row,
-                });
-                row_prices.resize(rows.len(), none);
-                row_prices.push(PackedMoney::new(prices[0]));
-                rows.push(row);
-                let first = rows.len();
-                for (class, price) in cabin.nest.iter_mut().zip(&prices[1..]) {
-                    let mut row = Row::new(class.limit);
-                    counted(&mut row, class.row);
-                    row.class = class.class.letter();
-                    row.set(Row::OPEN, class.status == SaleStatus::Open);
-                    row.set(Row::FLOOR, class.is_floor);
-                    row_prices.resize(rows.len(), none);
-                    row_prices.push(PackedMoney::new(*price));
-                    class.row = rows.len() as u32;
+    #[test]
+    fn cabins_are_found_near_and_far() {
+        for providers in [1, 3, 40] {
+            let mut rows = vec![Row::new(b'Y', 9)];
+            let mut expected = Vec::new();
+            for provider in 0..providers {
+                for (leg, letter) in [(0, b'C'), (0, b'Y'), (1, b'Y')] {
+                    let mut row = Row::new(letter, 9);
+                    (row.provider, row.leg) = (provider, leg);
+                    let nested = usize::from(letter == b'Y' && leg == 0);
+                    row.set_classes(nested, 0);
+                    expected.push((provider, leg, letter, rows.len()));
                     rows.push(row);
-                }
-                // From the last: each uses what those nested after it use.
-                let mut used = 0;
-                for row in rows[first..].iter_mut().rev() {
-                    used += row.used;
-                    row.used = used;
-                }
-                for stray in &mut cabin.strays {
-                    let mut row = Row::new(NO_BOUND);
-                    counted(&mut row, stray.row);
-                    row.class = stray.class.letter();
-                    stray.row = rows.len() as u32;
-                    rows.push(row);
+                    rows.extend((0..nested).map(|_| Row::new(b'Q', 9)));
                 }
             }
-        }
-        row_prices.resize(rows.len(), none);
-        self.rows = rows;
-        self.prices = row_prices;
-        self.places.set(places);
-        self.has_limits = self.providers.iter().any(|p| !p.segments.is_empty());
-        let names_segment = |key: &SegmentKey| key.stations().is_some();
-        self.has_segment_fares = self
-            .providers
-            .iter()
-            .any(|provider| provider.fares.keys().any(names_segment));
-    }
-
-    /// Every cabin of a provider has a cabin of the aircraft, whose seats may be unknown.
-    fn add_aircraft_of_cabins(&mut self) {
-        for provider in 0..self.providers.len() {
-            for at in 0..self.providers[provider].cabins.len() {
-                let cabin = &self.providers[provider].cabins[at];
-                self.aircraft_or_new(cabin.leg, cabin.cabin);
+            let prices = vec![PackedMoney::new(None); rows.len()];
+            let mut shelf = Shelf::default();
+            shelf.set(1, rows, prices);
+            for (provider, leg, letter, at) in expected {
+                let cabin = Cabin::new(letter).unwrap();
+                assert_eq!(shelf.row_of(provider, leg, cabin), Some(at));
+                assert_eq!(shelf.row_of(providers, leg, cabin), None);
+                assert_eq!(shelf.row_of(provider, 2, cabin), None);
             }
+            shelf.clear();
+            assert_eq!(shelf.row_of(0, 0, Cabin::new(b'Y').unwrap()), None);
         }
-    }
-
-    /// The most that any provider may overbook the cabin by.
-    pub(crate) fn largest_allowance(&self, cabin: Cabin) -> u16 {
-        let providers = self.providers.iter();
-        let largest = providers.map(|provider| provider.allowance(cabin)).max();
-        largest.unwrap_or(0)
     }
 }

@@ -78,12 +78,12 @@ impl Flight {
             Level::Flight => self.segment(None, None),
             Level::Segment(board, off) => self.segment(Some(board), Some(off)),
             Level::Leg(board) => {
-                let leg = self.legs.iter().position(|leg| leg.board == board)?;
+                let leg = self.book.legs.iter().position(|leg| leg.board == board)?;
                 Some(Segment {
                     first: leg as u8,
                     last: leg as u8,
                     board,
-                    off: self.legs[leg].off,
+                    off: self.book.legs[leg].off,
                 })
             }
         }
@@ -98,7 +98,7 @@ impl Flight {
     ) -> Option<Vec<Bucket>> {
         let known = self.provider_at(provider);
         let has = |leg: u8| {
-            let cabins = known.map_or(&[][..], |at| &self.providers[at].cabins);
+            let cabins = known.map_or(&[][..], |at| &self.book.providers[at].cabins);
             cabins.iter().filter(move |c| c.known && c.leg == leg)
         };
         let legs = segment.first..=segment.last;
@@ -141,7 +141,7 @@ impl Flight {
         provider: usize,
         bucket: &Bucket,
     ) -> Option<crate::command::SourceVersion> {
-        let provider = &self.providers[provider];
+        let provider = &self.book.providers[provider];
         match bucket {
             Bucket::Segment(key, ..) => provider.segments.get(key)?.report.version,
             Bucket::Leg(leg, cabin, class) => {
@@ -164,7 +164,7 @@ impl Flight {
     ) {
         match bucket {
             Bucket::Leg(leg, cabin, None) => {
-                let provider = &mut self.providers[provider];
+                let provider = &mut self.book.providers[provider];
                 let at = provider.cabin_or_new(leg, cabin, true);
                 let seats = &mut provider.cabins[at];
                 let (bound, counted) = (seats.authorised, seats.acknowledged);
@@ -177,7 +177,7 @@ impl Flight {
                 }
             }
             Bucket::Leg(leg, cabin, Some(class)) => {
-                let provider = &mut self.providers[provider];
+                let provider = &mut self.book.providers[provider];
                 let at = provider.cabin_or_new(leg, cabin, true);
                 let seats = &mut provider.cabins[at];
                 let at = seats.class_or_new(class);
@@ -197,12 +197,12 @@ impl Flight {
                 }
             }
             Bucket::Segment(key, cabin, class) => {
-                if !self.providers[provider].segments.contains_key(&key) {
+                if !self.book.providers[provider].segments.contains_key(&key) {
                     let tally = self.tally_segment(provider as u32, key, cabin, class);
-                    let segments = &mut self.providers[provider].segments;
+                    let segments = &mut self.book.providers[provider].segments;
                     segments.insert(key, SegmentLimit::new(tally));
                 }
-                let Some(limit) = self.providers[provider].segments.get_mut(&key) else {
+                let Some(limit) = self.book.providers[provider].segments.get_mut(&key) else {
                     unreachable!("the limit was made above");
                 };
                 let (bound, counted) = (limit.bound, limit.tally.acknowledged);

@@ -48,15 +48,15 @@ impl Flight {
     fn has_excess(&self) -> bool {
         let cabin_exceeds = |cabin: &BookCabin| {
             let at = cabin.row as usize;
-            let (row, nest) = (&self.rows[at], self.nest_of(at));
+            let (row, nest) = (&self.shelf.rows()[at], self.shelf.nest_of(at));
             let class_exceeds =
                 |i: usize| nest[i].exceeds() && nest[i..].iter().any(|class| class.held > 0);
             row.held > 0
                 && (row.exceeds()
-                    || self.rows[usize::from(row.aircraft)].aircraft_exceeds()
+                    || self.shelf.rows()[usize::from(row.aircraft)].aircraft_exceeds()
                     || (0..nest.len()).any(class_exceeds))
         };
-        self.providers.iter().any(|provider| {
+        self.book.providers.iter().any(|provider| {
             provider.cabins.iter().any(cabin_exceeds)
                 || provider
                     .segments
@@ -67,17 +67,17 @@ impl Flight {
 
     pub(crate) fn uses_excess(&self, hold: &Hold) -> bool {
         let on_leg = |leg: u8| {
-            let Some(at) = self.row_of(hold.provider, leg, hold.cabin) else {
+            let Some(at) = self.shelf.row_of(hold.provider, leg, hold.cabin) else {
                 unreachable!("a live hold is in a cabin without a row");
             };
-            let row = &self.rows[at];
-            let nest = self.nest_of(at);
+            let row = &self.shelf.rows()[at];
+            let nest = self.shelf.nest_of(at);
             let last = hold.class.and_then(|class| row_of_class(nest, class));
             row.exceeds()
-                || self.rows[usize::from(row.aircraft)].aircraft_exceeds()
+                || self.shelf.rows()[usize::from(row.aircraft)].aircraft_exceeds()
                 || last.is_some_and(|last| nest[..=last].iter().any(Row::exceeds))
         };
-        let segments = &self.providers[hold.provider as usize].segments;
+        let segments = &self.book.providers[hold.provider as usize].segments;
         let on_segment = |key| {
             let limit = segments.get(&key);
             limit.is_some_and(|limit| exceeds(limit.tally.used(), limit.bound))

@@ -82,9 +82,9 @@ impl Flight {
         equipment: &Equipment,
     ) -> Result<Aspects, Reason> {
         let legs = match equipment.board {
-            None => 0..self.legs.len(),
+            None => 0..self.book.legs.len(),
             Some(board) => {
-                let mut legs = self.legs.iter();
+                let mut legs = self.book.legs.iter();
                 let at = legs
                     .position(|leg| leg.board == board)
                     .ok_or(Reason::InvalidEvent)?;
@@ -96,14 +96,14 @@ impl Flight {
         }
         let mut aspects = Aspects::default();
         let known = self.provider_at(event.provider);
-        let stored = known.and_then(|at| self.providers[at].equipment);
+        let stored = known.and_then(|at| self.book.providers[at].equipment);
         if aspects.note(is_fresh(stored, event.version)) {
             let at = self.provider_or_new(event.provider);
-            self.providers[at].equipment = Some(event.version);
+            self.book.providers[at].equipment = Some(event.version);
             for leg in legs {
                 self.equip(at, leg as u8, &equipment.cabins, event.version);
-                if at == self.owner as usize {
-                    self.legs[leg].aircraft = equipment.aircraft;
+                if at == self.book.owner as usize {
+                    self.book.legs[leg].aircraft = equipment.aircraft;
                 }
             }
         }
@@ -119,25 +119,25 @@ impl Flight {
         version: SourceVersion,
     ) {
         let is_named = |cabin| plans.iter().any(|plan| plan.cabin == cabin);
-        if provider == self.owner as usize {
-            for cabin in &mut self.aircraft {
+        if provider == self.book.owner as usize {
+            for cabin in &mut self.book.aircraft {
                 if cabin.leg == leg && cabin.named && !is_named(cabin.cabin) {
                     cabin.seats = Some(0);
                 }
             }
             for plan in plans {
                 let at = self.aircraft_or_new(leg, plan.cabin);
-                self.aircraft[at].named = true;
-                self.aircraft[at].seats = plan.seats;
+                self.book.aircraft[at].named = true;
+                self.book.aircraft[at].seats = plan.seats;
             }
         }
-        for cabin in &mut self.providers[provider].cabins {
+        for cabin in &mut self.book.providers[provider].cabins {
             if cabin.leg == leg && cabin.known && !is_named(cabin.cabin) {
                 cabin.close();
             }
         }
         for plan in plans {
-            let provider = &mut self.providers[provider];
+            let provider = &mut self.book.providers[provider];
             let at = provider.cabin_or_new(leg, plan.cabin, true);
             provider.cabins[at].plan(plan, version);
         }

@@ -58,8 +58,8 @@ impl Flight {
         }
         let mut flight = Self::new(key);
         let provider = flight.provider_or_new(event.provider);
-        flight.owner = provider as u32;
-        flight.authority = event.authority;
+        flight.book.owner = provider as u32;
+        flight.book.authority = event.authority;
         let outcome = flight.hear(event, step);
         Some((flight, outcome))
     }
@@ -99,15 +99,15 @@ impl Flight {
 
     /// Is the provider the owner?
     fn is_owner(&self, event: &ProviderEvent) -> bool {
-        self.provider_at(event.provider) == Some(self.owner as usize)
+        self.provider_at(event.provider) == Some(self.book.owner as usize)
     }
 
     fn hear_times(&mut self, event: &ProviderEvent, times: &[LegTimes]) -> Result<Aspects, Reason> {
-        let legs = valid::new_times(&self.legs, times).ok_or(Reason::InvalidEvent)?;
+        let legs = valid::new_times(&self.book.legs, times).ok_or(Reason::InvalidEvent)?;
         if !self.is_owner(event) {
             return Err(Reason::NotOwner);
         }
-        let owner = &mut self.providers[self.owner as usize];
+        let owner = &mut self.book.providers[self.book.owner as usize];
         let mut aspects = Aspects::default();
         if aspects.note(is_fresh(owner.timing, event.version)) {
             owner.timing = Some(event.version);
@@ -130,13 +130,13 @@ impl Flight {
             .iter()
             .map(|fare| (SegmentKey::new(fare.segment, fare.cabin, fare.class), fare))
             .filter(|(key, _)| {
-                let stored = known.and_then(|at| self.providers[at].fares.get(key));
+                let stored = known.and_then(|at| self.book.providers[at].fares.get(key));
                 aspects.note(is_fresh(stored.map(|fare| fare.version), event.version))
             })
             .collect();
         if !fresh.is_empty() {
             let at = self.provider_or_new(event.provider);
-            let provider = &mut self.providers[at];
+            let provider = &mut self.book.providers[at];
             for (key, fare) in fresh {
                 let fare_now = PricedFare {
                     price: fare.price,
@@ -158,10 +158,10 @@ impl Flight {
         }
         let mut aspects = Aspects::default();
         let known = self.provider_at(event.provider);
-        let stored = known.and_then(|at| self.providers[at].terms);
+        let stored = known.and_then(|at| self.book.providers[at].terms);
         if aspects.note(is_fresh(stored, event.version)) {
             let at = self.provider_or_new(event.provider);
-            let provider = &mut self.providers[at];
+            let provider = &mut self.book.providers[at];
             provider.terms = Some(event.version);
             provider.allowances = terms.to_vec();
             provider.allowances.sort_unstable();
@@ -177,7 +177,7 @@ impl Flight {
     ) -> Result<Aspects, Reason> {
         let mut aspects = Aspects::default();
         let known = self.provider_at(event.provider);
-        let stored = known.and_then(|at| self.providers[at].status);
+        let stored = known.and_then(|at| self.book.providers[at].status);
         if aspects.note(is_fresh(stored, event.version)) {
             let at = self.provider_or_new(event.provider);
             self.set_status(at, sells, event.version, step);
@@ -193,9 +193,9 @@ impl Flight {
         version: SourceVersion,
         step: &mut Told<'_>,
     ) {
-        let is_owner = provider == self.owner as usize;
-        self.providers[provider].status = Some(version);
-        self.providers[provider].sells = sells;
+        let is_owner = provider == self.book.owner as usize;
+        self.book.providers[provider].status = Some(version);
+        self.book.providers[provider].sells = sells;
         if is_owner {
             self.cancelled = !sells;
         }

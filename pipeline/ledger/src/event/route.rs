@@ -24,18 +24,18 @@ fn successors(old: &[LegView], new: &[LegView]) -> Vec<Option<u8>> {
 impl Flight {
     /// Puts the flight on new legs, all providers' inventory and all holds with it.
     pub(super) fn reroute(&mut self, legs: Vec<LegView>, step: &mut Told<'_>) {
-        let successors = successors(&self.legs, &legs);
+        let successors = successors(&self.book.legs, &legs);
         self.set_legs(legs);
 
         // What is only there because sales use it is made again where they still do.
-        self.aircraft.retain_mut(|cabin| {
+        self.book.aircraft.retain_mut(|cabin| {
             cabin.row = NO_ROW;
             let successor = successors[usize::from(cabin.leg)];
             cabin.leg = successor.unwrap_or(cabin.leg);
             successor.is_some() && cabin.named
         });
-        for at in 0..self.providers.len() {
-            let cabins = &mut self.providers[at].cabins;
+        for at in 0..self.book.providers.len() {
+            let cabins = &mut self.book.providers[at].cabins;
             cabins.retain_mut(|cabin| {
                 cabin.forget_counts();
                 let successor = successors[usize::from(cabin.leg)];
@@ -49,7 +49,7 @@ impl Flight {
             self.put_on_route(at, step);
         }
 
-        self.rows.clear();
+        self.shelf.clear();
         self.stock();
         for at in 0..self.holds.len() {
             self.count_anew(at);
@@ -58,8 +58,8 @@ impl Flight {
 
     /// Drops exact-segment limits and fares of what is no segment any more.
     fn keep_segments(&mut self, provider: usize) {
-        let mut fares = std::mem::take(&mut self.providers[provider].fares);
-        let mut segments = std::mem::take(&mut self.providers[provider].segments);
+        let mut fares = std::mem::take(&mut self.book.providers[provider].fares);
+        let mut segments = std::mem::take(&mut self.book.providers[provider].segments);
         let is_segment = |key: &SegmentKey| {
             key.stations()
                 .is_none_or(|(board, off)| self.segment(Some(board), Some(off)).is_some())
@@ -69,7 +69,7 @@ impl Flight {
         segments
             .values_mut()
             .for_each(|limit| limit.tally = Tally::default());
-        let provider = &mut self.providers[provider];
+        let provider = &mut self.book.providers[provider];
         provider.fares = fares;
         provider.segments = segments;
     }
@@ -85,7 +85,7 @@ impl Flight {
         self.holds[at as usize].segment = segment;
         if segment.is_flown() {
             let take = self.holds[at as usize].take();
-            let provider = &mut self.providers[take.provider as usize];
+            let provider = &mut self.book.providers[take.provider as usize];
             for leg in segment.first..=segment.last {
                 let cabin = provider.cabin_or_new(leg, take.cabin, false);
                 if let Some(class) = take.class {

@@ -28,16 +28,16 @@ impl Flight {
         step: &mut Told<'_>,
     ) -> Result<Aspects, Reason> {
         let is_owner = self.is_owner(event);
-        let takes_over = !is_owner && event.authority > self.authority;
+        let takes_over = !is_owner && event.authority > self.book.authority;
         let leads = is_owner || takes_over;
-        let same_route = valid::same_route(&self.legs, &plan.legs);
+        let same_route = valid::same_route(&self.book.legs, &plan.legs);
         if !valid::schedule(&self.key, plan) || !(leads || same_route) {
             return Err(Reason::InvalidEvent);
         }
 
         let known = self
             .provider_at(event.provider)
-            .map(|at| &self.providers[at]);
+            .map(|at| &self.book.providers[at]);
         let fresh = |stored| is_fresh(stored, event.version);
         let mut timing = fresh(known.and_then(|provider| provider.timing));
         let mut equipment = fresh(known.and_then(|provider| provider.equipment));
@@ -58,22 +58,22 @@ impl Flight {
 
         let at = self.provider_or_new(event.provider);
         if leads {
-            self.owner = at as u32;
-            self.authority = self.authority.max(event.authority);
-            self.quality = event.quality;
+            self.book.owner = at as u32;
+            self.book.authority = self.book.authority.max(event.authority);
+            self.book.quality = event.quality;
         }
         if timing {
-            self.providers[at].timing = Some(event.version);
+            self.book.providers[at].timing = Some(event.version);
             if leads {
                 self.set_timing(plan, reroutes, step);
             }
         }
         if equipment {
-            self.providers[at].equipment = Some(event.version);
+            self.book.providers[at].equipment = Some(event.version);
             for (leg, planned) in plan.legs.iter().enumerate() {
                 self.equip(at, leg as u8, &planned.cabins, event.version);
                 if leads {
-                    self.legs[leg].aircraft = planned.aircraft;
+                    self.book.legs[leg].aircraft = planned.aircraft;
                 }
             }
         }
@@ -82,7 +82,7 @@ impl Flight {
         }
         if takes_over {
             // Its own earlier word on status may be newer than this schedule.
-            self.cancelled = !self.providers[at].sells;
+            self.cancelled = !self.book.providers[at].sells;
             if self.cancelled {
                 self.displace_all(None, step);
             }
@@ -95,16 +95,16 @@ impl Flight {
         if reroutes {
             self.reroute(plan.legs.iter().map(leg_view).collect(), step);
         } else {
-            let legs = self.legs.iter().zip(&plan.legs);
+            let legs = self.book.legs.iter().zip(&plan.legs);
             let with_times = |(leg, planned): (&LegView, _)| LegView {
                 aircraft: leg.aircraft,
                 ..leg_view(planned)
             };
             self.set_legs(legs.map(with_times).collect());
         }
-        self.restricted.clone_from(&plan.restricted);
+        self.book.restricted.clone_from(&plan.restricted);
         self.has_restrictions = !plan.restricted.is_empty();
-        self.operating = plan.operating;
+        self.book.operating = plan.operating;
         self.is_codeshare = plan.operating.is_some();
     }
 }

@@ -88,6 +88,31 @@ fn every_detail_of_a_hold_counts() {
 }
 
 #[test]
+fn commands_about_neighbouring_holds_are_told_apart() {
+    // Kinds of command and ids of holds that differ in the same low bits.
+    let commands = |hold: u128| {
+        let hold = CommandId(hold);
+        [
+            FlightCommand::Confirm { hold },
+            FlightCommand::Release { hold },
+            FlightCommand::Cancel { hold },
+        ]
+    };
+    let mut world = World::simple(9);
+    for (at, first) in commands(64).into_iter().enumerate() {
+        let name = format!("x{at}");
+        world.about(key(), &name, first.clone());
+        for hold in (0..128).chain([64 << 64]) {
+            for again in commands(hold) {
+                let decision = world.about(key(), &name, again.clone());
+                let is_same = matches!(decision.replay, Replay::Same { .. });
+                assert_eq!(is_same, again == first, "{first:?} and {again:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_detail_of_an_event_counts() {
     let body = |minor| ProviderBody::Fares(vec![fare('Y', None, minor)]);
     let mut world = World::simple(5);
