@@ -2,7 +2,7 @@
 # Both install what is missing (the PostgreSQL server from the distribution) and can be run again.
 
 CARGO ?= cargo
-.PHONY: demo test setup fmt clippy unit doc bench-smoke readme release fuzz-smoke schemathesis
+.PHONY: demo test setup release bench
 
 demo: setup
 	$(CARGO) build --release --locked --bin flightline
@@ -11,17 +11,12 @@ demo: setup
 test: setup
 	.ci/test
 
+# Every bench in full, one after the other, on a machine that does nothing else.
+bench: setup
+	$(CARGO) bench --locked -p flightline-benches --benches -- $(BENCH_ARGS)
+
 setup:
 	@.ci/setup
-
-fmt:
-	$(CARGO) fmt --all --check
-
-clippy:
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-
-unit:
-	$(CARGO) nextest run --workspace --locked || true
 
 release:
 	$(CARGO) build --release --locked --workspace --bins

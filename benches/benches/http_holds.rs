@@ -57,7 +57,8 @@ struct Bench {
     null_pool: Pool,
     rival: Rival,
     spread: Flights,
-    hot: Flights,
+    /// A hot flight for each turn.
+    hot: Vec<Flights>,
     length: Duration,
     connections: usize,
     /// Best client counts of PostgreSQL, spread and hot.
@@ -76,9 +77,13 @@ fn main() -> anyhow::Result<()> {
 
     let replica = Replica::start(&program, &folder.path().join("replica"), "")?;
     let spread = Flights::new(0, flights, 1);
-    let hot = Flights::new(flights, 1, HOT_CABINS);
+    let hot: Vec<_> = (0..args.rounds)
+        .map(|turn| Flights::new(flights + turn, 1, HOT_CABINS))
+        .collect();
     replica.push(&spread.events()?)?;
-    replica.push(&hot.events()?)?;
+    for flight in &hot {
+        replica.push(&flight.events()?)?;
+    }
     replica.caught_up(Duration::from_secs(120))?;
     let null = server::null_server()?;
     let rival = Rival::start(&folder.path().join("rival"))?;
@@ -109,7 +114,7 @@ fn main() -> anyhow::Result<()> {
         // Another subject begins each time.
         for part in 0..3 {
             match (part + turn) % 3 {
-                0 => bench.ours(&mut report)?,
+                0 => bench.ours(&mut report, turn)?,
                 1 => bench.nothing(&mut report)?,
                 _ => bench.postgres(&mut report)?,
             }
@@ -122,9 +127,13 @@ fn main() -> anyhow::Result<()> {
 const TITLE: &str = "holds in a second";
 
 impl Bench {
-    fn ask(&mut self, hot: bool) -> anyhow::Result<Outcome> {
+    /// Asks for seats on the hot flight of a turn, or on all others.
+    fn ask(&mut self, hot: Option<usize>) -> anyhow::Result<Outcome> {
         self.asked += 1;
-        let flights = if hot { &mut self.hot } else { &mut self.spread };
+        let flights = match hot {
+            Some(turn) => &mut self.hot[turn],
+            None => &mut self.spread,
+        };
         let mut asking = Asking::new(flights, self.connections, self.asked);
         let outcome = http::closed(&mut self.replica_pool, &mut asking, self.length)?;
         ensure!(
@@ -136,17 +145,17 @@ impl Bench {
         Ok(outcome)
     }
 
-    fn ours(&mut self, report: &mut Report) -> anyhow::Result<()> {
+    fn ours(&mut self, report: &mut Report, turn: usize) -> anyhow::Result<()> {
         let paused = Paused::new(&self.replica)?;
         let cpu = self.replica.cpu_s();
-        let spread = self.ask(false)?;
+        let spread = self.ask(None)?;
         let cores = (self.replica.cpu_s() - cpu) / spread.elapsed_s;
-        let hot = self.ask(true)?;
+        let hot = self.ask(Some(turn))?;
         paused.end()?;
         let behind = spread.answered + hot.answered;
         let caught_up = self.replica.caught_up(Duration::from_secs(600))?;
 
-        let written = self.ask(false)?;
+        let written = self.ask(None)?;
         let lag = self
             .replica
             .metric("flightline_postgres_lag_milliseconds")?;
@@ -242,7 +251,9 @@ impl Bench {
     /// What every client was told is what the replica counts.
     fn finish(self, report: &mut Report) -> anyhow::Result<()> {
         self.spread.check(self.replica.address())?;
-        self.hot.check(self.replica.address())?;
+        for flight in &self.hot {
+            flight.check(self.replica.address())?;
+        }
         booking::check(&self.rival)?;
         let section = report.section("tables");
         let memory = self.replica.memory();
@@ -256,7 +267,7 @@ impl Bench {
             self.spread
                 .granted
                 .iter()
-                .chain(&self.hot.granted)
+                .chain(self.hot.iter().flat_map(|flight| &flight.granted))
                 .sum::<u64>()
         ));
         drop(self.null);

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use flightline_benches::args::{Args, Extra};
 use flightline_benches::http::{self, Pool};
 use flightline_benches::offers::{Market, Searching};
+use flightline_benches::postgres::search::By;
 use flightline_benches::postgres::{Rival, search};
 use flightline_benches::report::{Goal, Quantile, Report, Unit};
 use flightline_benches::scratch;
@@ -51,7 +52,8 @@ const EXTRAS: &[Extra] = &[
 
 const OURS: &str = "flightline";
 const OURS_BEST: &str = "flightline, the best offer of each flight (the default)";
-const PG: &str = "PostgreSQL, covering partial index";
+const PG: &str = "PostgreSQL, index on route, day, cabin, price";
+const PG_COVERING: &str = "PostgreSQL, covering partial index";
 
 /// Client counts that are tried for PostgreSQL's best.
 const CLIENTS: [usize; 4] = [2, 4, 8, 16];
@@ -88,12 +90,16 @@ fn main() -> anyhow::Result<()> {
         "the table has {rows} offers"
     );
     let pgbench = rival.pgbench()?;
-    let script = search::script(&market);
-    let clients = if args.smoke {
-        2
-    } else {
-        pgbench.best_clients(&script, &CLIENTS, Duration::from_secs(2))?
-    };
+    let mut rivals = Vec::new();
+    for (name, by) in [(PG, By::Index), (PG_COVERING, By::Covering)] {
+        let script = search::script(&market, by);
+        let clients = if args.smoke {
+            2
+        } else {
+            pgbench.best_clients(&script, &CLIENTS, Duration::from_secs(2))?
+        };
+        rivals.push((name, script, clients));
+    }
 
     let all = format!("&all_offers=true&limit={}", search::LIMIT);
     let asking = |seed| Searching::new(&market, &all, search::LIMIT, seed);
@@ -123,10 +129,12 @@ fn main() -> anyhow::Result<()> {
                     .delays("flightline, half of that rate, open loop", &half.latencies)
                     .goal(Quantile::P99, 5.0);
             } else {
-                let run = pgbench.run(&script, clients, length)?;
-                let section = report.section("searches in a second");
-                section.turn(PG, Unit::PerSecond, run.per_second);
-                section.delays("PostgreSQL, all clients busy", &run.latencies);
+                for (name, script, clients) in &rivals {
+                    let run = pgbench.run(script, *clients, length)?;
+                    let section = report.section("searches in a second");
+                    section.turn(name, Unit::PerSecond, run.per_second);
+                    section.delays(&format!("{name}, all clients busy"), &run.latencies);
+                }
             }
         }
     }
@@ -142,7 +150,8 @@ fn main() -> anyhow::Result<()> {
         search::LIMIT
     ));
     section.remark(format!(
-        "{connections} connections here; PostgreSQL by pgbench with {clients} clients, the best of {CLIENTS:?}"
+        "{connections} connections here, JSON over HTTP; PostgreSQL by pgbench over its socket with {} and {} clients, the best of {CLIENTS:?}",
+        rivals[0].2, rivals[1].2
     ));
     let memory = replica.memory();
     section.turn(

@@ -8,6 +8,8 @@ use flightline_ledger::command::{Counts, SaleStatus, SourceVersion};
 use flightline_ledger::view::{FlightStatus, InventoryLine, LegView, OfferLine};
 use flightline_ledger::{Cabin, Class, Flight, FlightKey, Money, ProviderCode};
 
+use crate::supply::Supply;
+
 /// A flight at one moment; empty while no row of it is out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Image {
@@ -25,6 +27,8 @@ pub(crate) struct Image {
     pub(crate) offer_order: Vec<u32>,
     /// Seats are used in the aircraft that no line counts.
     pub(crate) has_strays: bool,
+    /// How the seats of offers follow from those of lines; absent = the ledger must be asked.
+    pub(crate) supply: Option<Supply>,
 }
 
 /// What is said of a flight once.
@@ -193,6 +197,7 @@ impl Image {
         self.offers.clear();
         self.offers.extend(Self::offers_of(flight));
         sort(&mut self.offers, &mut self.offer_order, |offer| offer.at);
+        self.supply = Supply::of(flight, &self.lines, &self.offers);
 
         self.drift.clear();
         for line in flight.drift() {

@@ -115,6 +115,7 @@ pub mod rows;
 mod shard;
 mod shown;
 mod source;
+mod supply;
 mod views;
 mod watch;
 mod worker;

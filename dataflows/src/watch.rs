@@ -1,7 +1,7 @@
 //! What changes in a partition's ledger while it folds: the list of what to look at when the epoch
 //! closes.
 
-use flightline_ledger::command::SourceVersion;
+use flightline_ledger::command::{Availability, ProviderBody, SourceVersion};
 use flightline_ledger::{
     Command, Decision, FlightCommand, FlightIx, FlightKey, HoldIx, HoldState, Input, Observer,
     Outcome, Replay,
@@ -26,7 +26,7 @@ pub(crate) struct Watch {
     /// The flight that was last told to have changed.
     last_changed: FlightIx,
     pub(crate) retired: Vec<(FlightIx, FlightKey)>,
-    /// Offset and version of what providers reported.
+    /// Offset and version of the counts that providers reported.
     pub(crate) reports: Vec<(u64, SourceVersion)>,
     /// Rejects in the run at hand: place in it, and the clock.
     pub(crate) rejects: Vec<(usize, i64)>,
@@ -124,7 +124,11 @@ impl Observer for Listener<'_> {
                 if let (Outcome::Accepted { .. }, Replay::First) =
                     (decision.outcome, decision.replay)
                 {
-                    watch.reports.push((input.offset, event.version));
+                    if let ProviderBody::Availability(Availability { seats: Some(_), .. }) =
+                        event.body
+                    {
+                        watch.reports.push((input.offset, event.version));
+                    }
                     // What the command itself changed was told last.
                     watch.mark(watch.last_changed).extent = Extent::Anything;
                 }

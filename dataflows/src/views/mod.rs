@@ -25,7 +25,7 @@ use std::cmp::Ordering;
 
 use flightline_ledger::Flight;
 
-use crate::image::{self, CabinLine, Image, Line};
+use crate::image::{self, CabinLine, Image, Line, Offer};
 use crate::part::Updates;
 
 /// A view of one flight, as a list of lines in the order of their keys, each of which is a row.
@@ -151,7 +151,7 @@ impl FlightUpdates {
     /// at what cannot have changed: nearly every command is of this kind.
     pub(crate) fn recount(&mut self, image: &mut Image, flight: &Flight, epoch: u64) {
         self.cabins_before.clone_from(&image.cabins);
-        let mut count = 0;
+        let (mut count, mut is_supply_changed) = (0, false);
         // Walked from inside: the ledger's nested iterators are much slower when pulled.
         flight.inventory().for_each(|line| {
             let new = Line::of(&line);
@@ -179,11 +179,15 @@ impl FlightUpdates {
                 cabin.held += new.held - old.held;
                 cabin.sold += new.sold - old.sold;
             }
+            is_supply_changed |= old.available != new.available;
             image.lines[at] = new;
         });
         assert_eq!(count, image.lines.len(), "buckets went with the seats");
         self.recount_cabins(image, flight, epoch);
-        self.recount_offers(image, flight, epoch);
+        // A sale of held seats, the most usual change, leaves as many as before.
+        if is_supply_changed || image.supply.is_none() {
+            self.recount_offers(image, flight, epoch);
+        }
     }
 
     fn recount_cabins(&mut self, image: &mut Image, flight: &Flight, epoch: u64) {
@@ -212,15 +216,10 @@ impl FlightUpdates {
         let before = &mut self.seats_before;
         before.clear();
         before.extend(image.offers.iter().map(|offer| offer.seats));
-        let (mut count, mut changed, mut flipped) = (0, false, false);
-        Image::offers_of(flight).for_each(|new| {
-            let at = image.offer_order[count] as usize;
-            count += 1;
+        let (mut changed, mut flipped) = (false, false);
+        let offers = &mut self.offers;
+        let mut update = |image: &mut Image, at: usize, new: Offer| {
             let old = image.offers[at];
-            assert!(
-                (old.at, old.price) == (new.at, new.price),
-                "offers changed with the seats"
-            );
             if old == new {
                 return;
             }
@@ -228,11 +227,34 @@ impl FlightUpdates {
             flipped |= (old.seats == 0) != (new.seats == 0);
             for (line, diff) in [(&old, -1), (&new, 1)] {
                 let row = offers::Offers::row(image, line);
-                self.offers.extend(row.map(|row| (row, epoch, diff)));
+                offers.extend(row.map(|row| (row, epoch, diff)));
             }
             image.offers[at] = new;
-        });
-        assert_eq!(count, image.offers.len(), "offers went with the seats");
+        };
+        if let Some(supply) = image.supply.take() {
+            for at in 0..image.offers.len() {
+                let seats = supply.seats(at, &image.lines);
+                let new = Offer {
+                    seats,
+                    ..image.offers[at]
+                };
+                update(image, at, new);
+            }
+            image.supply = Some(supply);
+        } else {
+            let mut count = 0;
+            Image::offers_of(flight).for_each(|new| {
+                let at = image.offer_order[count] as usize;
+                count += 1;
+                let old = image.offers[at];
+                assert!(
+                    (old.at, old.price) == (new.at, new.price),
+                    "offers changed with the seats"
+                );
+                update(image, at, new);
+            });
+            assert_eq!(count, image.offers.len(), "offers went with the seats");
+        }
         if changed {
             availability_by_route_day::recount(before, image, epoch, &mut self.seats);
         }

@@ -31,6 +31,10 @@ const GROUP_BYTES_MAX: usize = 16 << 20;
 /// An epoch is kept open past a group while this many records of closed epochs are not through.
 const BACKLOG_RECORDS_MAX: u64 = 4_096;
 
+/// Under load an epoch is kept open this long: what an epoch costs by itself, in the views and in the
+/// sinks, is then paid two hundred times a second and not once a group. Answers do not wait for it.
+const EPOCH_MIN: Duration = Duration::from_millis(5);
+
 /// The most records in one epoch, however far the dataflow is behind.
 const EPOCH_RECORDS_MAX: u64 = 65_536;
 
@@ -241,8 +245,10 @@ impl Sequencer {
         let mut places = Vec::new();
         let mut bases = vec![0; log.partitions() as usize];
         let mut epoch_open = false;
+        // The first epoch after a pause is closed at once.
+        let mut closed_at: Option<Instant> = None;
         loop {
-            let patience = epoch_open.then_some(Duration::from_millis(1));
+            let patience = epoch_open.then(|| patience(closed_at));
             if !self.next(patience, &mut taken) {
                 break;
             }
@@ -307,15 +313,17 @@ impl Sequencer {
                 }
                 dataflow.send(records)?;
                 epoch_open = true;
-                if keeps_up(dataflow) {
+                if is_due(dataflow, closed_at) {
                     dataflow.close_epoch()?;
                     epoch_open = false;
+                    closed_at = Some(Instant::now());
                 }
             }
             drop(rest);
-            if epoch_open && keeps_up(dataflow) {
+            if epoch_open && is_due(dataflow, closed_at) {
                 dataflow.close_epoch()?;
                 epoch_open = false;
+                closed_at = Some(Instant::now());
             }
         }
         if epoch_open {
@@ -356,12 +364,21 @@ impl Sequencer {
     }
 }
 
-/// Is the dataflow so far that the open epoch can be closed? While it is behind, epochs grow, which
-/// makes each record cheaper; but never beyond a bound, so that views keep coming.
-fn keeps_up(dataflow: &Dataflow) -> bool {
+/// How long to wait for more before the open epoch is looked at again.
+fn patience(closed_at: Option<Instant>) -> Duration {
+    let left = closed_at.map(|at| EPOCH_MIN.saturating_sub(at.elapsed()));
+    // Not zero: when it is time already, the dataflow is behind, and looking again needs a pause.
+    left.unwrap_or_default().max(Duration::from_millis(1))
+}
+
+/// Is it time to close the open epoch? While the dataflow is behind, epochs grow, which makes each
+/// record cheaper; but never beyond a bound, so that views keep coming.
+fn is_due(dataflow: &Dataflow, closed_at: Option<Instant>) -> bool {
     let open = dataflow.open_records();
     let closed = dataflow.backlog().records.saturating_sub(open);
-    closed < BACKLOG_RECORDS_MAX || open >= EPOCH_RECORDS_MAX
+    let is_long_open = closed_at.is_none_or(|at| at.elapsed() >= EPOCH_MIN);
+    let is_full = open >= BACKLOG_RECORDS_MAX;
+    (closed < BACKLOG_RECORDS_MAX && (is_long_open || is_full)) || open >= EPOCH_RECORDS_MAX
 }
 
 /// What a record carries besides its command.
