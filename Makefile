@@ -8,7 +8,8 @@ demo: setup
 	$(CARGO) build --release --locked --bin flightline
 	./target/release/flightline demo $(DEMO_ARGS)
 
-test: setup
+test:
+	@.ci/setup test
 	.ci/test
 
 # Every bench in full, one after the other, on a machine that does nothing else.

@@ -62,8 +62,9 @@ BEGIN
 END $$;
 
 -- The same with one update for each flight and one insert for all.
+-- The planner takes its rows for a few and joins them one by one: forbidden, so that it hashes them.
 CREATE OR REPLACE FUNCTION book_grouped(p_ids uuid[], p_flights integer[]) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_nestloop = off AS $$
 DECLARE
     granted integer;
 BEGIN
