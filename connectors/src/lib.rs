@@ -9,6 +9,7 @@
 //! - [`reject`]: records that were set aside, and the codes that say why.
 //! - [`ids`]: identity of commands. Stable for ever.
 //! - [`airports`]: airports with their place and time zone.
+//! - [`payments`]: payment services, for orders. Unlike the rest, these talk to others.
 //!
 //! Parsing is pure: it reads no clock, no environment and no network, so that the same bytes give
 //! the same commands with the same ids. It streams: memory does not grow with the file. A bad
@@ -27,6 +28,7 @@ pub mod ids;
 mod input;
 mod lines;
 pub mod nycflights13;
+pub mod payments;
 pub mod push;
 pub mod reject;
 mod replacement;

@@ -17,6 +17,7 @@
 
 pub mod codes;
 pub mod command;
+pub mod order;
 pub mod outcome;
 pub mod view;
 

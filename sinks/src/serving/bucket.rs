@@ -86,6 +86,26 @@ impl Bucket {
         &self.rows
     }
 
+    /// How many numbers [`Bucket::each_fitting`] may give to flights.
+    pub(crate) fn flight_slots(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Shows the offers with enough seats in the cabin, in the order of price, each with a number
+    /// that stands for its flight in this bucket.
+    pub(crate) fn each_fitting<'a>(
+        &'a self,
+        seats: u16,
+        cabin: Option<Cabin>,
+        mut see: impl FnMut(u32, &'a OfferRow),
+    ) {
+        for (hot, row) in self.hot.iter().zip(&self.rows) {
+            if hot.seats >= seats && cabin.is_none_or(|cabin| cabin == hot.cabin) {
+                see(hot.slot, row);
+            }
+        }
+    }
+
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.hot.capacity() * size_of::<Hot>()

@@ -6,6 +6,8 @@
 //! apart. What an answer reflects at least is said with it, and [`Serving::wait_for`] waits for more.
 //!
 //! - `routes`, `bucket`: offers by route and day, sorted by price.
+//! - `network`: which routes have offers on which days; `codeshares`: numbers of one aircraft;
+//!   `journeys`: flights joined to journeys over both.
 //! - `flights`: rows by flight, flights by provider, drift by provider.
 //! - `covers`: how far the index has got, and who waits.
 //! - `changes`, `views`: following a view, and its rows now.
@@ -19,8 +21,11 @@
 
 mod bucket;
 mod changes;
+mod codeshares;
 mod covers;
 mod flights;
+mod journeys;
+mod network;
 mod routes;
 mod rows;
 mod search;
@@ -39,11 +44,16 @@ use parking_lot::Mutex;
 pub use changes::{Event, EventId, RingLimits, Subscription};
 pub use covers::{Covers, NotYet};
 pub use flights::{DriftSummary, FlightView};
+pub use journeys::{
+    BadPlace, ConnectionRules, Detour, Journey, JourneyQuery, JourneyResult, JourneySegment, Place,
+    Places, TimeWindow, WORK_MAX,
+};
 pub use search::{SearchQuery, SearchResult, Sort};
 pub use views::{Snapshot, View, ViewRows};
 
 use bucket::RouteDay;
 use changes::Ring;
+use codeshares::Codeshares;
 use covers::Progress;
 use flights::Flights;
 use routes::Routes;
@@ -57,6 +67,7 @@ pub struct Serving {
     boot: u64,
     routes: Routes,
     flights: Flights,
+    codeshares: Codeshares,
     holds: [AtomicI64; HOLD_STATUS.len()],
     progress: Progress,
     ring: Ring,
@@ -87,9 +98,9 @@ pub struct Counts {
 /// Memory of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapBytes {
-    /// Offers, and views by route and day.
+    /// Offers, views by route and day, and the network of routes.
     pub offers: usize,
-    /// Flights, legs, inventory and views by flight.
+    /// Flights, legs, inventory, codeshares and views by flight.
     pub flights: usize,
 }
 
@@ -106,6 +117,7 @@ impl Serving {
             boot: RandomState::new().hash_one(std::process::id()),
             routes: Routes::new(SHARDS),
             flights: Flights::new(SHARDS),
+            codeshares: Codeshares::new(SHARDS),
             holds: Default::default(),
             progress: Progress::new(partitions),
             ring: Ring::new(limits),
@@ -131,6 +143,7 @@ impl Serving {
             "epoch {next} is a snapshot, but only the first can be one"
         );
         self.flights.apply(epoch);
+        self.codeshares.apply(&epoch.flights);
         self.routes.apply(epoch);
         for (row, diff) in &epoch.holds {
             self.holds[row.status as usize].fetch_add(*diff as i64, Ordering::Relaxed);
@@ -245,7 +258,7 @@ impl Serving {
     pub fn heap_bytes(&self) -> HeapBytes {
         HeapBytes {
             offers: self.routes.heap_bytes(),
-            flights: self.flights.heap_bytes(),
+            flights: self.flights.heap_bytes() + self.codeshares.heap_bytes(),
         }
     }
 

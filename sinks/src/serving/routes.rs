@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 
 use super::bucket::{Bucket, RouteDay};
+use super::network::Network;
 use super::rows::take_run;
 use super::search::SearchQuery;
 
@@ -20,6 +21,8 @@ pub(crate) struct Routes {
     hash: foldhash::fast::FixedState,
     shards: Box<[Shard]>,
     offers: AtomicI64,
+    /// Which buckets have offers.
+    pub(crate) network: Network,
 }
 
 impl Routes {
@@ -31,6 +34,7 @@ impl Routes {
                 .collect(),
             hash,
             offers: AtomicI64::new(0),
+            network: Network::new(),
         }
     }
 
@@ -66,9 +70,17 @@ impl Routes {
             let cheapest = take_run(&mut cheapest, |r| key(r.board, r.off, r.date) == next);
             let mut shard = self.shard(&next).write();
             let bucket = shard.entry(next).or_default();
+            let had_offers = !bucket.rows().is_empty();
             bucket.apply(offers, availability, cheapest);
+            let has_offers = !bucket.rows().is_empty();
             if bucket.is_empty() {
                 shard.remove(&next);
+            }
+            drop(shard);
+            match (had_offers, has_offers) {
+                (false, true) => self.network.add(&next),
+                (true, false) => self.network.remove(&next),
+                _ => {}
             }
         }
         let offers: isize = epoch.offers.iter().map(|(_, diff)| diff).sum();
@@ -85,6 +97,15 @@ impl Routes {
             Some(bucket) => bucket.search(query),
             None => (Vec::new(), 0),
         }
+    }
+
+    /// Looks at one bucket, if there is one. Its lock is held meanwhile.
+    pub(crate) fn with_bucket<R>(
+        &self,
+        key: &RouteDay,
+        look: impl FnOnce(&Bucket) -> R,
+    ) -> Option<R> {
+        self.shard(key).read().get(key).map(look)
     }
 
     /// Offers of one flight on one route and day.
@@ -109,6 +130,6 @@ impl Routes {
             bytes += shard.allocation_size();
             bytes += shard.values().map(Bucket::heap_bytes).sum::<usize>();
         }
-        bytes
+        bytes + self.network.heap_bytes()
     }
 }

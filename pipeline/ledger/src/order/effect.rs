@@ -1,0 +1,338 @@
+//! What an order asks the outside to do, and what it can hear back.
+
+use core::fmt;
+
+use super::ids::{EffectId, OrderId};
+use super::reference::BookingReference;
+use crate::codes::{CommandId, FlightKey, Money, ProviderCode};
+use crate::command::{FlightCommand, HoldRequest};
+use crate::outcome::Reason;
+
+/// Steps of an order, as they are named in answers and tables. The numbers are part of every effect
+/// id and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Step {
+    /// `hold` seats on a flight.
+    Hold = 1,
+    /// `confirm` them.
+    Confirm = 2,
+    /// `release` what is held.
+    Release = 3,
+    /// `cancel` what is confirmed.
+    Cancel = 4,
+    /// `authorise` the money.
+    Authorise = 5,
+    /// `capture` it.
+    Capture = 6,
+    /// `void` the authorisation.
+    Void = 7,
+    /// `refund` what was captured.
+    Refund = 8,
+    /// `ticket` the order.
+    Ticket = 9,
+}
+
+impl Step {
+    /// Every step, in the order of its number.
+    pub const ALL: [Step; 9] = [
+        Step::Hold,
+        Step::Confirm,
+        Step::Release,
+        Step::Cancel,
+        Step::Authorise,
+        Step::Capture,
+        Step::Void,
+        Step::Refund,
+        Step::Ticket,
+    ];
+
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Step::Hold => "hold",
+            Step::Confirm => "confirm",
+            Step::Release => "release",
+            Step::Cancel => "cancel",
+            Step::Authorise => "authorise",
+            Step::Capture => "capture",
+            Step::Void => "void",
+            Step::Refund => "refund",
+            Step::Ticket => "ticket",
+        }
+    }
+
+    /// Is it done in a flight's stream?
+    pub const fn is_about_seats(self) -> bool {
+        matches!(
+            self,
+            Step::Hold | Step::Confirm | Step::Release | Step::Cancel
+        )
+    }
+
+    /// Is it done at the payment service?
+    pub const fn is_about_money(self) -> bool {
+        matches!(
+            self,
+            Step::Authorise | Step::Capture | Step::Void | Step::Refund
+        )
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Something to do outside, with all that is needed to do it.
+///
+/// The id is [`EffectId::derive`] of the order, the step, the segment and the attempt, where the
+/// attempt is, for seats and tickets, the number of the order's attempt (1, and one more each time
+/// it is created again after a refusal); for money the number of the payment in the upper 32 bits and
+/// in the lower how often the step was refused before (only voids and refunds are tried anew).
+/// Asking again for an outcome that is unknown is not an attempt: the id stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// Identity.
+    pub id: EffectId,
+    /// Whose.
+    pub order: OrderId,
+    /// How often it has been asked for so far, this time included.
+    pub asks: u32,
+    /// What to do.
+    pub work: Work,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Something in a flight's stream.
+    Seats {
+        /// Which segment of the order, counted from 0 over all slices.
+        segment: u8,
+        /// The flight.
+        flight: FlightKey,
+        /// What to ask of it.
+        ask: SeatsAsk,
+    },
+    /// Something at the payment service.
+    Money(MoneyAsk),
+    /// Issue the ticket.
+    Ticket {
+        /// Of this booking.
+        booking: BookingReference,
+    },
+}
+
+/// What to ask of a flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeatsAsk {
+    /// Hold seats. The hold is named by the effect's id.
+    Hold(HoldRequest),
+    /// Sell what is held.
+    Confirm {
+        /// The hold.
+        hold: CommandId,
+    },
+    /// Give back what is held.
+    Release {
+        /// The hold.
+        hold: CommandId,
+    },
+    /// Give back what is sold.
+    Cancel {
+        /// The hold.
+        hold: CommandId,
+    },
+}
+
+/// What to ask of the payment service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MoneyAsk {
+    /// Reserve an amount.
+    Authorise {
+        /// How much.
+        amount: Money,
+        /// From what, as the client gave it.
+        method: Box<str>,
+    },
+    /// Take what is reserved.
+    Capture {
+        /// How much.
+        amount: Money,
+        /// The service's name for the authorisation.
+        reference: Box<str>,
+    },
+    /// Let go of what is reserved.
+    Void {
+        /// The service's name for the authorisation.
+        reference: Box<str>,
+    },
+    /// Give back what was taken.
+    Refund {
+        /// How much: may be less than was taken.
+        amount: Money,
+        /// The service's name for the authorisation.
+        reference: Box<str>,
+    },
+}
+
+impl Work {
+    /// Which step of an order it is.
+    pub const fn step(&self) -> Step {
+        match self {
+            Work::Seats { ask, .. } => match ask {
+                SeatsAsk::Hold(_) => Step::Hold,
+                SeatsAsk::Confirm { .. } => Step::Confirm,
+                SeatsAsk::Release { .. } => Step::Release,
+                SeatsAsk::Cancel { .. } => Step::Cancel,
+            },
+            Work::Money(ask) => match ask {
+                MoneyAsk::Authorise { .. } => Step::Authorise,
+                MoneyAsk::Capture { .. } => Step::Capture,
+                MoneyAsk::Void { .. } => Step::Void,
+                MoneyAsk::Refund { .. } => Step::Refund,
+            },
+            Work::Ticket { .. } => Step::Ticket,
+        }
+    }
+
+    /// The command for the flight's stream, if it is one. Its id is that of the effect.
+    pub fn flight_command(&self) -> Option<(FlightKey, FlightCommand)> {
+        let Work::Seats { flight, ask, .. } = self else {
+            return None;
+        };
+        let command = match *ask {
+            SeatsAsk::Hold(request) => FlightCommand::Hold(request),
+            SeatsAsk::Confirm { hold } => FlightCommand::Confirm { hold },
+            SeatsAsk::Release { hold } => FlightCommand::Release { hold },
+            SeatsAsk::Cancel { hold } => FlightCommand::Cancel { hold },
+        };
+        Some((*flight, command))
+    }
+}
+
+/// What became of an effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EffectResult {
+    /// Hold: seats are held.
+    Held {
+        /// From whose allotment.
+        provider: ProviderCode,
+        /// When the hold lapses, Unix time in milliseconds, by the flight's clock.
+        deadline_ms: i64,
+        /// Offset of the hold in the flight's partition: tells which notices are older than it.
+        offset: u64,
+    },
+    /// Confirm: they are sold.
+    Confirmed,
+    /// Release: they are given back.
+    Released,
+    /// Cancel (or release): they are given back.
+    Cancelled,
+    /// Any step about seats: the flight refused.
+    Refused(Reason),
+    /// Authorise: the amount is reserved.
+    Authorised {
+        /// The service's name for it: what capture, void and refund need.
+        reference: Box<str>,
+    },
+    /// Authorise: refused for good. Nothing is reserved.
+    Declined {
+        /// The service's code.
+        code: Box<str>,
+    },
+    /// Capture: the money is taken.
+    Captured,
+    /// Void: nothing is reserved any more.
+    Voided,
+    /// Refund: the money is given back.
+    Refunded,
+    /// Ticket: issued.
+    Ticketed {
+        /// Number of the document.
+        number: Box<str>,
+    },
+    /// Capture, void, refund, ticket: refused for good, and nothing was done.
+    Failed {
+        /// The service's code.
+        code: Box<str>,
+    },
+    /// Any step: nobody knows whether it was done. It is asked for again, by the same id.
+    Unknown,
+}
+
+impl EffectResult {
+    /// The stable name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            EffectResult::Held { .. } => "held",
+            EffectResult::Confirmed => "confirmed",
+            EffectResult::Released => "released",
+            EffectResult::Cancelled => "cancelled",
+            EffectResult::Refused(_) => "refused",
+            EffectResult::Authorised { .. } => "authorised",
+            EffectResult::Declined { .. } => "declined",
+            EffectResult::Captured => "captured",
+            EffectResult::Voided => "voided",
+            EffectResult::Refunded => "refunded",
+            EffectResult::Ticketed { .. } => "ticketed",
+            EffectResult::Failed { .. } => "failed",
+            EffectResult::Unknown => "unknown",
+        }
+    }
+
+    /// What a flight's answer to [`Work::flight_command`] is as a result; absent = it cannot be the
+    /// answer to one.
+    pub const fn of_flight(decision: &crate::outcome::Decision) -> Option<Self> {
+        use crate::outcome::{Outcome, Replay};
+        let offset = match decision.replay {
+            Replay::First => decision.offset,
+            Replay::Same { first_offset } => first_offset,
+            // An effect always asks the same of its flight: somebody else used its id.
+            Replay::Different { .. } => return None,
+        };
+        match decision.outcome {
+            Outcome::Held {
+                provider,
+                deadline_ms,
+                ..
+            } => Some(EffectResult::Held {
+                provider,
+                deadline_ms,
+                offset,
+            }),
+            Outcome::Confirmed { .. } => Some(EffectResult::Confirmed),
+            Outcome::Released { .. } => Some(EffectResult::Released),
+            Outcome::Cancelled { .. } => Some(EffectResult::Cancelled),
+            Outcome::Refused(reason) => Some(EffectResult::Refused(reason)),
+            Outcome::Accepted { .. } | Outcome::Stale | Outcome::Noted => None,
+        }
+    }
+
+    /// Can it be the result of this step?
+    pub(crate) const fn answers(&self, step: Step) -> bool {
+        match self {
+            EffectResult::Held { .. } => matches!(step, Step::Hold),
+            EffectResult::Confirmed => matches!(step, Step::Confirm),
+            EffectResult::Released => matches!(step, Step::Release),
+            EffectResult::Cancelled => matches!(step, Step::Release | Step::Cancel),
+            EffectResult::Refused(_) => step.is_about_seats(),
+            EffectResult::Authorised { .. } | EffectResult::Declined { .. } => {
+                matches!(step, Step::Authorise)
+            }
+            EffectResult::Captured => matches!(step, Step::Capture),
+            EffectResult::Voided => matches!(step, Step::Void),
+            EffectResult::Refunded => matches!(step, Step::Refund),
+            EffectResult::Ticketed { .. } => matches!(step, Step::Ticket),
+            EffectResult::Failed { .. } => {
+                matches!(
+                    step,
+                    Step::Capture | Step::Void | Step::Refund | Step::Ticket
+                )
+            }
+            EffectResult::Unknown => true,
+        }
+    }
+}

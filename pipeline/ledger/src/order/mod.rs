@@ -1,0 +1,52 @@
+//! Orders: a second pure fold, over the records of one partition of order streams.
+//!
+//! An order books seats on several flights, or none of them, and takes money for them, or none. Each
+//! flight has a stream of its own, and the payment service a mind of its own, so neither can be part
+//! of one step. The order is a saga: [`Orders::apply`] takes a record and tells an [`OrderObserver`]
+//! which [`Effect`]s have become due; whoever runs them reports back with
+//! [`OrderAction::EffectDone`], which is a record like any other. The fold never sees a flight's
+//! stream and never does I/O. Time, results and settings arrive as data.
+//!
+//! - [`OrderCommand`]: what can be asked.
+//! - [`OrderDecision`]: every answer there is.
+//! - [`Effect`], [`EffectResult`]: what is asked of flights, payment and ticketing, and what comes back.
+//! - [`Orders`]: the fold; [`Order`]: what can be read of one.
+//!
+//! The rules are in `docs/orders.md`, to the letter.
+//!
+//! What is deliberately absent: personal data (a sealed reference stands for it), record formats,
+//! the running of effects, and prices of anything but whole orders and seats.
+
+mod check;
+mod client;
+mod command;
+mod details;
+mod digest;
+mod effect;
+mod hear;
+mod ids;
+mod log;
+mod memo;
+mod observer;
+mod orders;
+mod outcome;
+mod print;
+mod reference;
+mod saga;
+mod state;
+mod valid;
+
+pub use command::{
+    CreateOrder, FlightChange, FlightNotice, Metadata, OrderAction, OrderCommand, OrderSettings,
+    Payment, RefundTerms, SegmentRequest, Terms,
+};
+pub use effect::{Effect, EffectResult, MoneyAsk, SeatsAsk, Step, Work};
+pub use ids::{EffectId, OfferRequestId, OrderId, QuoteId};
+pub use log::{Log, LogEntry, LogEvent};
+pub use observer::{OrderIx, OrderObserver};
+pub use orders::{Orders, Outstanding};
+pub use outcome::{Field, OrderDecision, OrderKind, OrderOutcome, OrderReason};
+pub use reference::{BookingReference, References};
+pub use state::{
+    CancelQuote, Cause, Charge, Ending, MoneyState, Order, OrderState, Pending, Seat, Segment, Wait,
+};

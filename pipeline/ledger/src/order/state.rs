@@ -1,0 +1,562 @@
+//! One order: what is known of it.
+
+use super::command::{CreateOrder, Metadata, RefundTerms, SegmentRequest, Terms};
+use super::effect::Step;
+use super::ids::{EffectId, OrderId, QuoteId};
+use super::log::Log;
+use super::memo::Memos;
+use super::observer::OrderIx;
+use super::reference::BookingReference;
+use crate::codes::{CommandId, Money, ProviderCode};
+use crate::outcome::Reason;
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum OrderState {
+    /// Seats are being held.
+    Holding = 1,
+    /// All seats are held, and the client has not paid.
+    AwaitingPayment = 2,
+    /// The money is being reserved.
+    Authorising = 3,
+    /// The money is reserved, and the seats are being confirmed.
+    Confirming = 4,
+    /// The seats are sold, and the money is being taken.
+    Capturing = 5,
+    /// The money is taken, and the ticket is being issued.
+    Ticketing = 6,
+    /// Seats sold, money taken, ticket issued.
+    Booked = 7,
+    /// What was done is being undone.
+    Undoing = 8,
+    /// Ended: it never came to be. Seats and money are back.
+    Refused = 9,
+    /// Ended: it was held and not paid in time. Seats and money are back.
+    Expired = 10,
+    /// Ended: by the client, or by the airline, or because it could not be completed after it had
+    /// been held. Seats are back, money as agreed.
+    Cancelled = 11,
+}
+
+impl OrderState {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OrderState::Holding => "holding",
+            OrderState::AwaitingPayment => "awaiting_payment",
+            OrderState::Authorising => "authorising",
+            OrderState::Confirming => "confirming",
+            OrderState::Capturing => "capturing",
+            OrderState::Ticketing => "ticketing",
+            OrderState::Booked => "booked",
+            OrderState::Undoing => "undoing",
+            OrderState::Refused => "refused",
+            OrderState::Expired => "expired",
+            OrderState::Cancelled => "cancelled",
+        }
+    }
+
+    /// Is it one of the three ends?
+    pub const fn is_end(self) -> bool {
+        matches!(
+            self,
+            OrderState::Refused | OrderState::Expired | OrderState::Cancelled
+        )
+    }
+
+    /// Does nothing happen any more unless somebody asks for it?
+    pub const fn is_settled(self) -> bool {
+        self.is_end() || matches!(self, OrderState::Booked)
+    }
+}
+
+/// Why an order is undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A flight refused to hold or confirm.
+    SeatsRefused {
+        /// Which segment, from 0 over all slices.
+        segment: u8,
+        /// Hold or confirm.
+        step: Step,
+        /// The flight's reason.
+        reason: Reason,
+    },
+    /// Not all flights answered before the seats could have lapsed.
+    HoldsTimedOut,
+    /// The payment of an instant order was declined.
+    Declined {
+        /// The payment service's code.
+        code: Box<str>,
+    },
+    /// Whether the money is reserved was not known when the seats lapsed.
+    PaymentTimedOut,
+    /// The money could not be taken.
+    CaptureFailed {
+        /// The payment service's code.
+        code: Box<str>,
+    },
+    /// The ticket could not be issued.
+    TicketFailed {
+        /// The ticketing service's code.
+        code: Box<str>,
+    },
+    /// The client did not pay in time.
+    NotPaid,
+    /// The client cancelled.
+    ByClient {
+        /// By this quote.
+        quote: QuoteId,
+    },
+    /// A flight will not fly.
+    FlightCancelled {
+        /// Which segment.
+        segment: u8,
+    },
+    /// A hold lost its seats.
+    Displaced {
+        /// Which segment.
+        segment: u8,
+    },
+}
+
+impl Cause {
+    /// The stable name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Cause::SeatsRefused { .. } => "seats_refused",
+            Cause::HoldsTimedOut => "holds_timed_out",
+            Cause::Declined { .. } => "declined",
+            Cause::PaymentTimedOut => "payment_timed_out",
+            Cause::CaptureFailed { .. } => "capture_failed",
+            Cause::TicketFailed { .. } => "ticket_failed",
+            Cause::NotPaid => "not_paid",
+            Cause::ByClient { .. } => "by_client",
+            Cause::FlightCancelled { .. } => "flight_cancelled",
+            Cause::Displaced { .. } => "displaced",
+        }
+    }
+
+    /// Did the airline do it?
+    pub const fn is_airline(&self) -> bool {
+        matches!(
+            self,
+            Cause::FlightCancelled { .. } | Cause::Displaced { .. }
+        )
+    }
+}
+
+/// The end that an order comes or came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Why.
+    pub cause: Cause,
+    /// Where it ends: one of [`OrderState::is_end`].
+    pub state: OrderState,
+    /// What goes back to the client if the money is, or turns out to be, taken: minor units.
+    pub refund_minor: i64,
+    /// Offset of the record that brought it about.
+    pub offset: u64,
+    /// When, Unix time in milliseconds by the stream's clock.
+    pub at_ms: i64,
+}
+
+/// Seats of one segment, as far as the order has heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Seat {
+    /// Asked for.
+    Holding = 1,
+    /// Held.
+    Held = 2,
+    /// Held, and asked to be sold.
+    Confirming = 3,
+    /// Sold.
+    Confirmed = 4,
+    /// Asked to be given back, from held.
+    Releasing = 5,
+    /// Asked to be given back, from sold.
+    Cancelling = 6,
+    /// Not ours: never was, lost, or given back.
+    Free = 7,
+    /// Sold, and departed before the airline cancelled the rest of the order: flown, and paid for.
+    Kept = 8,
+}
+
+/// The money, as far as the order has heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum MoneyState {
+    /// None asked for.
+    None = 1,
+    /// Asked to be reserved.
+    Authorising = 2,
+    /// Refused: none reserved.
+    Declined = 3,
+    /// Reserved.
+    Authorised = 4,
+    /// Reserved, and asked to be taken.
+    Capturing = 5,
+    /// Taken.
+    Captured = 6,
+    /// Reserved, and asked to be let go.
+    Voiding = 7,
+    /// Let go.
+    Voided = 8,
+    /// Taken, and asked to be given back.
+    Refunding = 9,
+    /// Given back, as far as it was to be.
+    Refunded = 10,
+}
+
+/// One segment of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its slice, from 0.
+    pub slice: u8,
+    /// What was asked for.
+    pub request: SegmentRequest,
+    /// Where its seats stand.
+    pub seat: Seat,
+    /// The hold: the id of the effect that makes it.
+    pub hold: CommandId,
+    /// From whose allotment, once held.
+    pub provider: Option<ProviderCode>,
+    /// When the hold lapses, Unix time in milliseconds by the flight's clock, once held.
+    pub deadline_ms: Option<i64>,
+    /// Offset of the hold in the flight's partition, once held.
+    pub held_offset: Option<u64>,
+    /// Offset, in the flight's partition, of the last word that the flight is cancelled.
+    pub gone_offset: Option<u64>,
+    /// Departure as known now, Unix time in milliseconds.
+    pub departs_ms: i64,
+    /// Offset, in the flight's partition, of the last change of times.
+    pub times_offset: Option<u64>,
+}
+
+/// The payment of an order: the newest when there were several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Its number among the order's payments, from 1; 0 = none yet.
+    pub number: u32,
+    /// Where it stands.
+    pub money: MoneyState,
+    /// The method, as the client gave it.
+    pub method: Box<str>,
+    /// The payment service's name for the authorisation, once there was one.
+    pub reference: Option<Box<str>>,
+    /// The service's code when it was declined, or when a capture, void or refund failed last.
+    pub code: Option<Box<str>>,
+    /// How often a void or refund was refused so far. More than a few need a person to look.
+    pub failures: u32,
+    /// When the money was taken, Unix time in milliseconds by the stream's clock.
+    pub captured_ms: Option<i64>,
+}
+
+/// A cancellation quote: the newest of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CancelQuote {
+    /// Identity.
+    pub id: QuoteId,
+    /// When it was made, Unix time in milliseconds by the stream's clock.
+    pub made_ms: i64,
+    /// Until when it is good.
+    pub expires_ms: i64,
+    /// What would come back, in minor units.
+    pub refund_minor: i64,
+    /// The order was not paid then.
+    pub unpaid: bool,
+    /// The order has changed since.
+    pub stale: bool,
+    /// When it was confirmed.
+    pub confirmed_ms: Option<i64>,
+}
+
+/// An effect that the order waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Identity.
+    pub id: EffectId,
+    /// What for.
+    pub step: Step,
+    /// Which segment; 0 for steps about the whole order.
+    pub segment: u8,
+    /// How often it has been asked for.
+    pub asks: u32,
+    /// What it waits for.
+    pub wait: Wait,
+}
+
+/// What an outstanding effect waits for. Times are Unix time in milliseconds by the stream's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// For anyone to run it. Asked for again at `again_ms`.
+    Ready {
+        /// Then.
+        again_ms: i64,
+    },
+    /// Its outcome is unknown, or it was refused and must be: nobody runs it before `at_ms`.
+    Later {
+        /// Then.
+        at_ms: i64,
+    },
+    /// A replica runs it. Asked for again at `until_ms`.
+    Claimed {
+        /// Who.
+        replica: u64,
+        /// Then.
+        until_ms: i64,
+    },
+}
+
+impl Wait {
+    /// When the effect is due again if nothing is heard of it.
+    pub const fn until_ms(&self) -> i64 {
+        match *self {
+            Wait::Ready { again_ms } => again_ms,
+            Wait::Later { at_ms } => at_ms,
+            Wait::Claimed { until_ms, .. } => until_ms,
+        }
+    }
+}
+
+/// How far an order has come, while it is not undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Stage {
+    Holding = 1,
+    Awaiting = 2,
+    Authorising = 3,
+    Confirming = 4,
+    Capturing = 5,
+    Ticketing = 6,
+    Booked = 7,
+}
+
+/// One order.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub(super) id: OrderId,
+    pub(super) at: OrderIx,
+    pub(super) booking: BookingReference,
+    /// Number of the attempt, from 1.
+    pub(super) attempt: u32,
+    pub(super) created_offset: u64,
+    pub(super) created_ms: i64,
+    /// How long seats are held, as every run of a hold effect must ask for it.
+    pub(super) hold_ttl_ms: u64,
+    /// What was asked for; the slices are in `segments`.
+    pub(super) details: Box<CreateOrder>,
+    pub(super) segments: Vec<Segment>,
+    pub(super) stage: Stage,
+    pub(super) charge: Charge,
+    pub(super) ticket: Option<Box<str>>,
+    pub(super) ticketed_ms: Option<i64>,
+    pub(super) ending: Option<Ending>,
+    pub(super) ended_ms: Option<i64>,
+    /// The airline changed times, and the client has not agreed.
+    pub(super) changes_pending: bool,
+    pub(super) quote: Option<CancelQuote>,
+    pub(super) quotes: u32,
+    pub(super) pending: Vec<Pending>,
+    pub(super) revision: u64,
+    pub(super) memos: Memos,
+    pub(super) log: Log,
+    pub(super) retired: bool,
+    /// Where the order stands in the fold's queues.
+    pub(super) queued: Queued,
+}
+
+/// Where an order stands in the queues of the fold: derived from the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Queued {
+    pub(super) wake_ms: Option<i64>,
+    pub(super) deadline_ms: Option<i64>,
+    pub(super) flights: bool,
+}
+
+impl Order {
+    /// Its id.
+    pub fn id(&self) -> OrderId {
+        self.id
+    }
+
+    /// Its booking reference. Worth showing once the order is held or booked.
+    pub fn booking(&self) -> BookingReference {
+        self.booking
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> OrderState {
+        match (&self.ending, self.ended_ms, self.stage) {
+            (Some(ending), Some(_), _) => ending.state,
+            (Some(_), None, _) => OrderState::Undoing,
+            (None, _, Stage::Holding) => OrderState::Holding,
+            (None, _, Stage::Awaiting) => OrderState::AwaitingPayment,
+            (None, _, Stage::Authorising) => OrderState::Authorising,
+            (None, _, Stage::Confirming) => OrderState::Confirming,
+            (None, _, Stage::Capturing) => OrderState::Capturing,
+            (None, _, Stage::Ticketing) => OrderState::Ticketing,
+            (None, _, Stage::Booked) => OrderState::Booked,
+        }
+    }
+
+    /// Why it was or is being undone, and what that gives back.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// When everything was undone, Unix time in milliseconds by the stream's clock.
+    pub fn ended_ms(&self) -> Option<i64> {
+        self.ended_ms
+    }
+
+    /// Number of the attempt, from 1: one more each time the order was created again after a refusal.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Offset of the record that created it (this attempt).
+    pub fn created_offset(&self) -> u64 {
+        self.created_offset
+    }
+
+    /// When it was created (this attempt), Unix time in milliseconds by the stream's clock.
+    pub fn created_ms(&self) -> i64 {
+        self.created_ms
+    }
+
+    /// What was asked for, with the client's notes as they are now. Its slices are empty: see
+    /// [`Order::segments`].
+    pub fn details(&self) -> &CreateOrder {
+        &self.details
+    }
+
+    /// The client's notes.
+    pub fn metadata(&self) -> &Metadata {
+        &self.details.metadata
+    }
+
+    /// The segments of all slices, in flying order.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The payment.
+    pub fn charge(&self) -> &Charge {
+        &self.charge
+    }
+
+    /// Number of the ticket, once issued. It is void when the order is being undone.
+    pub fn ticket(&self) -> Option<&str> {
+        self.ticket.as_deref()
+    }
+
+    /// When the ticket was issued, Unix time in milliseconds by the stream's clock.
+    pub fn ticketed_ms(&self) -> Option<i64> {
+        self.ticketed_ms
+    }
+
+    /// The newest cancellation quote.
+    pub fn quote(&self) -> Option<&CancelQuote> {
+        self.quote.as_ref()
+    }
+
+    /// The airline changed times, and the client has not agreed: an unpaid order cannot be paid.
+    pub fn changes_pending(&self) -> bool {
+        self.changes_pending
+    }
+
+    /// Until when the client can pay, Unix time in milliseconds by the stream's clock; absent when
+    /// there is nothing to pay (any more).
+    pub fn payment_required_by_ms(&self) -> Option<i64> {
+        match self.state() {
+            OrderState::AwaitingPayment => self.deadline_ms(),
+            _ => None,
+        }
+    }
+
+    /// Counts the changes that can be read: orders the states of one order for those who hear of
+    /// them out of order.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The effects that it waits for.
+    pub fn pending(&self) -> &[Pending] {
+        &self.pending
+    }
+
+    /// What was decided about it, with offsets, oldest first. Long histories lose their middle.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Was it retired by the last call?
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// The money of the client that is with us: taken and not given back.
+    pub fn kept(&self) -> Money {
+        let total = self.details.total;
+        let minor = match self.charge.money {
+            MoneyState::Captured | MoneyState::Refunding => total.minor,
+            MoneyState::Refunded => total.minor - self.refund_due_minor(),
+            _ => 0,
+        };
+        Money { minor, ..total }
+    }
+
+    /// What goes back when the order is undone as its ending says.
+    pub(super) fn refund_due_minor(&self) -> i64 {
+        self.ending.as_ref().map_or(0, |ending| ending.refund_minor)
+    }
+
+    /// Has the client been told that it has an order? One that has not can be tried again.
+    pub(super) fn is_established(&self) -> bool {
+        match self.details.terms {
+            Terms::Hold { .. } => self.stage > Stage::Holding,
+            Terms::Instant { .. } => self.stage == Stage::Booked,
+        }
+    }
+
+    /// When what it waits for is too late, by the stream's clock.
+    pub(super) fn deadline_ms(&self) -> Option<i64> {
+        if self.ending.is_some() {
+            return None;
+        }
+        let pay_by_ms = match self.details.terms {
+            Terms::Instant { .. } => self.hold_ttl_ms,
+            Terms::Hold { pay_by_ms } => pay_by_ms,
+        };
+        let own_ms = self.created_ms.saturating_add_unsigned(pay_by_ms);
+        let seats_ms = self.segments.iter().filter_map(|s| s.deadline_ms).min();
+        match self.stage {
+            Stage::Holding | Stage::Awaiting => {
+                Some(seats_ms.map_or(own_ms, |seats_ms| seats_ms.min(own_ms)))
+            }
+            Stage::Authorising => seats_ms,
+            _ => None,
+        }
+    }
+
+    /// What comes back when the client cancels now, in minor units.
+    pub(super) fn refund_quote_minor(&self) -> i64 {
+        if self.stage != Stage::Booked {
+            return 0;
+        }
+        match self.details.refund {
+            RefundTerms::Full => self.details.total.minor,
+            RefundTerms::Penalty(minor) => self.details.total.minor - minor,
+            RefundTerms::Nothing => 0,
+        }
+    }
+
+    /// The last departure, Unix time in milliseconds.
+    pub(super) fn last_departure_ms(&self) -> i64 {
+        let departures = self.segments.iter().map(|s| s.departs_ms);
+        departures.max().unwrap_or(self.created_ms)
+    }
+}
