@@ -64,14 +64,29 @@ pub(crate) fn remove_control(data_dir: &Path) {
     let _ = std::fs::remove_file(data_dir.join("control.json"));
 }
 
-/// Waits for ^C or SIGTERM.
-pub(crate) async fn until_stopped() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        done = tokio::signal::ctrl_c() => done?,
-        _ = terminate.recv() => {}
+/// ^C and SIGTERM, heard from when this was made: one that comes while nobody waits is not lost.
+pub(crate) struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    /// Begins to listen. Must be called on the async runtime.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
-    Ok(())
+
+    /// Waits for either.
+    pub(crate) async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 pub(crate) fn run(config: Config) -> anyhow::Result<()> {
@@ -79,14 +94,15 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     let replica_config = replica_config(&config)?;
     let runtime = async_runtime()?;
     runtime.block_on(async move {
+        let mut signals = StopSignals::listen()?;
         let replica = tokio::select! {
             replica = Replica::start(replica_config) => replica?,
-            stopped = until_stopped() => return stopped,
+            () = signals.received() => return Ok(()),
         };
         write_control(&config.data_dir, &replica)?;
         print_line(&format!("listening on http://{}", replica.address()))?;
         let failed = tokio::select! {
-            stopped = until_stopped() => { stopped?; None }
+            () = signals.received() => None,
             why = replica.failed() => Some(why),
         };
         tracing::info!("stopping: answering what is in flight");

@@ -69,9 +69,13 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
     }
     let runtime = super::serve::async_runtime()?;
     runtime.block_on(async move {
+        let mut signals = super::serve::StopSignals::listen()?;
         let started = Instant::now();
         say("starting a replica: embedded stream, dataflow, private PostgreSQL, HTTP");
-        let replica = Replica::start(replica_config).await?;
+        let replica = tokio::select! {
+            replica = Replica::start(replica_config) => replica?,
+            () = signals.received() => return Ok(()),
+        };
         let url = format!("http://{}", replica.address());
         super::serve::write_control(&config.data_dir, &replica)?;
         say(&format!(
@@ -81,7 +85,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
         ));
         let done = tokio::select! {
             done = show(&args, &config.data_dir, &replica, &url) => done,
-            _ = tokio::signal::ctrl_c() => {
+            () = signals.received() => {
                 say("interrupted");
                 replica.shutdown().await?;
                 return Ok(());
@@ -93,7 +97,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
         }
         if !args.no_wait {
             say(&format!("serving at {url} until ^C"));
-            super::serve::until_stopped().await?;
+            signals.received().await;
             say("stopping");
         }
         replica.shutdown().await?;
