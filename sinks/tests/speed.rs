@@ -269,7 +269,7 @@ fn timed<R>(run: impl FnOnce() -> R) -> (R, f64, f64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes a minute; run in release for figures"]
+#[ignore = "a measurement of a minute: cargo test --release -p flightline-sinks --test speed -- --ignored --nocapture --test-threads 1"]
 async fn postgres_rows_per_second() {
     let (per_epoch, epochs, flights_n) = (4_000, 500, 10_000);
     let mut world = World::new(1, PARTITIONS);
@@ -343,7 +343,7 @@ async fn postgres_rows_per_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes half a minute; run in release for figures"]
+#[ignore = "a measurement of half a minute: cargo test --release -p flightline-sinks --test speed -- --ignored --nocapture --test-threads 1"]
 async fn postgres_freshness_at_10_000_holds_a_second() {
     let mut world = World::new(2, PARTITIONS);
     let keys = flights(&mut world, 10_000);
@@ -398,7 +398,7 @@ async fn postgres_freshness_at_10_000_holds_a_second() {
 }
 
 #[test]
-#[ignore = "takes half a minute; run in release for figures"]
+#[ignore = "a measurement of half a minute: cargo test --release -p flightline-sinks --test speed -- --ignored --nocapture --test-threads 1"]
 fn serving_speed_and_memory() {
     let mut world = World::new(3, PARTITIONS);
     let keys = flights(&mut world, 333_334);

@@ -91,7 +91,8 @@ pub(crate) struct Usage(pub anyhow::Error);
 
 impl std::fmt::Display for Usage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.0, f)
+        // The whole chain: what was wrong is often in the cause.
+        write!(f, "{:#}", self.0)
     }
 }
 

@@ -213,7 +213,9 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result
     match std::fs::read_to_string(&path) {
         Ok(text) => figment = figment.merge(Toml::string(&text)),
         Err(error) if file.is_some() || error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("configuration file {}", path.display()));
+            return Err(error).with_context(|| {
+                format!("the configuration file {} cannot be read", path.display())
+            });
         }
         Err(_) => {}
     }

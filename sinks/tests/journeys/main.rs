@@ -142,7 +142,7 @@ fn equals_an_exhaustive_search_over_small_schedules() {
 }
 
 #[test]
-#[ignore = "takes minutes; the ordinary run does a tenth of it"]
+#[ignore = "takes minutes: cargo test --release -p flightline-sinks --test journeys -- --ignored"]
 fn equals_an_exhaustive_search_over_many_small_schedules() {
     small_schedules(1_000..4_000);
 }
@@ -219,7 +219,7 @@ fn equals_an_exhaustive_search_over_a_large_schedule() {
 }
 
 #[test]
-#[ignore = "takes minutes; run in release"]
+#[ignore = "takes minutes: cargo test --release -p flightline-sinks --test journeys -- --ignored"]
 fn equals_an_exhaustive_search_on_10_000_queries() {
     large_schedule(10_000, 6);
 }

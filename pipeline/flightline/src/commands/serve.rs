@@ -114,3 +114,23 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stop_signal_that_comes_while_nobody_waits_is_not_lost() {
+        let mut signals = StopSignals::listen().unwrap();
+        let pid = std::process::id();
+        let sent = std::process::Command::new("sh")
+            .args(["-c", &format!("kill -TERM {pid}")])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        let waited = std::time::Duration::from_secs(30);
+        tokio::time::timeout(waited, signals.received())
+            .await
+            .unwrap();
+    }
+}

@@ -718,7 +718,7 @@ fn orders_agree_with_the_model_and_with_the_world_outside() {
 
 /// The documented long run: `cargo test --release -p flightline-ledger --test order -- --ignored`.
 #[test]
-#[ignore = "takes many minutes"]
+#[ignore = "takes many minutes: cargo test --release -p flightline-ledger --test order -- --ignored"]
 fn a_million_orders_agree_with_the_model_and_with_the_world_outside() {
     let coverage = run(1_000_000, 1_000_000);
     assert!(coverage.orders >= 1_000_000);
