@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use flightline_ledger::{Command, CommandId, Decision, FlightKey, ProviderCode};
+use flightline_ledger::order::{LogEntry, OrderAction, OrderDecision, OrderId, OrderState};
+use flightline_ledger::{Command, CommandId, Decision, FlightKey, InventoryLine, ProviderCode};
 use flightline_sinks::serving::Serving;
 use tokio::sync::oneshot;
 
@@ -28,6 +29,26 @@ pub struct Answer {
     pub decision: Decision,
 }
 
+/// Where a command about an order landed and what was decided. It is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderAnswer {
+    /// The partition of the order's stream.
+    pub partition: u32,
+    /// The decision, with its offset.
+    pub decision: OrderDecision,
+}
+
+/// An order to which nothing more happens by itself: it awaits payment, is booked, or has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The partition of the order's stream.
+    pub partition: u32,
+    /// A read that covers this offset shows it so.
+    pub until: u64,
+    /// Where it stands.
+    pub state: OrderState,
+}
+
 /// Why a command was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
@@ -50,6 +71,53 @@ pub enum SubmitError {
         /// What happened, for people.
         why: Arc<str>,
     },
+}
+
+/// A command about an order on its way into the stream.
+#[derive(Clone, Debug)]
+pub struct OrderSubmit {
+    /// Identity of the command.
+    pub id: CommandId,
+    /// The order.
+    pub order: OrderId,
+    /// What is asked.
+    pub action: OrderAction,
+    /// Who asks: the name of a token, at most 64 bytes.
+    pub actor: Option<Box<str>>,
+}
+
+/// Why an order is as it is.
+#[derive(Clone, Debug)]
+pub struct OrderExplanation {
+    /// The order as it stands.
+    pub order: flightline_dataflows::rows::OrderRow,
+    /// Its decisions, oldest first.
+    pub steps: Vec<OrderStep>,
+    /// Decisions of a long history that are left out, after the first ones.
+    pub dropped: u64,
+}
+
+/// One decision about an order.
+#[derive(Clone, Debug)]
+pub struct OrderStep {
+    /// The decision.
+    pub entry: LogEntry,
+    /// For a result about seats: what the flight decided, the inventory that it saw, and the events
+    /// that led there.
+    pub flight: Option<FlightStep>,
+}
+
+/// What a flight decided about an effect of an order.
+#[derive(Clone, Debug)]
+pub struct FlightStep {
+    /// Partition of the flight's stream.
+    pub partition: u32,
+    /// The record and its decision.
+    pub entry: HistoryEntry,
+    /// The flight's inventory just before.
+    pub inventory_before: Vec<InventoryLine>,
+    /// The last commands of the flight before it that changed something, oldest first.
+    pub led_there: Vec<HistoryEntry>,
 }
 
 /// Commands and decisions of one flight, in stream order: what `history` and `explain` show.
@@ -189,6 +257,52 @@ pub trait Backend: Send + Sync + 'static {
         batch: Vec<Submit>,
     ) -> Result<oneshot::Receiver<Vec<Answer>>, SubmitError>;
 
+    /// Appends a command about an order; the answer comes when it is durable and decided. What the
+    /// order then does (hold seats, take money) shows in its state: see [`Backend::settled`].
+    ///
+    /// The default takes none, as do those after it: a replica that only counts seats.
+    fn submit_order(
+        &self,
+        submit: OrderSubmit,
+    ) -> Result<oneshot::Receiver<OrderAnswer>, SubmitError> {
+        let _ = submit;
+        Err(SubmitError::Unavailable {
+            why: NO_ORDERS.into(),
+        })
+    }
+
+    /// Is told when nothing more happens to the order by itself, at once when that is so already.
+    /// Nobody is told when there is no such order.
+    fn settled(&self, order: OrderId) -> oneshot::Receiver<Settled> {
+        let _ = order;
+        oneshot::channel().1
+    }
+
+    /// The partition an order's stream lies in.
+    fn partition_of_order(&self, order: OrderId) -> u32 {
+        let _ = order;
+        0
+    }
+
+    /// Seals the personal data of an order with a key of its own: the text may go into the stream.
+    fn seal(&self, order: OrderId, personal: &[u8]) -> Result<String, String> {
+        let _ = (order, personal);
+        Err(NO_ORDERS.to_owned())
+    }
+
+    /// Opens what was sealed; `None` when it was erased.
+    fn unseal(&self, order: OrderId, sealed: &str) -> Result<Option<Vec<u8>>, String> {
+        let _ = (order, sealed);
+        Err(NO_ORDERS.to_owned())
+    }
+
+    /// Everything that was decided about an order, by refolding its partition and those of its
+    /// flights. Blocking and slow, as [`Backend::history`]. `None` when there never was one.
+    fn explain_order(&self, order: OrderId) -> Result<Option<OrderExplanation>, String> {
+        let _ = order;
+        Err(NO_ORDERS.to_owned())
+    }
+
     /// The flight a hold belongs to, when the id names one.
     fn flight_of_hold(&self, hold: CommandId) -> Option<FlightKey>;
 
@@ -253,6 +367,8 @@ pub trait Backend: Send + Sync + 'static {
     /// The replica's own metrics in the Prometheus text format, appended to those of the HTTP layer.
     fn metrics(&self) -> String;
 }
+
+const NO_ORDERS: &str = "this replica takes no orders";
 
 /// The most commands in one [`Backend::submit_batch`].
 pub const BATCH_MAX: usize = 4096;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use flightline_ledger::{Decision, Input};
 
+use crate::orders::OrderNews;
 use crate::rows::{
     CheapestRow, DecisionRow, DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow,
-    LoadFactorRow, Note, OfferRow, OversoldRow, RouteDayRow,
+    LoadFactorRow, Note, OfferRow, OrderRow, OversoldRow, RouteDayRow,
 };
 
 /// A row that came (+1) or went (−1).
@@ -61,6 +62,8 @@ pub struct Epoch {
     pub load_factor: Vec<Change<LoadFactorRow>>,
     /// View `oversold`.
     pub oversold: Vec<Change<OversoldRow>>,
+    /// Tables `orders`, `order_segment`, `payment`.
+    pub orders: Vec<Change<Arc<OrderRow>>>,
     /// Table `decision`, append-only.
     pub decisions: Vec<DecisionRow>,
     /// Table `feed_reject`, append-only.
@@ -72,6 +75,12 @@ pub struct Epoch {
 pub trait DecisionSink: Send + Sync + 'static {
     /// These were decided, in this order.
     fn decided(&self, partition: u32, decisions: &[Decision]);
+
+    /// The orders of the partition have news, from records that are about to be told to
+    /// [`DecisionSink::decided`].
+    fn orders(&self, partition: u32, news: &mut OrderNews) {
+        let _ = (partition, news);
+    }
 }
 
 /// Hears of whole epochs, in order. Called on a thread of the dataflow: it must not block for long.

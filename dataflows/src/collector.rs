@@ -114,6 +114,7 @@ fn assemble(closed: Closed, parts: &mut [(Box<Part>, Sender<Box<Part>>)]) -> Epo
         cheapest_by_route_day: consolidate(all!(cheapest)),
         load_factor: consolidate(all!(load_factor)),
         oversold: consolidate(all!(oversold)),
+        orders: consolidate(all!(orders)),
         decisions: decided::rows(all!(decisions).collect()),
         rejects,
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use flightline_ledger::Decision;
+use flightline_ledger::order::OrderDecision;
+use flightline_ledger::outcome::Kind;
 use timely::Accountable;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -11,6 +13,7 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::batch::{Notes, Run};
 use crate::changelog::DecisionSink;
+use crate::orders::OrderNews;
 use crate::rows::{DecisionRow, is_recorded};
 
 /// Decisions of one batch, in its order. Columns rather than rows: the sink reads the plain decisions
@@ -20,6 +23,8 @@ pub(crate) struct Decided {
     pub(crate) runs: Vec<Run>,
     pub(crate) decisions: Vec<Decision>,
     pub(crate) notes: Notes,
+    /// What the orders of a run's partition have to tell, in the order of the runs.
+    pub(crate) orders: Vec<(u32, OrderNews)>,
 }
 
 impl Accountable for Decided {
@@ -29,7 +34,10 @@ impl Accountable for Decided {
 }
 
 impl Decided {
-    fn tell(&self, sink: &dyn DecisionSink) {
+    fn tell(&mut self, sink: &dyn DecisionSink) {
+        for (partition, news) in &mut self.orders {
+            sink.orders(*partition, news);
+        }
         let mut rest = &self.decisions[..];
         for run in &self.runs {
             let (these, later) = rest.split_at(run.len as usize);
@@ -69,8 +77,15 @@ pub(crate) fn rows(mut batches: Vec<&mut Decided>) -> Vec<DecisionRow> {
     let mut rows = Vec::with_capacity(total);
     for piece in pieces {
         let Decided {
-            decisions, notes, ..
+            decisions,
+            notes,
+            orders,
+            ..
         } = &mut *batches[piece.batch as usize];
+        // Runs of a batch are of different partitions as a rule, and news are few.
+        let news = orders.iter().filter(|(p, _)| *p == piece.partition);
+        let about: Vec<&(u32, OrderDecision)> =
+            news.flat_map(|(_, news)| &news.decisions).collect();
         let mut next_note = notes.partition_point(|(at, _)| *at < piece.from);
         for index in piece.from..piece.to {
             let note = match notes.get_mut(next_note) {
@@ -81,10 +96,18 @@ pub(crate) fn rows(mut batches: Vec<&mut Decided>) -> Vec<DecisionRow> {
                 _ => None,
             };
             let decision = decisions[index as usize];
+            let order = match decision.kind {
+                Kind::Order => about
+                    .binary_search_by_key(&index, |(at, _)| *at)
+                    .ok()
+                    .map(|at| Box::new(about[at].1)),
+                _ => None,
+            };
             if is_recorded(decision.kind) {
                 rows.push(DecisionRow {
                     partition: piece.partition,
                     decision,
+                    order,
                     note,
                 });
             }

@@ -20,7 +20,7 @@ use crate::failure::Shared;
 use crate::part::{Part, Spares, Updates};
 use crate::rows::{
     DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow,
-    OversoldRow,
+    OrderRow, OversoldRow,
 };
 use crate::shard::Shard;
 use crate::views::{FlightUpdates, availability_by_route_day, cheapest_by_route_day};
@@ -37,6 +37,7 @@ pub(crate) struct Outputs<'scope> {
     pub(crate) offers: Stream<'scope, u64, Updates<OfferRow>>,
     pub(crate) load_factor: Stream<'scope, u64, Updates<LoadFactorRow>>,
     pub(crate) oversold: Stream<'scope, u64, Updates<OversoldRow>>,
+    pub(crate) orders: Stream<'scope, u64, Updates<Arc<OrderRow>>>,
     pub(crate) seats: Stream<'scope, u64, Vec<availability_by_route_day::Update>>,
     pub(crate) prices: Stream<'scope, u64, Vec<cheapest_by_route_day::Update>>,
 }
@@ -93,6 +94,7 @@ pub(crate) fn fold<'scope>(
     let (mut offers_port, offers) = Port::new(&mut builder);
     let (mut load_factor_port, load_factor) = Port::new(&mut builder);
     let (mut oversold_port, oversold) = Port::new(&mut builder);
+    let (mut orders_port, orders) = Port::new(&mut builder);
     let (mut seats_port, seats) = Port::new(&mut builder);
     let (mut prices_port, prices) = Port::new(&mut builder);
     let ports = builder.shape().outputs();
@@ -123,6 +125,7 @@ pub(crate) fn fold<'scope>(
             offers_port.send(open, &mut updates.offers, || spares.offers.pop());
             load_factor_port.send(open, &mut updates.load_factor, || spares.load_factor.pop());
             oversold_port.send(open, &mut updates.oversold, || spares.oversold.pop());
+            orders_port.send(open, &mut updates.orders, || None);
             seats_port.send(open, &mut updates.seats, || None);
             prices_port.send(open, &mut updates.prices, || None);
             open.clear();
@@ -156,14 +159,19 @@ pub(crate) fn fold<'scope>(
                 } = std::mem::take(batch);
                 let mut decisions = spares.decisions.pop().unwrap_or_default();
                 decisions.reserve(inputs.len());
+                let (mut first, mut orders) = (0, Vec::new());
                 for (run, inputs) in split(&runs, &mut inputs) {
                     shard.fold(run.partition, inputs, &mut decisions, &mut updates, epoch);
+                    let news = shard.fold_orders(run.partition, inputs, first, &mut updates, epoch);
+                    orders.extend(news.map(|news| (run.partition, news)));
+                    first += run.len;
                     shard.take_rejects(run.partition, inputs, &mut rejected);
                 }
                 let mut decided = Decided {
                     runs,
                     decisions,
                     notes,
+                    orders,
                 };
                 decided_port.send(&open, &mut decided, || None);
                 inputs.clear();
@@ -195,6 +203,7 @@ pub(crate) fn fold<'scope>(
         offers,
         load_factor,
         oversold,
+        orders,
         seats,
         prices,
     }

@@ -58,6 +58,7 @@ pub(crate) fn render(
         offers,
         load_factor,
         oversold,
+        orders,
         seats,
         prices,
     } = fold(records, shard, Arc::clone(&shared), spares, ends.emptied);
@@ -77,6 +78,7 @@ pub(crate) fn render(
     export.whole(offers, |part, rows| part.offers.push(rows));
     export.whole(load_factor, |part, rows| part.load_factor.push(rows));
     export.whole(oversold, |part, rows| part.oversold.push(rows));
+    export.whole(orders, |part, rows| part.orders.push(rows));
     export.timed(availability_by_route_day::render(seats), |part| {
         &mut part.availability
     });

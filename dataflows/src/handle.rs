@@ -7,6 +7,7 @@ use std::thread::{JoinHandle, Thread};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use flightline_ledger::Ledger;
+use flightline_ledger::order::Orders;
 use parking_lot::Mutex;
 use timely::communication::WorkerGuards;
 use timely::scheduling::SyncActivator;
@@ -349,6 +350,18 @@ impl Reader {
     /// # Panics
     /// When there is no such partition.
     pub fn post(&self, partition: u32, question: impl FnOnce(&Ledger) + Send + 'static) {
+        self.ask(partition, move |ledger, _| question(ledger));
+    }
+
+    /// Like [`Reader::post`], about the orders of a partition.
+    ///
+    /// # Panics
+    /// When there is no such partition.
+    pub fn post_orders(&self, partition: u32, question: impl FnOnce(&Orders) + Send + 'static) {
+        self.ask(partition, move |_, orders| question(orders));
+    }
+
+    fn ask(&self, partition: u32, question: impl FnOnce(&Ledger, &Orders) + Send + 'static) {
         assert!(
             partition < self.partitions,
             "partition {partition} of {}",
@@ -373,10 +386,30 @@ impl Reader {
         partition: u32,
         question: impl FnOnce(&Ledger) -> R + Send + 'static,
     ) -> Result<R, Failure> {
+        self.with_fold(partition, move |ledger, _| question(ledger))
+    }
+
+    /// Like [`Reader::with_ledger`], about the orders of a partition.
+    ///
+    /// # Errors
+    /// When the dataflow has failed or was shut down.
+    pub fn with_orders<R: Send + 'static>(
+        &self,
+        partition: u32,
+        question: impl FnOnce(&Orders) -> R + Send + 'static,
+    ) -> Result<R, Failure> {
+        self.with_fold(partition, move |_, orders| question(orders))
+    }
+
+    fn with_fold<R: Send + 'static>(
+        &self,
+        partition: u32,
+        question: impl FnOnce(&Ledger, &Orders) -> R + Send + 'static,
+    ) -> Result<R, Failure> {
         let (answer, answered) = bounded(1);
-        self.post(partition, move |ledger| {
+        self.ask(partition, move |ledger, orders| {
             // The asker waits below, unless its thread is gone.
-            let _ = answer.send(question(ledger));
+            let _ = answer.send(question(ledger, orders));
         });
         answered
             .recv()

@@ -1,13 +1,14 @@
 //! One worker's share of an epoch, on its way to the collector.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use flightline_ledger::Decision;
 
 use crate::decided::Decided;
 use crate::rows::{
     CheapestRow, DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
-    OfferRow, OversoldRow, RouteDayRow,
+    OfferRow, OrderRow, OversoldRow, RouteDayRow,
 };
 
 /// Updates of a differential collection as timely carries them: row, epoch, difference.
@@ -29,6 +30,7 @@ pub(crate) struct Part {
     pub(crate) cheapest: Chunks<CheapestRow>,
     pub(crate) load_factor: Chunks<LoadFactorRow>,
     pub(crate) oversold: Chunks<OversoldRow>,
+    pub(crate) orders: Chunks<Arc<OrderRow>>,
     pub(crate) decisions: Vec<Decided>,
     pub(crate) rejects: Vec<Vec<FeedRejectRow>>,
 }

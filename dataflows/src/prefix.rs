@@ -8,7 +8,7 @@ use flightline_ledger::{Cabin, Date, FlightKey, ProviderCode, Station};
 
 use crate::rows::{
     CheapestRow, DriftRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow,
-    OversoldRow, RouteDayRow,
+    OrderRow, OversoldRow, RouteDayRow,
 };
 
 /// A row whose order begins with a number: `a.prefix() < b.prefix()` implies `a < b`.
@@ -46,6 +46,12 @@ fn route(board: Station, off: Station, date: Date, next: [u8; 6]) -> u128 {
 
 fn cabin_next(cabin: Cabin) -> [u8; 6] {
     [cabin.letter(), 0, 0, 0, 0, 0]
+}
+
+impl Prefix for std::sync::Arc<OrderRow> {
+    fn prefix(&self) -> u128 {
+        self.order.0
+    }
 }
 
 impl Prefix for FlightRow {

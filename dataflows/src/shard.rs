@@ -2,9 +2,11 @@
 
 use std::hint::black_box;
 
+use flightline_ledger::order::Orders;
 use flightline_ledger::{Command, Decision, FlightIx, HoldIx, Input, Ledger};
 
 use crate::image::Image;
+use crate::orders::{OrderNews, OrderShard};
 use crate::rows::FeedRejectRow;
 use crate::shown::Shown;
 use crate::views::FlightUpdates;
@@ -24,6 +26,7 @@ pub(crate) struct Shard {
 struct Partition {
     id: u32,
     ledger: Ledger,
+    orders: OrderShard,
     watch: Watch,
     /// By flight; a flight that is over leaves nothing.
     shown: Vec<Option<Box<Shown>>>,
@@ -32,11 +35,11 @@ struct Partition {
 impl Shard {
     /// The partitions of worker `index` of `workers`, before their first record.
     pub(crate) fn new(partitions: u32, index: usize, workers: usize) -> Self {
-        let partitions = (0..partitions).skip(index).step_by(workers);
+        let own = (0..partitions).skip(index).step_by(workers);
         Self {
             first: index as u32,
             stride: workers as u32,
-            partitions: partitions.map(Partition::new).collect(),
+            partitions: own.map(|id| Partition::new(id, partitions)).collect(),
             touched: Vec::new(),
             spare: Image::default(),
         }
@@ -45,6 +48,11 @@ impl Shard {
     /// The ledger of a partition of this worker.
     pub(crate) fn ledger(&self, partition: u32) -> &Ledger {
         &self.partitions[self.index(partition)].ledger
+    }
+
+    /// The orders of a partition of this worker.
+    pub(crate) fn orders(&self, partition: u32) -> &Orders {
+        self.partitions[self.index(partition)].orders.orders()
     }
 
     #[inline]
@@ -75,6 +83,26 @@ impl Shard {
         partition.fold(inputs, decisions, updates, epoch);
     }
 
+    /// Folds the records that were folded last into the partition's orders. `first` is the index of
+    /// the first of them in its batch. Takes commands about orders out of their records.
+    pub(crate) fn fold_orders(
+        &mut self,
+        partition: u32,
+        inputs: &mut [Input],
+        first: u32,
+        updates: &mut FlightUpdates,
+        epoch: u64,
+    ) -> Option<OrderNews> {
+        let index = self.index(partition);
+        let partition = &mut self.partitions[index];
+        let about_orders = std::mem::take(&mut partition.watch.about_orders);
+        let clock_ms = partition.ledger.clock_ms();
+        let orders = &mut updates.orders;
+        partition
+            .orders
+            .fold(inputs, first, about_orders, clock_ms, orders, epoch)
+    }
+
     /// Takes the rejects out of the records that were folded last.
     pub(crate) fn take_rejects(
         &mut self,
@@ -91,7 +119,9 @@ impl Shard {
     /// Closes the epoch: adds what changed in it to `updates`.
     pub(crate) fn flush(&mut self, updates: &mut FlightUpdates, epoch: u64) {
         for index in self.touched.drain(..) {
-            self.partitions[index as usize].flush(&mut self.spare, updates, epoch);
+            let partition = &mut self.partitions[index as usize];
+            partition.flush(&mut self.spare, updates, epoch);
+            partition.orders.flush(&mut updates.orders, epoch);
         }
     }
 }
@@ -118,10 +148,11 @@ fn reject(partition: u32, input: &mut Input, at_ms: i64) -> Option<FeedRejectRow
 const WARMED: usize = 32;
 
 impl Partition {
-    fn new(id: u32) -> Self {
+    fn new(id: u32, partitions: u32) -> Self {
         Self {
             id,
             ledger: Ledger::new(),
+            orders: OrderShard::new(id, partitions),
             watch: Watch::default(),
             shown: Vec::new(),
         }
@@ -193,6 +224,7 @@ impl Partition {
             ledger,
             watch,
             shown,
+            ..
         } = self;
         let at = flight as usize;
         let mark = std::mem::take(&mut watch.marks[at]);

@@ -30,6 +30,8 @@ pub(crate) struct Watch {
     pub(crate) reports: Vec<(u64, SourceVersion)>,
     /// Rejects in the run at hand: place in it, and the clock.
     pub(crate) rejects: Vec<(usize, i64)>,
+    /// There was a command about orders in the run at hand.
+    pub(crate) about_orders: bool,
 }
 
 /// What is known of a flight that may have changed.
@@ -133,6 +135,7 @@ impl Observer for Listener<'_> {
                     watch.mark(watch.last_changed).extent = Extent::Anything;
                 }
             }
+            Command::Order(..) | Command::ConfigureOrders(_) => watch.about_orders = true,
             Command::FeedReject(_) => {
                 let at = (input.offset - self.first) as usize;
                 watch.rejects.push((at, decision.at_ms));

@@ -9,6 +9,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
+use flightline_ledger::order::Orders;
 use flightline_ledger::{Input, Ledger};
 use timely::scheduling::SyncActivator;
 use timely::worker::Worker;
@@ -20,8 +21,8 @@ use crate::graph;
 use crate::shard::Shard;
 use crate::source::Message;
 
-/// A question about one partition's ledger, answered on the worker that owns it.
-pub(crate) type Query = (u32, Box<dyn FnOnce(&Ledger) + Send>);
+/// A question about one partition's ledger and orders, answered on the worker that owns it.
+pub(crate) type Query = (u32, Box<dyn FnOnce(&Ledger, &Orders) + Send>);
 
 /// What a worker is made from.
 pub(crate) struct Seed {
@@ -105,7 +106,8 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
         while !shared.is_stopped()
             && let Ok((partition, query)) = queries.try_recv()
         {
-            query(shard.borrow().ledger(partition));
+            let shard = shard.borrow();
+            query(shard.ledger(partition), shard.orders(partition));
         }
     }
 }

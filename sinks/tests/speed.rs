@@ -198,6 +198,7 @@ fn hold(world: &mut World, key: FlightKey, decisions: &mut Vec<DecisionRow>, cli
             outcome,
             replay: Replay::First,
         },
+        order: None,
         note,
     });
     // Nested classes: the class, the one above it and the cabin lose a seat.

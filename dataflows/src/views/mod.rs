@@ -98,6 +98,7 @@ pub(crate) struct FlightUpdates {
     pub(crate) offers: Updates<crate::rows::OfferRow>,
     pub(crate) load_factor: Updates<crate::rows::LoadFactorRow>,
     pub(crate) oversold: Updates<crate::rows::OversoldRow>,
+    pub(crate) orders: Updates<std::sync::Arc<crate::rows::OrderRow>>,
     pub(crate) seats: Vec<availability_by_route_day::Update>,
     pub(crate) prices: Vec<cheapest_by_route_day::Update>,
     best: [Vec<(route::RouteKey, cheapest_by_route_day::Best)>; 2],

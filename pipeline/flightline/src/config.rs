@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use flightline_connectors::payments::PaymentsUrl;
 use flightline_ledger::command::Settings;
+use flightline_ledger::order::OrderSettings;
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be configured, with its defaults. Unknown keys are errors.
@@ -22,6 +24,8 @@ pub(crate) struct Config {
     pub database: Database,
     pub dataflow: Dataflow,
     pub ledger: Ledger,
+    pub orders: Orders,
+    pub payments: Payments,
     pub log: Log,
     /// Providers by name.
     pub providers: BTreeMap<String, Provider>,
@@ -91,6 +95,38 @@ pub(crate) struct Ledger {
     pub tick_ms: u64,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Orders {
+    /// How long an offer is good, in seconds.
+    pub offer_ttl_s: u64,
+    /// How long a client may take to pay an order of type hold, in seconds.
+    pub pay_by_s: u64,
+    /// How much longer its seats are held than that, in seconds.
+    pub pay_grace_s: u64,
+    /// How long the seats of an instant order are held while it is paid, in seconds.
+    pub instant_hold_s: u64,
+    /// How long a cancellation quote is good, in seconds.
+    pub quote_s: u64,
+    /// What comes back of a paid order that the client cancels before departure, in percent of its
+    /// total.
+    pub refund_percent: u8,
+    /// How long after its last departure an order is kept, in seconds.
+    pub retire_after_s: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Payments {
+    /// `sandbox:` (moves no money), `sandbox:PATH`, or the base of Stripe's interface; its key comes
+    /// from the environment variable STRIPE_SECRET_KEY.
+    pub url: String,
+    /// What pays for orders whose client pays with its `balance`: a method of the payment service.
+    pub balance: String,
+    /// The same for single clients, by the name of their token.
+    pub balances: BTreeMap<String, String>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -124,6 +160,8 @@ impl Default for Config {
             database: Database::default(),
             dataflow: Dataflow::default(),
             ledger: Ledger::default(),
+            orders: Orders::default(),
+            payments: Payments::default(),
             log: Log::default(),
             providers: BTreeMap::new(),
         }
@@ -172,6 +210,45 @@ impl Default for Ledger {
             close_before_departure_s: settings.close_before_departure_ms / 1000,
             retire_after_s: settings.retire_after_ms / 1000,
             tick_ms: 500,
+        }
+    }
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        let settings = OrderSettings::default();
+        Self {
+            offer_ttl_s: 20 * 60,
+            pay_by_s: 24 * 3600,
+            pay_grace_s: settings.pay_grace_ms / 1000,
+            instant_hold_s: settings.instant_hold_ms / 1000,
+            quote_s: settings.quote_ms / 1000,
+            refund_percent: 100,
+            retire_after_s: settings.retire_after_ms / 1000,
+        }
+    }
+}
+
+impl Orders {
+    /// The settings that go into the stream.
+    pub(crate) fn settings(&self) -> OrderSettings {
+        OrderSettings {
+            instant_hold_ms: self.instant_hold_s.saturating_mul(1000),
+            pay_by_max_ms: self.pay_by_s.saturating_mul(1000),
+            pay_grace_ms: self.pay_grace_s.saturating_mul(1000),
+            quote_ms: self.quote_s.saturating_mul(1000),
+            retire_after_ms: self.retire_after_s.saturating_mul(1000),
+            ..OrderSettings::default()
+        }
+    }
+}
+
+impl Default for Payments {
+    fn default() -> Self {
+        Self {
+            url: "sandbox:".to_owned(),
+            balance: "balance".to_owned(),
+            balances: BTreeMap::new(),
         }
     }
 }
@@ -284,6 +361,30 @@ fn check(config: &Config) -> anyhow::Result<()> {
             "ledger.tick_ms is {}: it must be 10 to 60000",
             config.ledger.tick_ms
         );
+    }
+    let orders = &config.orders;
+    if orders.pay_by_s.saturating_add(orders.pay_grace_s) > config.ledger.hold_ttl_max_s {
+        bail!(
+            "orders.pay_by_s + orders.pay_grace_s is {} s: seats cannot be held longer than ledger.hold_ttl_max_s, {} s",
+            orders.pay_by_s.saturating_add(orders.pay_grace_s),
+            config.ledger.hold_ttl_max_s
+        );
+    }
+    if orders.instant_hold_s == 0 || orders.instant_hold_s > config.ledger.hold_ttl_max_s {
+        bail!(
+            "orders.instant_hold_s is {}: it must be above 0 and at most ledger.hold_ttl_max_s, {}",
+            orders.instant_hold_s,
+            config.ledger.hold_ttl_max_s
+        );
+    }
+    if orders.refund_percent > 100 {
+        bail!(
+            "orders.refund_percent is {}: nobody gets more back than was paid, 100",
+            orders.refund_percent
+        );
+    }
+    if let Err(error) = config.payments.url.parse::<PaymentsUrl>() {
+        bail!("payments.url: {error}");
     }
     for name in config.providers.keys() {
         name.parse::<flightline_ledger::ProviderCode>()

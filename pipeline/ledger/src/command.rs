@@ -1,6 +1,7 @@
 //! What can be asked of the ledger: the input of the fold.
 
 use crate::codes::{Cabin, Class, CommandId, FlightKey, Money, ProviderCode, Station};
+use crate::order::{OrderAction, OrderId, OrderSettings};
 
 /// One record of a partition, as the ledger sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,11 @@ pub enum Command {
     FeedReject(Box<FeedReject>),
     /// A mark a writer appends to find out where the log ends. Changes nothing.
     Fence,
+    /// A command about one order. To the seats of the partition it is no more than time passing; the
+    /// orders of the partition fold it: see [`Orders`](crate::order::Orders).
+    Order(OrderId, Box<OrderAction>),
+    /// From here on the partition's orders fold with these settings.
+    ConfigureOrders(Box<OrderSettings>),
 }
 
 /// A command about one flight.

@@ -120,6 +120,8 @@ impl Ledger {
             Command::Configure(_) => decision.kind = Kind::Configure,
             Command::FeedReject(_) => decision.kind = Kind::FeedReject,
             Command::Fence => decision.kind = Kind::Fence,
+            Command::Order(..) => decision.kind = Kind::Order,
+            Command::ConfigureOrders(_) => decision.kind = Kind::ConfigureOrders,
         }
         observer.decided(input, &decision);
         decision

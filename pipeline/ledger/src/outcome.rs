@@ -61,11 +61,15 @@ pub enum Kind {
     FeedReject = 17,
     /// `fence`
     Fence = 18,
+    /// `order`: what it was about the order is the order's own decision.
+    Order = 19,
+    /// `configure_orders`
+    ConfigureOrders = 20,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 20] = [
         Kind::Hold,
         Kind::Confirm,
         Kind::Release,
@@ -84,6 +88,8 @@ impl Kind {
         Kind::Configure,
         Kind::FeedReject,
         Kind::Fence,
+        Kind::Order,
+        Kind::ConfigureOrders,
     ];
 
     /// The stable name.
@@ -107,6 +113,8 @@ impl Kind {
             Kind::Configure => "configure",
             Kind::FeedReject => "feed_reject",
             Kind::Fence => "fence",
+            Kind::Order => "order",
+            Kind::ConfigureOrders => "configure_orders",
         }
     }
 }

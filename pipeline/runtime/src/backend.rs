@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
-    Answer, Backend, FeedError, FeedReport, HistoryEntry, ProviderStatus, Readiness, Submit,
-    SubmitError,
+    Answer, Backend, FeedError, FeedReport, HistoryEntry, OrderAnswer, OrderExplanation,
+    OrderSubmit, ProviderStatus, Readiness, Settled, Submit, SubmitError,
 };
 use flightline_connectors::Scope;
-use flightline_dataflows::Reader;
+use flightline_dataflows::{OrderChange, Reader};
+use flightline_ledger::order::OrderId;
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, ProviderCode};
 use flightline_sinks::serving::Serving;
 use flightline_stream::{StreamKey, StreamLog, partition_of_flight};
@@ -17,6 +18,9 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::hold_index::{Claim, HoldIndex};
+use crate::orders::OrderDesk;
+use crate::orders::desk::partition_of_order;
+use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::{Job, Sequencer};
 use crate::waiters::{BatchWaiter, Waiter, Waiters};
@@ -25,11 +29,13 @@ use crate::waiters::{BatchWaiter, Waiter, Waiters};
 pub(crate) struct Inner {
     pub(crate) log: Arc<dyn StreamLog>,
     pub(crate) partitions: u32,
-    pub(crate) sequencer: Sequencer,
+    pub(crate) sequencer: Arc<Sequencer>,
     pub(crate) waiters: Arc<Waiters>,
+    pub(crate) desk: Arc<OrderDesk>,
     pub(crate) holds: Arc<HoldIndex>,
     pub(crate) serving: Arc<Serving>,
     pub(crate) stats: Arc<ProviderStats>,
+    pub(crate) people: People,
     pub(crate) authorities: Vec<(ProviderCode, u8)>,
     pub(crate) dataflow: OnceLock<Reader>,
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
@@ -76,12 +82,70 @@ impl Inner {
                 Ok((key.partition(self.partitions), false))
             }
             // These are a partition's own; whoever appends them names it.
-            Command::Tick | Command::Configure(_) | Command::Fence => Ok((0, false)),
+            Command::Tick
+            | Command::Configure(_)
+            | Command::ConfigureOrders(_)
+            | Command::Fence => Ok((0, false)),
+            Command::Order(order, _) => Ok((partition_of_order(*order, self.partitions), false)),
         }
     }
 }
 
 impl Backend for Inner {
+    fn submit_order(
+        &self,
+        submit: OrderSubmit,
+    ) -> Result<oneshot::Receiver<OrderAnswer>, SubmitError> {
+        let (sender, receiver) = oneshot::channel();
+        self.sequencer.push(Job {
+            partition: self.partition_of_order(submit.order),
+            submit: Submit {
+                id: submit.id,
+                command: Command::Order(submit.order, Box::new(submit.action)),
+                ref_text: None,
+                actor: submit.actor,
+            },
+            waiter: Waiter::Order(sender),
+        })?;
+        Ok(receiver)
+    }
+
+    fn settled(&self, order: OrderId) -> oneshot::Receiver<Settled> {
+        let (sender, receiver) = oneshot::channel();
+        self.desk.watch(order, sender);
+        let partition = self.partition_of_order(order);
+        let (desk, waiters) = (self.desk.clone(), self.waiters.clone());
+        if let Some(reader) = self.dataflow.get() {
+            // Asked after the watcher is there, on the thread that folds: nothing is missed.
+            reader.post_orders(partition, move |orders| {
+                let found = orders.find(order).and_then(|at| orders.get(at));
+                if let Some(found) = found {
+                    let state = found.state();
+                    let until = waiters.answered(partition);
+                    desk.settle(partition, until, &OrderChange { order, state });
+                }
+            });
+        }
+        receiver
+    }
+
+    fn partition_of_order(&self, order: OrderId) -> u32 {
+        partition_of_order(order, self.partitions)
+    }
+
+    fn seal(&self, order: OrderId, personal: &[u8]) -> Result<String, String> {
+        self.people.seal(order, personal)
+    }
+
+    fn unseal(&self, order: OrderId, sealed: &str) -> Result<Option<Vec<u8>>, String> {
+        self.people.unseal(order, sealed)
+    }
+
+    fn explain_order(&self, order: OrderId) -> Result<Option<OrderExplanation>, String> {
+        let until: Vec<u64> = (0..self.partitions).map(|p| self.answered(p)).collect();
+        crate::refold::explain_order(&*self.log, &until, order).map_err(|e| e.to_string())
+    }
+
     fn submit(&self, submit: Submit) -> Result<oneshot::Receiver<Answer>, SubmitError> {
         let (partition, claimed) = self.place(&submit)?;
         let (sender, receiver) = oneshot::channel();

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flightline_connectors::payments::PaymentsUrl;
 use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Settings;
+use flightline_ledger::order::OrderSettings;
 
 /// Who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,10 @@ pub struct ReplicaConfig {
     pub shutdown_timeout: Duration,
     /// Settings of the fold; written into the stream where it has others.
     pub settings: Settings,
+    /// Settings of orders; written into the stream where it has others.
+    pub orders: OrderSettings,
+    /// The payment service.
+    pub payments: PaymentsUrl,
     /// How often idle partitions are looked at for what is due.
     pub tick: Duration,
     /// Weight of providers' words on schedules; those not named have 0.

@@ -3,6 +3,7 @@
 //! - [`Replica`]: from start to stop.
 //! - [`sequencer`]: the one writer of the stream; [`waiters`]: who waits for which decision.
 //! - [`hold_index`]: from a hold's id to its flight. [`provider_stats`]: counts of feeds.
+//! - [`orders`]: what orders ask for, and what becomes of it.
 //! - [`reading`]: records out of the stream, checked; [`refold`]: history and explanations.
 //! - [`control`]: questions of commands on the same machine; [`offline`]: the same without a replica.
 //! - [`feed`]: provider feeds in. [`tokens`]: who may call.
@@ -18,6 +19,9 @@ pub mod feed;
 pub mod hold_index;
 mod metrics;
 pub mod offline;
+pub mod orders;
+mod people;
+mod plain;
 pub mod provider_stats;
 pub mod reading;
 pub mod refold;

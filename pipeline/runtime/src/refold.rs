@@ -4,14 +4,17 @@
 //! therefore made by folding the partition once more, from its first record, and keeping what
 //! concerns one flight. It costs a read of the partition and no memory between questions.
 
-use flightline_api::backend::HistoryEntry;
-use flightline_dataflows::rows::HoldStatus;
+use flightline_api::backend::{FlightStep, HistoryEntry, OrderExplanation, OrderStep};
+use flightline_dataflows::references;
+use flightline_dataflows::rows::{HoldStatus, OrderRow};
+use flightline_ledger::order::{EffectId, LogEvent, OrderCommand, OrderId, Orders};
 use flightline_ledger::{
     Command, CommandId, Decision, FlightIx, FlightKey, HoldIx, HoldState, Input, InventoryLine,
     Ledger, Observer, Silent,
 };
-use flightline_stream::{Checker, StreamLog};
+use flightline_stream::{Checker, StreamLog, partition_of_flight};
 
+use crate::orders::desk::partition_of_order;
 use crate::reading::{ReadError, for_each_batch, for_each_record};
 
 /// What a step changed on the flight that is watched.
@@ -200,4 +203,81 @@ fn explain_at(
         inventory_before,
         led_there: led_there.into(),
     })
+}
+
+/// The flight's answer to an effect of an order, with what it saw; see
+/// [`Backend::explain_order`](flightline_api::backend::Backend::explain_order).
+pub fn explain_order(
+    log: &dyn StreamLog,
+    until: &[u64],
+    order: OrderId,
+) -> Result<Option<OrderExplanation>, ReadError> {
+    let partitions = log.partitions();
+    let partition = partition_of_order(order, partitions);
+    let mut orders = Orders::new(partition, references(partitions));
+    let mut created = None;
+    for_each_record(log, partition, until[partition as usize], |record| {
+        let input = &record.input;
+        let command = OrderCommand::of(&input.command);
+        orders.apply(input.offset, input.at_ms, input.id, &command, &mut Silent);
+        if created.is_none() && orders.find(order).is_some() {
+            created = Some(input.offset);
+        }
+        // Retired: what is known of it now is all that will be.
+        created.is_none() || orders.find(order).is_some()
+    })?;
+    let Some(found) = orders.find(order).and_then(|at| orders.get(at)) else {
+        return Ok(None);
+    };
+    let mut steps = Vec::new();
+    for entry in found.log().iter() {
+        let flight = match entry.event {
+            LogEvent::Result {
+                effect,
+                step,
+                segment,
+                ..
+            } if step.is_about_seats() => {
+                let flight = found.segments()[usize::from(segment)].request.flight;
+                explain_effect(log, until, effect, &flight)?
+            }
+            _ => None,
+        };
+        steps.push(OrderStep {
+            entry: *entry,
+            flight,
+        });
+    }
+    Ok(Some(OrderExplanation {
+        order: OrderRow::of(found, partition, None),
+        steps,
+        dropped: found.log().dropped(),
+    }))
+}
+
+/// The first record of an effect in its flight's partition, explained.
+fn explain_effect(
+    log: &dyn StreamLog,
+    until: &[u64],
+    effect: EffectId,
+    flight: &FlightKey,
+) -> Result<Option<FlightStep>, ReadError> {
+    let partition = partition_of_flight(flight, log.partitions());
+    let mut place = None;
+    for_each_record(log, partition, until[partition as usize], |record| {
+        if record.input.id == CommandId::from(effect) {
+            place = Some(record.input.offset);
+        }
+        place.is_none()
+    })?;
+    let Some(offset) = place else {
+        return Ok(None);
+    };
+    let explanation = explain_at(log, partition, offset, flight)?;
+    Ok(Some(FlightStep {
+        partition,
+        entry: explanation.entry,
+        inventory_before: explanation.inventory_before,
+        led_there: explanation.led_there,
+    }))
 }

@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use flightline_api::backend::{Authenticator, Backend, Submit};
+use flightline_connectors::payments::{PaymentService, PaymentsUrl};
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::{Epoch, EpochSink, Record};
 use flightline_ledger::command::Settings;
+use flightline_ledger::order::{OrderSettings, Wait};
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey};
 use flightline_sinks::postgres::PostgresSink;
 use flightline_sinks::serving::Serving;
@@ -28,6 +30,10 @@ use crate::backend::Inner;
 use crate::config::{AuthMode, ReplicaConfig};
 use crate::database::Database;
 use crate::hold_index::HoldIndex;
+use crate::orders::OrderDesk;
+use crate::orders::cashier::Cashier;
+use crate::orders::notices::Notices;
+use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::reading::{ReadError, for_each_batch};
 use crate::sequencer::{Job, Sequencer, report_of};
@@ -64,6 +70,7 @@ impl std::fmt::Debug for Replica {
 struct Fanout {
     serving: Arc<Serving>,
     holds: Arc<HoldIndex>,
+    notices: Arc<Notices>,
     postgres: PostgresSink,
     retired: Vec<FlightKey>,
 }
@@ -71,6 +78,7 @@ struct Fanout {
 impl EpochSink for Fanout {
     fn epoch(&mut self, epoch: Arc<Epoch>) {
         self.serving.apply(&epoch);
+        self.notices.epoch(&epoch);
         self.forget(&epoch);
         self.postgres.epoch(epoch);
     }
@@ -121,12 +129,17 @@ impl Replica {
         let address = listener.local_addr()?;
 
         let stats = Arc::new(ProviderStats::default());
+        let sequencer = Arc::new(Sequencer::new(config.queue_max));
+        let holds = Arc::new(HoldIndex::default());
+        let (desk, effects) = OrderDesk::new(partitions, sequencer.clone(), holds.clone());
         let inner = Arc::new(Inner {
             log,
             partitions,
-            sequencer: Sequencer::new(config.queue_max),
-            waiters: Arc::new(Waiters::new(partitions, stats.clone())),
-            holds: Arc::new(HoldIndex::default()),
+            waiters: Arc::new(Waiters::new(partitions, stats.clone(), desk.clone())),
+            sequencer: sequencer.clone(),
+            desk: desk.clone(),
+            holds,
+            people: People::open(&config.data_dir)?,
             serving: Arc::new(Serving::new(partitions)),
             stats,
             authorities: config.authorities.clone(),
@@ -144,16 +157,26 @@ impl Replica {
             unreachable!("the database is set once, here");
         }
 
+        let service = payments(&config)?;
+        tokio::spawn(Cashier::run(service, desk.clone(), sequencer, effects));
+        let notices = Arc::new(Notices::new(
+            partitions,
+            inner.serving.clone(),
+            desk.clone(),
+        ));
+
         let (tell_failure, failed) = watch::channel(None);
         let started = Instant::now();
         let folding = inner.clone();
         let workers = config.workers;
         let failure_inner = inner.clone();
         let failure_told = tell_failure.clone();
+        let fanned = notices.clone();
         let (dataflow, history_records) = tokio::task::spawn_blocking(move || {
             let fanout = Fanout {
                 serving: folding.serving.clone(),
                 holds: folding.holds.clone(),
+                notices: fanned,
                 postgres: sink,
                 retired: Vec::new(),
             };
@@ -168,7 +191,7 @@ impl Replica {
             started.elapsed().as_secs_f64()
         ));
 
-        configure(&inner, config.settings)?;
+        configure(&inner, config.settings, config.orders)?;
         let writer_inner = inner.clone();
         let writer = std::thread::Builder::new()
             .name("flightline-stream".to_owned())
@@ -189,6 +212,7 @@ impl Replica {
                 }
             })
             .context("the stream's thread cannot be started")?;
+        resume_orders(&inner, &notices)?;
         inner.sequencer.open();
         inner.ready.store(true, Ordering::Release);
         let ticker = Ticker::start(inner.clone(), config.tick)?;
@@ -392,7 +416,7 @@ fn note_record(inner: &Inner, record: &Record) {
 }
 
 /// Appends the configured settings to every partition that folds with others.
-fn configure(inner: &Inner, settings: Settings) -> anyhow::Result<()> {
+fn configure(inner: &Inner, settings: Settings, orders: OrderSettings) -> anyhow::Result<()> {
     let reader = inner.dataflow.get().context("the dataflow is not there")?;
     let mut changed = 0;
     for partition in 0..inner.partitions {
@@ -403,11 +427,61 @@ fn configure(inner: &Inner, settings: Settings) -> anyhow::Result<()> {
                 .push_own(own(partition, Command::Configure(settings)));
             changed += 1;
         }
+        let folded = reader.with_orders(partition, |orders| *orders.settings())?;
+        if folded != orders {
+            let command = Command::ConfigureOrders(Box::new(orders));
+            inner.sequencer.push_own(own(partition, command));
+            changed += 1;
+        }
     }
     if changed > 0 {
         tracing::info!(partitions = changed, "settings written into the stream");
     }
     Ok(())
+}
+
+/// From here on orders are run: what they wait for is asked for, whether or not it was before, and
+/// what happened to their flights is told where they do not know it.
+fn resume_orders(inner: &Inner, notices: &Notices) -> anyhow::Result<()> {
+    let reader = inner.dataflow.get().context("the dataflow is not there")?;
+    inner.desk.go_live();
+    let mut resumed = 0;
+    for partition in 0..inner.partitions {
+        let effects = reader.with_orders(partition, |orders| {
+            let outstanding = orders.outstanding();
+            // What waits until later becomes due by the clock. One process writes this stream, so a
+            // claim that stands is one of its own.
+            let due = outstanding.filter(|o| !matches!(o.wait, Wait::Later { .. }));
+            due.map(|o| o.effect).collect::<Vec<_>>()
+        })?;
+        resumed += effects.len();
+        for effect in effects {
+            inner.desk.run(effect);
+        }
+    }
+    notices.go_live(|partition| inner.waiters.answered(partition));
+    if resumed > 0 {
+        tracing::info!(effects = resumed, "orders go on where they were");
+    }
+    Ok(())
+}
+
+/// The payment service. The sandbox keeps its books in the data directory, as a real service would
+/// keep them: what was taken before a restart can be given back after it.
+fn payments(config: &ReplicaConfig) -> anyhow::Result<Arc<dyn PaymentService>> {
+    let url = match &config.payments {
+        PaymentsUrl::Sandbox(None) => {
+            PaymentsUrl::Sandbox(Some(config.data_dir.join("sandbox-payments")))
+        }
+        other => other.clone(),
+    };
+    let service = url
+        .connect()
+        .with_context(|| format!("the payment service of payments.url, {url}"))?;
+    if service.is_test() {
+        tracing::info!(service = service.name(), "payments move no real money");
+    }
+    Ok(service)
 }
 
 /// A record of the replica's own.
@@ -484,8 +558,9 @@ impl Inner {
         };
         let now = self.sequencer.now_ms();
         for partition in 0..self.partitions {
-            let due = reader.with_ledger(partition, |ledger| ledger.next_deadline_ms())?;
-            if due.is_some_and(|due| due <= now) {
+            let seats = reader.with_ledger(partition, |ledger| ledger.next_deadline_ms())?;
+            let orders = reader.with_orders(partition, |orders| orders.next_deadline_ms())?;
+            if seats.into_iter().chain(orders).any(|due| due <= now) {
                 self.sequencer.push_own(own(partition, Command::Tick));
             }
         }

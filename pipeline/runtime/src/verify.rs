@@ -11,7 +11,7 @@ use std::time::Instant;
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink, Record};
 use flightline_dataflows::rows::{DecisionRow, FeedRejectRow, is_recorded};
-use flightline_ledger::{Command, Decision, Ledger, Silent};
+use flightline_ledger::{Command, Decision};
 use flightline_sinks::postgres;
 use flightline_stream::{Checker, StreamLog};
 use parking_lot::Mutex;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::database::{Database, Paused, SharedDatabase};
+use crate::plain::{Plain, both, disagreement};
 use crate::reading::{ReadError, for_each_batch, for_each_record};
 
 /// What was found.
@@ -36,6 +37,9 @@ pub struct VerifyReport {
     pub partitions: u32,
     /// Flights that are known at the end of the stream.
     pub flights: u64,
+    /// Orders that are known there.
+    #[serde(default)]
+    pub orders: u64,
     /// Seats of live holds and sales there.
     pub seats_used: i64,
     /// Seats held or sold beyond what a provider or aircraft allows.
@@ -133,6 +137,7 @@ fn run(
 ) -> Result<Option<String>, VerifyError> {
     let whole = whole_fold(log, ends)?;
     report.flights = whole.flights;
+    report.orders = whole.orders;
     report.seats_used = whole.seats_used;
     report.oversold = whole.oversold;
     report.stream_hash = format!("{:032x}", whole.stream_hash);
@@ -239,6 +244,19 @@ fn tables_of(epoch: &Epoch, decisions: u64, rejects: u64) -> Vec<(String, u64)> 
         ("flightline.decision", decisions as usize),
         ("flightline.feed_reject", rejects as usize),
         ("flightline.inventory_drift", epoch.drift.len()),
+        ("flightline.orders", epoch.orders.len()),
+        (
+            "flightline.order_segment",
+            epoch.orders.iter().map(|(row, _)| row.segments.len()).sum(),
+        ),
+        (
+            "flightline.payment",
+            epoch
+                .orders
+                .iter()
+                .filter(|(row, _)| row.payment.number > 0)
+                .count(),
+        ),
         ("views.offers", epoch.offers.len()),
         (
             "views.availability_by_route_day",
@@ -258,6 +276,7 @@ fn tables_of(epoch: &Epoch, decisions: u64, rejects: u64) -> Vec<(String, u64)> 
 
 struct Whole {
     flights: u64,
+    orders: u64,
     seats_used: i64,
     oversold: i64,
     stream_hash: u128,
@@ -267,16 +286,17 @@ struct Whole {
 
 /// Folds everything plainly, and checks the invariants of the result.
 fn whole_fold(log: &dyn StreamLog, ends: &[u64]) -> Result<Whole, ReadError> {
-    let mut ledgers: Vec<_> = (0..log.partitions()).map(|_| Ledger::new()).collect();
+    let mut folds = Plain::all(log.partitions());
     let mut checkers: Vec<_> = (0..log.partitions()).map(Checker::new).collect();
     for_each_batch(log, &mut checkers, ends, |records| {
         for record in records {
-            ledgers[record.partition as usize].apply(&record.input, &mut Silent);
+            folds[record.partition as usize].apply(&record.input);
         }
         Ok::<_, ReadError>(())
     })?;
     let mut whole = Whole {
         flights: 0,
+        orders: 0,
         seats_used: 0,
         oversold: 0,
         stream_hash: 0,
@@ -288,11 +308,14 @@ fn whole_fold(log: &dyn StreamLog, ends: &[u64]) -> Result<Whole, ReadError> {
         sum.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
             .wrapping_add(part)
     };
-    for (partition, (ledger, checker)) in ledgers.iter().zip(&checkers).enumerate() {
+    for (partition, (fold, checker)) in folds.iter().zip(&checkers).enumerate() {
+        let Plain { ledger, orders } = fold;
         whole.stream_hash = mix(whole.stream_hash, checker.state().hash);
-        whole.state_hash = mix(whole.state_hash, ledger.hash_state());
+        whole.state_hash = mix(whole.state_hash, fold.hash_state());
+        whole.orders += orders.orders().count() as u64;
         let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             ledger.check_invariants();
+            orders.check_invariants();
         }));
         if checked.is_err() && whole.broken.is_none() {
             whole.broken = Some(format!(
@@ -306,6 +329,9 @@ fn whole_fold(log: &dyn StreamLog, ends: &[u64]) -> Result<Whole, ReadError> {
                 whole.oversold += line.oversold;
             }
         }
+    }
+    if whole.broken.is_none() {
+        whole.broken = disagreement(&folds);
     }
     Ok(whole)
 }
@@ -321,11 +347,11 @@ fn snapshot(
     let mut dataflow = Dataflow::start(config, Arc::new(NoDecisions), keep.clone())
         .map_err(|e| VerifyError::Dataflow(e.to_string()))?;
     dataflow.snapshot_epoch(until);
-    let mut plain: Vec<_> = (0..log.partitions()).map(|_| Ledger::new()).collect();
+    let mut plain = Plain::all(log.partitions());
     let mut checkers: Vec<_> = (0..log.partitions()).map(Checker::new).collect();
     for_each_batch(log, &mut checkers, until, |records: Vec<Record>| {
         for record in &records {
-            plain[record.partition as usize].apply(&record.input, &mut Silent);
+            plain[record.partition as usize].apply(&record.input);
         }
         dataflow.send(records).map_err(VerifyError::from)
     })?;
@@ -339,12 +365,13 @@ fn snapshot(
         std::thread::park_timeout(std::time::Duration::from_millis(1));
     }
     let mut differs = None;
-    for (partition, ledger) in (0..).zip(&plain) {
+    for (partition, fold) in (0..).zip(&plain) {
         let offset = until[partition as usize];
-        let state = reader.with_ledger(partition, move |l| l.hash_state())?;
-        if state != ledger.hash_state() && differs.is_none() {
+        let seats = reader.with_ledger(partition, |l| l.hash_state())?;
+        let orders = reader.with_orders(partition, |o| o.hash_state())?;
+        if both(seats, orders) != fold.hash_state() && differs.is_none() {
             differs = Some(format!(
-                "partition {partition} at offset {offset}: the dataflow's ledger is not that of a plain fold"
+                "partition {partition} at offset {offset}: the dataflow's state is not that of a plain fold"
             ));
         }
     }
@@ -362,10 +389,10 @@ struct Appended {
 
 /// The rows of the append-only tables of one partition.
 fn appended(log: &dyn StreamLog, partition: u32, until: u64) -> Result<Appended, ReadError> {
-    let mut ledger = Ledger::new();
+    let mut fold = Plain::new(partition, log.partitions());
     let mut rows = Appended::default();
     for_each_record(log, partition, until, |record| {
-        let decision = ledger.apply(&record.input, &mut Silent);
+        let (decision, order) = fold.apply(&record.input);
         if let Command::FeedReject(reject) = &record.input.command {
             rows.rejects.push(FeedRejectRow {
                 partition,
@@ -383,6 +410,7 @@ fn appended(log: &dyn StreamLog, partition: u32, until: u64) -> Result<Appended,
             rows.decisions.push(DecisionRow {
                 partition,
                 decision,
+                order: order.map(Box::new),
                 note: record.note,
             });
         }

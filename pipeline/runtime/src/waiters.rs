@@ -8,12 +8,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flightline_api::backend::Answer;
+use flightline_api::backend::{Answer, OrderAnswer};
+use flightline_dataflows::OrderNews;
 use flightline_dataflows::changelog::DecisionSink;
+use flightline_ledger::order::{EffectId, OrderId};
 use flightline_ledger::{Decision, ProviderCode};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::orders::OrderDesk;
 use crate::provider_stats::{ProviderStats, Report};
 
 /// Somebody who waits for a decision.
@@ -25,6 +28,15 @@ pub enum Waiter {
     One(oneshot::Sender<Answer>),
     /// One place in a batch that is answered as a whole.
     Place(Arc<BatchWaiter>, u32),
+    /// One request about an order.
+    Order(oneshot::Sender<OrderAnswer>),
+    /// An order, for what it asked of a flight.
+    Effect {
+        /// The order.
+        order: OrderId,
+        /// What it asked for.
+        effect: EffectId,
+    },
 }
 
 /// A batch that is answered when its last decision has come.
@@ -83,12 +95,14 @@ pub struct Waiters {
     answered: Vec<AtomicU64>,
     stats: Arc<ProviderStats>,
     decided: AtomicU64,
+    desk: Arc<OrderDesk>,
 }
 
 impl Waiters {
     /// For so many partitions.
-    pub fn new(partitions: u32, stats: Arc<ProviderStats>) -> Self {
+    pub fn new(partitions: u32, stats: Arc<ProviderStats>, desk: Arc<OrderDesk>) -> Self {
         Self {
+            desk,
             partitions: (0..partitions).map(|_| Mutex::default()).collect(),
             answered: (0..partitions).map(|_| AtomicU64::new(0)).collect(),
             stats,
@@ -129,10 +143,15 @@ impl Waiters {
         for partition in &self.partitions {
             partition.lock().clear();
         }
+        self.desk.drop_watchers();
     }
 }
 
 impl DecisionSink for Waiters {
+    fn orders(&self, partition: u32, news: &mut OrderNews) {
+        self.desk.news(partition, news);
+    }
+
     fn decided(&self, partition: u32, decisions: &[Decision]) {
         let Some(last) = decisions.last() else { return };
         self.decided
@@ -165,6 +184,8 @@ impl DecisionSink for Waiters {
                 // The client may have gone: its command is decided all the same.
                 Waiter::One(sender) => drop(sender.send(answer)),
                 Waiter::Place(batch, place) => batch.answer(place, answer),
+                Waiter::Order(sender) => self.desk.answer(partition, decision.offset, sender),
+                Waiter::Effect { order, effect } => self.desk.answered(order, effect, decision),
             }
         }
     }

@@ -14,8 +14,13 @@ use flightline_ledger::command::{
     Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedReject, Leg, LegTimes, Level,
     SaleStatus, Schedule, Settings, SourceVersion,
 };
+use flightline_ledger::order::{
+    CreateOrder, EffectId, EffectResult, FlightChange, FlightNotice, OfferRequestId, OrderAction,
+    OrderId, OrderSettings, Payment, QuoteId, RefundTerms, SegmentRequest, Terms,
+};
 use flightline_ledger::{
     Command, CommandId, FlightCommand, FlightKey, HoldRequest, Money, ProviderBody, ProviderEvent,
+    Reason,
 };
 use flightline_stream::record::{Draft, Header, Record, Stamp, encode, peek};
 use flightline_stream::{Checker, CheckerState, StreamKey};
@@ -282,6 +287,180 @@ fn commands() -> Vec<(&'static str, Command)> {
             event(ProviderBody::Acknowledge(vec![hold, CommandId(0)])),
         ),
     ]
+    .into_iter()
+    .chain(order_commands(key, hold))
+    .collect()
+}
+
+/// Commands about orders, which came later.
+fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Command)> {
+    let effect = EffectId(0xffee_ddcc_bbaa_9988_7766_5544_3322_1100);
+    let order = |action| Command::Order(OrderId(7 << 64 | 11), Box::new(action));
+    let done = |result| order(OrderAction::EffectDone { effect, result });
+    let notice = |change| {
+        order(OrderAction::FlightChanged(FlightNotice {
+            flight,
+            offset: 300,
+            change,
+        }))
+    };
+    let segment = |full: bool| SegmentRequest {
+        flight,
+        provider: full.then(|| code("united")),
+        cabin: code("Y"),
+        class: full.then(|| code("Q")),
+        board: full.then(|| code("EWR")),
+        off: full.then(|| code("IAH")),
+        seats: 2,
+        price: money(12_345),
+        departs_ms: 1_798_770_000_000,
+    };
+    let create = |terms, refund, slices| {
+        order(OrderAction::Create(Box::new(CreateOrder {
+            offer_request: OfferRequestId(1 << 127 | 5),
+            offer: "off_é".into(),
+            client: "web".into(),
+            terms,
+            slices,
+            passengers: 3,
+            sealed: "c2VhbGVk".into(),
+            total: money(49_380),
+            refund,
+            metadata: vec![("key".into(), "wért".into()), ("k2".into(), "".into())],
+        })))
+    };
+    let mut all = vec![
+        (
+            "configure_orders",
+            Command::ConfigureOrders(Box::new(OrderSettings::default())),
+        ),
+        (
+            "order_create_instant",
+            create(
+                Terms::Instant {
+                    method: "balance".into(),
+                },
+                RefundTerms::Penalty(5_000),
+                vec![vec![segment(true), segment(false)], vec![segment(true)]],
+            ),
+        ),
+        (
+            "order_create_hold",
+            create(
+                Terms::Hold {
+                    pay_by_ms: 86_400_000,
+                },
+                RefundTerms::Full,
+                vec![vec![segment(false)]],
+            ),
+        ),
+        (
+            "order_create_empty",
+            create(
+                Terms::Hold { pay_by_ms: 0 },
+                RefundTerms::Nothing,
+                vec![vec![]],
+            ),
+        ),
+        (
+            "order_pay",
+            order(OrderAction::Pay(Payment {
+                amount: money(49_380),
+                method: "pm_card".into(),
+            })),
+        ),
+        ("order_quote_cancel", order(OrderAction::QuoteCancel)),
+        (
+            "order_confirm_cancel",
+            order(OrderAction::ConfirmCancel { quote: QuoteId(9) }),
+        ),
+        (
+            "order_set_metadata",
+            order(OrderAction::SetMetadata(vec![("a".into(), "b".into())])),
+        ),
+        ("order_accept_changes", order(OrderAction::AcceptChanges)),
+        (
+            "order_claim",
+            order(OrderAction::Claim {
+                effect,
+                replica: 0x0102_0304_0506_0708,
+                until_ms: 1_798_761_660_000,
+            }),
+        ),
+        ("order_flight_cancelled", notice(FlightChange::Cancelled)),
+        (
+            "order_flight_displaced",
+            notice(FlightChange::Displaced { hold }),
+        ),
+        (
+            "order_flight_times",
+            notice(FlightChange::Times {
+                board: code("EWR"),
+                departs_ms: -1,
+            }),
+        ),
+    ];
+    let text = |text: &str| text.into();
+    all.extend([
+        (
+            "order_done_held",
+            done(EffectResult::Held {
+                provider: code("united"),
+                deadline_ms: 1_798_762_500_000,
+                offset: 128,
+            }),
+        ),
+        ("order_done_confirmed", done(EffectResult::Confirmed)),
+        ("order_done_released", done(EffectResult::Released)),
+        ("order_done_cancelled", done(EffectResult::Cancelled)),
+        (
+            "order_done_sold_out",
+            done(EffectResult::Refused(Reason::SoldOut { available: 3 })),
+        ),
+        (
+            "order_done_price_changed",
+            done(EffectResult::Refused(Reason::PriceChanged {
+                now: Some(money(13_000)),
+            })),
+        ),
+        (
+            "order_done_price_gone",
+            done(EffectResult::Refused(Reason::PriceChanged { now: None })),
+        ),
+        (
+            "order_done_refused",
+            done(EffectResult::Refused(Reason::NotOwner)),
+        ),
+        (
+            "order_done_authorised",
+            done(EffectResult::Authorised {
+                reference: text("pi_1"),
+            }),
+        ),
+        (
+            "order_done_declined",
+            done(EffectResult::Declined {
+                code: text("card_declined"),
+            }),
+        ),
+        ("order_done_captured", done(EffectResult::Captured)),
+        ("order_done_voided", done(EffectResult::Voided)),
+        ("order_done_refunded", done(EffectResult::Refunded)),
+        (
+            "order_done_ticketed",
+            done(EffectResult::Ticketed {
+                number: text("9990000000001"),
+            }),
+        ),
+        (
+            "order_done_failed",
+            done(EffectResult::Failed {
+                code: text("expired"),
+            }),
+        ),
+        ("order_done_unknown", done(EffectResult::Unknown)),
+    ]);
+    all
 }
 
 /// The golden records, in order: each is the next of its producer in one partition.
@@ -334,8 +513,8 @@ fn records_of_version_1_decode_for_ever() {
         );
         kinds.insert(header.kind);
     }
-    // Kinds 1–4, 16–19, 32–41.
-    assert_eq!(kinds.len(), 18, "a kind has no golden file: {kinds:?}");
+    // Kinds 1–5, 16–19, 32–41, 48–56.
+    assert_eq!(kinds.len(), 28, "a kind has no golden file: {kinds:?}");
     let files = fs::read_dir(folder()).unwrap();
     let files = files.filter(|f| {
         let name = f.as_ref().unwrap().file_name();
@@ -348,11 +527,21 @@ fn records_of_version_1_decode_for_ever() {
 fn running_hashes_and_saved_states_stay() {
     let mut checker = Checker::new(5);
     let mut now = String::new();
-    for (offset, (name, record)) in records().iter().enumerate() {
+    // The commands that there were when these two files were written.
+    let records = records();
+    let (first, later) = records.split_at(22);
+    for (offset, (name, record)) in first.iter().enumerate() {
         checker.check(offset as u64, &bytes_of(record)).unwrap();
         writeln!(now, "{:032x} after {name}", checker.state().hash).unwrap();
     }
     assert_eq!(golden("running_hash.txt", &now), now);
+    let mut checker_on = checker.clone();
+    let mut on = String::new();
+    for (offset, (name, record)) in (22..).zip(later) {
+        checker_on.check(offset, &bytes_of(record)).unwrap();
+        writeln!(on, "{:032x} after {name}", checker_on.state().hash).unwrap();
+    }
+    assert_eq!(golden("running_hash_orders.txt", &on), on);
     let state = checker.state().to_bytes();
     let saved = from_hex(&golden("checker_state.txt", &to_hex(&state)));
     assert_eq!(

@@ -5,12 +5,13 @@
 //! put into their final form at once. [`Batch::seal`] gives the bytes to send.
 
 use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flightline_dataflows::changelog::{Change, Epoch};
 use flightline_dataflows::rows::{
     CheapestRow, DecisionRow, DriftRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
-    OfferRow, OversoldRow, RouteDayRow, is_recorded,
+    OfferRow, OrderRow, OversoldRow, RouteDayRow, is_recorded,
 };
 use flightline_ledger::{Outcome, Replay};
 use hashbrown::HashTable;
@@ -18,7 +19,8 @@ use hashbrown::hash_table::Entry;
 
 use super::copy::Chunks;
 use super::tables::{
-    DECISION, FEED_REJECT, HoldLine, Keyed, Table, ref_text, write_decision, write_reject,
+    DECISION, FEED_REJECT, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ref_text,
+    write_decision, write_reject,
 };
 
 /// Epochs that are merged until they can be written.
@@ -37,6 +39,9 @@ pub(super) struct Batch {
     cheapest: Net<CheapestRow>,
     load_factor: Net<LoadFactorRow>,
     oversold: Net<OversoldRow>,
+    orders: Net<Arc<OrderRow>>,
+    segments: Net<SegmentLine>,
+    payments: Net<PaymentLine>,
     decisions: Append,
     rejects: Append,
 }
@@ -111,6 +116,9 @@ impl Batch {
             cheapest: Net::default(),
             load_factor: Net::default(),
             oversold: Net::default(),
+            orders: Net::default(),
+            segments: Net::default(),
+            payments: Net::default(),
             decisions: Append::default(),
             rejects: Append::default(),
         }
@@ -151,6 +159,9 @@ impl Batch {
             + of(&self.cheapest, &sum)
             + of(&self.load_factor, &sum)
             + of(&self.oversold, &sum)
+            + of(&self.orders, &sum)
+            + of(&self.segments, &sum)
+            + of(&self.payments, &sum)
     }
 
     /// Takes the next epoch.
@@ -183,6 +194,7 @@ impl Batch {
         self.cheapest.absorb(&epoch.cheapest_by_route_day);
         self.load_factor.absorb(&epoch.load_factor);
         self.oversold.absorb(&epoch.oversold);
+        self.absorb_orders(&epoch.orders);
         let recorded = epoch.decisions.iter();
         for line in recorded.filter(|line| is_recorded(line.decision.kind)) {
             self.decisions.rows += 1;
@@ -193,6 +205,27 @@ impl Batch {
             self.rejects.rows += 1;
             let bytes = &mut self.rejects.bytes;
             bytes.row(FEED_REJECT.columns.len(), |row| write_reject(line, row));
+        }
+    }
+
+    /// One row of the changelog is one of `orders`, some of `order_segment` and perhaps one of
+    /// `payment`. Rows are sorted by their order first, so its old and new row stand together.
+    fn absorb_orders(&mut self, changes: &[Change<Arc<OrderRow>>]) {
+        let mut rest = changes;
+        while let Some((old, new, tail)) = next_pair(rest, |row| row.order) {
+            rest = tail;
+            self.orders.change(old, new);
+            let segments = |row: Option<&Arc<OrderRow>>| -> Vec<SegmentLine> {
+                row.map(|row| SegmentLine::all(row).collect())
+                    .unwrap_or_default()
+            };
+            self.segments.changes(&segments(old), &segments(new));
+            let payment = |row: Option<&Arc<OrderRow>>| -> Vec<PaymentLine> {
+                row.and_then(|row| PaymentLine::of(row))
+                    .into_iter()
+                    .collect()
+            };
+            self.payments.changes(&payment(old), &payment(new));
         }
     }
 
@@ -238,8 +271,11 @@ impl Batch {
         self.cheapest.seal(7, &mut tables);
         self.load_factor.seal(8, &mut tables);
         self.oversold.seal(9, &mut tables);
-        self.decisions.seal(10, &mut tables);
-        self.rejects.seal(11, &mut tables);
+        self.orders.seal(10, &mut tables);
+        self.segments.seal(11, &mut tables);
+        self.payments.seal(12, &mut tables);
+        self.decisions.seal(13, &mut tables);
+        self.rejects.seal(14, &mut tables);
         Sealed {
             from: self.from,
             to: self.to,
@@ -305,6 +341,22 @@ impl<R: Keyed> Net<R> {
         }
         for new in alone {
             self.change(None, Some(new));
+        }
+    }
+
+    /// Few lines go and come, sorted by their keys; those that stay as they are, stay.
+    fn changes(&mut self, old: &[R], new: &[R]) {
+        let partner = |line: &R, lines: &[R]| -> Option<usize> {
+            lines.iter().position(|other| other.key() == line.key())
+        };
+        for line in old.iter().filter(|line| partner(line, new).is_none()) {
+            self.change(Some(line), None);
+        }
+        for line in new {
+            let before = partner(line, old).map(|at| &old[at]);
+            if before != Some(line) {
+                self.change(before, Some(line));
+            }
         }
     }
 

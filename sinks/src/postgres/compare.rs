@@ -5,18 +5,21 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use flightline_dataflows::changelog::{Change, Epoch};
-use flightline_dataflows::rows::{DecisionRow, FeedRejectRow, is_recorded};
+use flightline_dataflows::rows::{DecisionRow, FeedRejectRow, OrderRow, is_recorded};
 use flightline_ledger::{Outcome, Replay};
 use futures_util::{TryStreamExt, pin_mut};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::PostgresError;
 use super::connection::read_progress;
 use super::copy::{Chunks, HEADER, Row, Type, fields, show};
-use super::tables::{self, HoldLine, Keyed, Table, ref_text, write_decision, write_reject};
+use super::tables::{
+    self, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ref_text, write_decision, write_reject,
+};
 
 /// What the tables should have.
 pub struct Expected<'a> {
@@ -134,6 +137,17 @@ pub async fn compare(
         &state.load_factor,
         &state.oversold
     );
+    let lines = |row: &(Arc<OrderRow>, isize)| {
+        let lines: Vec<_> = SegmentLine::all(&row.0).map(|line| (line, 1)).collect();
+        lines
+    };
+    let segments: Vec<Change<SegmentLine>> = state.orders.iter().flat_map(lines).collect();
+    let payments = state
+        .orders
+        .iter()
+        .filter_map(|(row, _)| PaymentLine::of(row));
+    let payments: Vec<Change<PaymentLine>> = payments.map(|line| (line, 1)).collect();
+    keyed!(&state.orders, &segments, &payments);
     Ok(None)
 }
 

@@ -11,7 +11,7 @@ struct Migration {
 }
 
 /// In order; the version is the place, from 1. Steps that were released are never changed.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         name: "tables",
         sql: include_str!("migrations/0001_tables.sql"),
@@ -19,6 +19,10 @@ const MIGRATIONS: [Migration; 2] = [
     Migration {
         name: "views",
         sql: include_str!("migrations/0002_views.sql"),
+    },
+    Migration {
+        name: "orders",
+        sql: include_str!("migrations/0003_orders.sql"),
     },
 ];
 

@@ -9,6 +9,7 @@
 //! - `network`: which routes have offers on which days; `codeshares`: numbers of one aircraft;
 //!   `journeys`: flights joined to journeys over both.
 //! - `flights`: rows by flight, flights by provider, drift by provider.
+//! - `orders`: orders that are not retired.
 //! - `covers`: how far the index has got, and who waits.
 //! - `changes`, `views`: following a view, and its rows now.
 //!
@@ -26,19 +27,22 @@ mod covers;
 mod flights;
 mod journeys;
 mod network;
+mod orders;
 mod routes;
 mod rows;
 mod search;
 mod views;
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use flightline_dataflows::changelog::{Epoch, EpochSink};
-use flightline_dataflows::rows::{HoldStatus, LegRow};
-use flightline_ledger::{Carrier, Date, FlightKey, ProviderCode};
+use flightline_dataflows::rows::{HoldStatus, LegRow, OrderRow};
+use flightline_ledger::order::{BookingReference, OrderId};
+use flightline_ledger::{Carrier, CommandId, Date, FlightKey, ProviderCode};
 use parking_lot::Mutex;
 
 pub use changes::{Event, EventId, RingLimits, Subscription};
@@ -48,6 +52,7 @@ pub use journeys::{
     BadPlace, ConnectionRules, Detour, Journey, JourneyQuery, JourneyResult, JourneySegment, Place,
     Places, TimeWindow, WORK_MAX,
 };
+pub use orders::OrderPlace;
 pub use search::{SearchQuery, SearchResult, Sort};
 pub use views::{Snapshot, View, ViewRows};
 
@@ -68,6 +73,7 @@ pub struct Serving {
     routes: Routes,
     flights: Flights,
     codeshares: Codeshares,
+    orders: orders::Orders,
     holds: [AtomicI64; HOLD_STATUS.len()],
     progress: Progress,
     ring: Ring,
@@ -118,6 +124,7 @@ impl Serving {
             routes: Routes::new(SHARDS),
             flights: Flights::new(SHARDS),
             codeshares: Codeshares::new(SHARDS),
+            orders: orders::Orders::default(),
             holds: Default::default(),
             progress: Progress::new(partitions),
             ring: Ring::new(limits),
@@ -145,6 +152,7 @@ impl Serving {
         self.flights.apply(epoch);
         self.codeshares.apply(&epoch.flights);
         self.routes.apply(epoch);
+        self.orders.apply(&epoch.orders);
         for (row, diff) in &epoch.holds {
             self.holds[row.status as usize].fetch_add(*diff as i64, Ordering::Relaxed);
         }
@@ -206,6 +214,50 @@ impl Serving {
     /// Drift of one provider.
     pub fn drift(&self, provider: ProviderCode) -> DriftSummary {
         self.flights.drift(&provider)
+    }
+
+    /// An order that is not retired.
+    pub fn order(&self, order: OrderId) -> Option<Arc<OrderRow>> {
+        self.orders.get(order)
+    }
+
+    /// The order that a booking reference names.
+    pub fn order_named(&self, booking: &BookingReference) -> Option<Arc<OrderRow>> {
+        self.orders.named(booking)
+    }
+
+    /// The order that has not ended and whose hold this is.
+    pub fn order_of_hold(&self, hold: CommandId) -> Option<Arc<OrderRow>> {
+        self.orders.of_hold(hold)
+    }
+
+    /// Orders with a segment on the flight that have not ended.
+    pub fn orders_on(&self, flight: &FlightKey) -> Vec<Arc<OrderRow>> {
+        self.orders.on_flight(flight)
+    }
+
+    /// Every order that is not retired, in no order.
+    pub fn all_orders(&self) -> Vec<Arc<OrderRow>> {
+        self.orders.all()
+    }
+
+    /// How many orders there are that are not retired.
+    pub fn order_count(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Orders of a client that `keep` keeps, at most `limit`, in the order of their creation or the
+    /// other way round, beginning at `from`.
+    pub fn orders_of(
+        &self,
+        client: &str,
+        from: Bound<OrderPlace>,
+        newest_first: bool,
+        limit: usize,
+        keep: impl Fn(&OrderRow) -> bool,
+    ) -> Vec<Arc<OrderRow>> {
+        self.orders
+            .of_client(client, from, newest_first, limit, keep)
     }
 
     /// How much there is.

@@ -219,6 +219,7 @@ impl World {
                 outcome,
                 replay,
             },
+            order: None,
             note,
         });
     }
@@ -725,6 +726,7 @@ impl World {
             cheapest_by_route_day: self.cheapest.close(),
             load_factor: self.load.close(),
             oversold: self.oversold.close(),
+            orders: Vec::new(),
             decisions,
             rejects,
         })
@@ -759,6 +761,7 @@ impl World {
             cheapest_by_route_day: all(&self.cheapest),
             load_factor: all(&self.load),
             oversold: all(&self.oversold),
+            orders: Vec::new(),
             decisions: Vec::new(),
             rejects: Vec::new(),
         }

@@ -132,7 +132,12 @@ fn first_answers(kind: Kind) -> Vec<&'static str> {
         Kind::FlightCancel | Kind::FlightWithdraw => event(&["accepted, displaced", "stale"]),
         Kind::FlightReinstate => event(&["stale"]),
         Kind::Acknowledge => event(&[]),
-        Kind::Tick | Kind::Configure | Kind::FeedReject | Kind::Fence => vec!["noted"],
+        Kind::Tick
+        | Kind::Configure
+        | Kind::FeedReject
+        | Kind::Fence
+        | Kind::Order
+        | Kind::ConfigureOrders => vec!["noted"],
     }
 }
 
@@ -161,7 +166,14 @@ pub fn required() -> Vec<Cell> {
 
 /// The kinds whose commands are about a flight, hence can be replays.
 fn about_flights() -> impl Iterator<Item = Kind> {
-    let alone = [Kind::Tick, Kind::Configure, Kind::FeedReject, Kind::Fence];
+    let alone = [
+        Kind::Tick,
+        Kind::Configure,
+        Kind::FeedReject,
+        Kind::Fence,
+        Kind::Order,
+        Kind::ConfigureOrders,
+    ];
     Kind::ALL.into_iter().filter(move |k| !alone.contains(k))
 }
 

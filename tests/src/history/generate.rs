@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use flightline_ledger::command::{FeedReject, Settings};
+use flightline_ledger::order::{OrderAction, OrderId};
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, Input};
 
 use super::aim::{self, Versions};
@@ -30,6 +31,8 @@ pub(super) enum What {
     Configure,
     FeedReject,
     Fence,
+    Order,
+    ConfigureOrders,
 }
 
 /// Makes the records of one partition, one after another.
@@ -238,6 +241,8 @@ impl Generator {
             (7, What::Configure),
             (2, What::FeedReject),
             (2, What::Fence),
+            (4, What::Order),
+            (1, What::ConfigureOrders),
         ]);
         let command = match what {
             What::Tick => Command::Tick,
@@ -251,6 +256,12 @@ impl Generator {
                 raw: vec![0xFF; self.rng.below(64)],
             })),
             What::Fence => Command::Fence,
+            // To seats a command about an order is time that passes, whatever it asks.
+            What::Order => {
+                let order = OrderId(u128::from(self.rng.bits()));
+                Command::Order(order, Box::new(OrderAction::QuoteCancel))
+            }
+            What::ConfigureOrders => Command::ConfigureOrders(Box::default()),
             _ => return self.about_flight(model, what),
         };
         // An id seen on a flight means nothing to a record about none.

@@ -150,9 +150,12 @@ impl Model {
                 let (outcome, replay) = self.decide_flight(*key, command, input);
                 (*key, outcome, replay)
             }
-            Command::Tick | Command::Configure(_) | Command::FeedReject(_) | Command::Fence => {
-                (FlightKey::NONE, Outcome::Noted, Replay::First)
-            }
+            Command::Tick
+            | Command::Configure(_)
+            | Command::FeedReject(_)
+            | Command::Fence
+            | Command::Order(..)
+            | Command::ConfigureOrders(_) => (FlightKey::NONE, Outcome::Noted, Replay::First),
         };
         self.collect_rules();
         Decision {
@@ -283,5 +286,7 @@ pub fn kind_of(command: &Command) -> Kind {
         Command::Configure(_) => Kind::Configure,
         Command::FeedReject(_) => Kind::FeedReject,
         Command::Fence => Kind::Fence,
+        Command::Order(..) => Kind::Order,
+        Command::ConfigureOrders(_) => Kind::ConfigureOrders,
     }
 }

@@ -33,6 +33,12 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         queue_max: config.http.queue_max,
         shutdown_timeout: std::time::Duration::from_secs(config.http.shutdown_timeout_s),
         settings: config.ledger.settings(),
+        orders: config.orders.settings(),
+        payments: config
+            .payments
+            .url
+            .parse()
+            .map_err(|e| Usage(anyhow::anyhow!("payments.url: {e}")))?,
         tick: std::time::Duration::from_millis(config.ledger.tick_ms),
         authorities,
     })

@@ -3,6 +3,7 @@
 use super::effect::EffectResult;
 use super::ids::{EffectId, OfferRequestId, OrderId, QuoteId};
 use crate::codes::{Cabin, Class, CommandId, FlightKey, Money, ProviderCode, Station};
+use crate::command::Command;
 
 /// What a record asks for, as the orders of its partition see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,17 @@ pub enum OrderCommand {
     Tick,
     /// From here on the partition's orders fold with these settings.
     Configure(OrderSettings),
+}
+
+impl OrderCommand {
+    /// What the command of a record is to the orders of its partition.
+    pub fn of(command: &Command) -> Self {
+        match command {
+            Command::Order(id, action) => OrderCommand::Order(*id, (**action).clone()),
+            Command::ConfigureOrders(settings) => OrderCommand::Configure(**settings),
+            _ => OrderCommand::Tick,
+        }
+    }
 }
 
 /// Something about one order.
@@ -73,7 +85,8 @@ pub struct CreateOrder {
     pub slices: Vec<Vec<SegmentRequest>>,
     /// How many travellers, those without a seat included.
     pub passengers: u16,
-    /// Where their sealed details are kept. Personal data never comes here in the clear.
+    /// Their details, sealed: opaque text that is read with a key kept elsewhere. Personal data
+    /// never comes here in the clear.
     pub sealed: Box<str>,
     /// What the client pays in all.
     pub total: Money,
@@ -87,7 +100,7 @@ pub struct CreateOrder {
 pub type Metadata = Vec<(Box<str>, Box<str>)>;
 
 /// When an order is paid.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Terms {
     /// At once, with this method.
     Instant {
@@ -125,7 +138,7 @@ pub struct SegmentRequest {
 }
 
 /// What comes back when the client cancels a paid order before the first departure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RefundTerms {
     /// Everything.
     Full,

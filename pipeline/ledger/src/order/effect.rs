@@ -98,6 +98,9 @@ pub struct Effect {
     pub id: EffectId,
     /// Whose.
     pub order: OrderId,
+    /// When the order was created (this attempt), Unix time in milliseconds by the stream's clock: no
+    /// effect of it was asked for earlier.
+    pub since_ms: i64,
     /// How often it has been asked for so far, this time included.
     pub asks: u32,
     /// What to do.

@@ -14,7 +14,7 @@
 //!
 //! The rules are in `docs/orders.md`, to the letter.
 //!
-//! What is deliberately absent: personal data (a sealed reference stands for it), record formats,
+//! What is deliberately absent: personal data in the clear (it comes sealed), record formats,
 //! the running of effects, and prices of anything but whole orders and seats.
 
 mod check;

@@ -224,7 +224,7 @@ pub enum Field {
     Price,
     /// No passengers, or more than there can be.
     Passengers,
-    /// The reference to the sealed details is empty or too long.
+    /// The sealed details are empty or too long.
     Sealed,
     /// The total is not above 0, too large, or has too many decimals.
     Total,

@@ -36,6 +36,13 @@ impl BookingReference {
         core::str::from_utf8(&self.0[..len]).unwrap_or("?")
     }
 
+    /// The reference as a number of base 30, below 30⁶ for six characters: as unique as it is.
+    pub fn number(&self) -> u64 {
+        let digit = |b: u8| ALPHABET.iter().position(|a| *a == b).unwrap_or(0) as u64;
+        let digits = self.as_str().bytes().map(digit);
+        digits.fold(0, |value, digit| value * 30 + digit)
+    }
+
     /// The bytes, padded with zeros.
     pub const fn bytes(self) -> [u8; LENGTH_MAX] {
         self.0

@@ -314,6 +314,7 @@ impl Order {
         Effect {
             id: pending.id,
             order: self.id,
+            since_ms: self.created_ms,
             asks: pending.asks,
             work,
         }

@@ -210,6 +210,40 @@ pub enum MoneyState {
     Refunded = 10,
 }
 
+impl Seat {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Seat::Holding => "holding",
+            Seat::Held => "held",
+            Seat::Confirming => "confirming",
+            Seat::Confirmed => "confirmed",
+            Seat::Releasing => "releasing",
+            Seat::Cancelling => "cancelling",
+            Seat::Free => "free",
+            Seat::Kept => "kept",
+        }
+    }
+}
+
+impl MoneyState {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            MoneyState::None => "none",
+            MoneyState::Authorising => "authorising",
+            MoneyState::Declined => "declined",
+            MoneyState::Authorised => "authorised",
+            MoneyState::Capturing => "capturing",
+            MoneyState::Captured => "captured",
+            MoneyState::Voiding => "voiding",
+            MoneyState::Voided => "voided",
+            MoneyState::Refunding => "refunding",
+            MoneyState::Refunded => "refunded",
+        }
+    }
+}
+
 /// One segment of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -255,7 +289,7 @@ pub struct Charge {
 }
 
 /// A cancellation quote: the newest of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CancelQuote {
     /// Identity.
     pub id: QuoteId,
@@ -515,7 +549,7 @@ impl Order {
     }
 
     /// Has the client been told that it has an order? One that has not can be tried again.
-    pub(super) fn is_established(&self) -> bool {
+    pub fn is_established(&self) -> bool {
         match self.details.terms {
             Terms::Hold { .. } => self.stage > Stage::Holding,
             Terms::Instant { .. } => self.stage == Stage::Booked,

@@ -20,7 +20,7 @@ impl CreateOrder {
     /// The longest [`CreateOrder::client`], in bytes.
     pub const CLIENT_MAX: usize = 128;
     /// The longest [`CreateOrder::sealed`], in bytes.
-    pub const SEALED_MAX: usize = 256;
+    pub const SEALED_MAX: usize = 32_768;
     /// The longest payment method, in bytes.
     pub const METHOD_MAX: usize = 256;
     /// The longest reference, code or number of a payment or ticketing service, in bytes.

@@ -342,6 +342,7 @@ impl Facts {
         Effect {
             id: EffectId::derive(self.id, asked.step, at as u8, asked.attempt),
             order: self.id,
+            since_ms: self.created_ms,
             asks: asked.asks,
             work,
         }

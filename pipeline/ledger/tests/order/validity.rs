@@ -42,8 +42,8 @@ fn texts_have_a_length() {
     good(|o| o.client = long(128));
     bad(Field::Client, |o| o.client = long(129));
     bad(Field::Client, |o| o.client = text(""));
-    good(|o| o.sealed = long(256));
-    bad(Field::Sealed, |o| o.sealed = long(257));
+    good(|o| o.sealed = long(32_768));
+    bad(Field::Sealed, |o| o.sealed = long(32_769));
     bad(Field::Sealed, |o| o.sealed = text(""));
     bad(Field::Method, |o| {
         o.terms = Terms::Instant { method: text("") }

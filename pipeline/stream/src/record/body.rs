@@ -1,13 +1,15 @@
-//! The bodies of all kinds but the provider's (`provider.rs`).
+//! The bodies of all kinds but the provider's (`provider.rs`) and those of orders (`order.rs`).
 //!
 //! | kind | body |
 //! |---|---|
 //! | 1 tick, 2 fence | – |
 //! | 3 configure | default time to hold, longest, closing before departure, retirement after: integers, ms |
 //! | 4 feed reject | provider, message, line, code, reason, raw |
+//! | 5 configure orders | see `order.rs` |
 //! | 16 hold | flight key, bits, cabin, seats, then what the bits say: provider 1, class 2, board 4, off 8, time to hold 16, price 32 |
 //! | 17 confirm, 18 release, 19 cancel | flight key, id of the hold |
 //! | 32–41 | flight key and the provider's event |
+//! | 48–56 | the order's id and what is asked of it |
 //!
 //! A flight key is the 13 bytes of `FlightKey::to_bytes`; a provider one length byte and its text;
 //! stations three bytes, cabins and classes one; integers as in `wire.rs`.
@@ -18,6 +20,7 @@ use flightline_ledger::codes::{
 use flightline_ledger::command::{Command, FeedReject, FlightCommand, HoldRequest, Settings};
 
 use super::error::{DecodeError, EncodeError};
+use super::order;
 use super::provider;
 use super::wire::{Reader, code, put_bytes, put_int, put_uint};
 
@@ -26,6 +29,7 @@ pub(super) mod kind {
     pub(crate) const FENCE: u8 = 2;
     pub(crate) const CONFIGURE: u8 = 3;
     pub(crate) const FEED_REJECT: u8 = 4;
+    pub(crate) const CONFIGURE_ORDERS: u8 = 5;
     pub(crate) const HOLD: u8 = 16;
     pub(crate) const CONFIRM: u8 = 17;
     pub(crate) const RELEASE: u8 = 18;
@@ -48,6 +52,8 @@ pub(super) fn kind_of(command: &Command) -> u8 {
         Command::Fence => kind::FENCE,
         Command::Configure(_) => kind::CONFIGURE,
         Command::FeedReject(_) => kind::FEED_REJECT,
+        Command::ConfigureOrders(_) => kind::CONFIGURE_ORDERS,
+        Command::Order(_, action) => order::kind_of(action),
         Command::Flight(_, FlightCommand::Hold(_)) => kind::HOLD,
         Command::Flight(_, FlightCommand::Confirm { .. }) => kind::CONFIRM,
         Command::Flight(_, FlightCommand::Release { .. }) => kind::RELEASE,
@@ -79,6 +85,11 @@ pub(super) fn put(out: &mut Vec<u8>, command: &Command) -> Result<(), EncodeErro
             put_bytes(out, &reject.raw);
             Ok(())
         }
+        Command::ConfigureOrders(settings) => {
+            order::put_settings(out, settings);
+            Ok(())
+        }
+        Command::Order(id, action) => order::put(out, *id, action),
         Command::Flight(key, command) => {
             put_flight(out, key)?;
             match command {
@@ -113,6 +124,9 @@ pub(super) fn get(kind: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeEr
             reason: reader.text("reason")?.to_owned(),
             raw: reader.bytes("raw")?.to_owned(),
         }))),
+        kind::CONFIGURE_ORDERS => Ok(Command::ConfigureOrders(Box::new(order::get_settings(
+            reader,
+        )?))),
         kind::HOLD => {
             let key = get_flight(reader)?;
             Ok(Command::Flight(key, FlightCommand::Hold(get_hold(reader)?)))
@@ -128,6 +142,10 @@ pub(super) fn get(kind: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeEr
                     _ => FlightCommand::Cancel { hold },
                 },
             ))
+        }
+        other if order::is_kind(other) => {
+            let (id, action) = order::get(other, reader)?;
+            Ok(Command::Order(id, Box::new(action)))
         }
         other if provider::is_kind(other) => {
             let key = get_flight(reader)?;

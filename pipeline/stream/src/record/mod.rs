@@ -20,12 +20,14 @@
 //! damaged record and a newer one can be told apart. A record does not hold its own length; what
 //! holds the record does.
 //!
-//! The bodies (`body.rs`, `provider.rs`) are this crate's, not an image of the ledger's types: those
+//! The bodies (`body.rs`, `provider.rs`, `order.rs`) are this crate's, not an image of the ledger's types: those
 //! may change, and records written once stay readable. Golden files of every version that was ever
 //! written are kept under `tests/golden/stream/`.
 
 mod body;
 mod error;
+mod order;
+mod order_result;
 mod provider;
 mod wire;
 

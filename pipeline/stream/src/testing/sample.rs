@@ -5,9 +5,13 @@ use flightline_ledger::command::{
     Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedReject, Leg, LegTimes, Level,
     SaleStatus, Schedule, Settings, SourceVersion,
 };
+use flightline_ledger::order::{
+    CreateOrder, EffectId, EffectResult, FlightChange, FlightNotice, Metadata, OfferRequestId,
+    OrderAction, OrderId, OrderSettings, Payment, QuoteId, RefundTerms, SegmentRequest, Terms,
+};
 use flightline_ledger::{
     Command, CommandId, FlightCommand, FlightKey, HoldRequest, ProviderBody, ProviderCode,
-    ProviderEvent, Station,
+    ProviderEvent, Reason, Station,
 };
 
 /// A stream of commands that depends on nothing but its seed.
@@ -16,7 +20,7 @@ pub struct Sampler(u64);
 
 impl Sampler {
     /// How many kinds of commands there are.
-    pub const KINDS: u64 = 18;
+    pub const KINDS: u64 = 28;
 
     /// From a seed.
     pub fn new(seed: u64) -> Self {
@@ -72,6 +76,11 @@ impl Sampler {
             5 => FlightCommand::Confirm { hold: self.id() },
             6 => FlightCommand::Release { hold: self.id() },
             7 => FlightCommand::Cancel { hold: self.id() },
+            18 => return Command::ConfigureOrders(Box::new(self.order_settings())),
+            19.. => {
+                let id = OrderId(self.id().0);
+                return Command::Order(id, Box::new(self.order_action(kind - 19)));
+            }
             _ => {
                 let body = self.body(kind - 8);
                 FlightCommand::Provider(Box::new(self.event(body)))
@@ -236,6 +245,135 @@ impl Sampler {
             8 => ProviderBody::Withdraw,
             9 => ProviderBody::Acknowledge(self.list(60, Self::id)),
             other => panic!("there is no kind {other}"),
+        }
+    }
+
+    fn order_settings(&mut self) -> OrderSettings {
+        OrderSettings {
+            instant_hold_ms: self.number(),
+            pay_by_max_ms: self.number(),
+            pay_grace_ms: self.number(),
+            quote_ms: self.number(),
+            ask_again_first_ms: self.number(),
+            ask_again_max_ms: self.number(),
+            claim_max_ms: self.number(),
+            retire_after_ms: self.number(),
+        }
+    }
+
+    fn order_action(&mut self, kind: u64) -> OrderAction {
+        match kind {
+            0 => OrderAction::Create(Box::new(self.create_order())),
+            1 => OrderAction::Pay(Payment {
+                amount: self.money(),
+                method: self.text().into(),
+            }),
+            2 => OrderAction::QuoteCancel,
+            3 => OrderAction::ConfirmCancel {
+                quote: QuoteId(self.id().0),
+            },
+            4 => OrderAction::SetMetadata(self.metadata()),
+            5 => OrderAction::AcceptChanges,
+            6 => OrderAction::EffectDone {
+                effect: EffectId(self.id().0),
+                result: self.effect_result(),
+            },
+            7 => OrderAction::Claim {
+                effect: EffectId(self.id().0),
+                replica: self.bits(),
+                until_ms: self.signed(),
+            },
+            8 => OrderAction::FlightChanged(FlightNotice {
+                flight: self.flight(),
+                offset: self.number(),
+                change: match self.below(3) {
+                    0 => FlightChange::Cancelled,
+                    1 => FlightChange::Displaced { hold: self.id() },
+                    _ => FlightChange::Times {
+                        board: self.station(),
+                        departs_ms: self.signed(),
+                    },
+                },
+            }),
+            other => panic!("there is no kind {other} of orders"),
+        }
+    }
+
+    fn create_order(&mut self) -> CreateOrder {
+        CreateOrder {
+            offer_request: OfferRequestId(self.id().0),
+            offer: self.text().into(),
+            client: self.text().into(),
+            terms: match self.below(2) {
+                0 => Terms::Instant {
+                    method: self.text().into(),
+                },
+                _ => Terms::Hold {
+                    pay_by_ms: self.number(),
+                },
+            },
+            slices: self.list(3, |s| {
+                s.list(3, |s| SegmentRequest {
+                    flight: s.flight(),
+                    provider: s.maybe(Self::provider),
+                    cabin: s.cabin(),
+                    class: s.maybe(Self::class),
+                    board: s.maybe(Self::station),
+                    off: s.maybe(Self::station),
+                    seats: s.bits() as u16,
+                    price: s.money(),
+                    departs_ms: s.signed(),
+                })
+            }),
+            passengers: self.bits() as u16,
+            sealed: self.text().into(),
+            total: self.money(),
+            refund: match self.below(3) {
+                0 => RefundTerms::Full,
+                1 => RefundTerms::Penalty(self.signed()),
+                _ => RefundTerms::Nothing,
+            },
+            metadata: self.metadata(),
+        }
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        self.list(3, |s| (s.text().into(), s.text().into()))
+    }
+
+    fn effect_result(&mut self) -> EffectResult {
+        match self.below(15) {
+            0 => EffectResult::Held {
+                provider: self.provider(),
+                deadline_ms: self.signed(),
+                offset: self.number(),
+            },
+            1 => EffectResult::Confirmed,
+            2 => EffectResult::Released,
+            3 => EffectResult::Cancelled,
+            4 => EffectResult::Refused(Reason::SoldOut {
+                available: self.bits() as u16,
+            }),
+            5 => EffectResult::Refused(Reason::PriceChanged {
+                now: self.maybe(Self::money),
+            }),
+            6 => EffectResult::Refused(Reason::Displaced),
+            7 => EffectResult::Authorised {
+                reference: self.text().into(),
+            },
+            8 => EffectResult::Declined {
+                code: self.text().into(),
+            },
+            9 => EffectResult::Captured,
+            10 => EffectResult::Voided,
+            11 => EffectResult::Refunded,
+            12 => EffectResult::Ticketed {
+                number: self.text().into(),
+            },
+            13 => EffectResult::Failed {
+                code: self.text().into(),
+            },
+            _ => EffectResult::Unknown,
         }
     }
 

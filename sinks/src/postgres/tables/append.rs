@@ -2,6 +2,7 @@
 
 use flightline_dataflows::rows::{DecisionRow, FeedRejectRow};
 use flightline_ledger::CommandId;
+use flightline_ledger::order::{OrderDecision, OrderOutcome, OrderReason};
 use flightline_ledger::outcome::{Outcome, Reason, Replay};
 
 use super::Table;
@@ -24,6 +25,7 @@ pub(in crate::postgres) static DECISION: Table = Table {
         ("detail", Type::Text),
         ("ref_text", Type::Text),
         ("actor", Type::Text),
+        ("order_id", Type::Text),
     ],
     key: 2,
     fixed: &[],
@@ -35,6 +37,10 @@ pub(in crate::postgres) fn ref_text(row: &DecisionRow) -> Option<&str> {
 }
 
 pub(in crate::postgres) fn write_decision(line: &DecisionRow, row: &mut Row<'_>) {
+    if let Some(order) = &line.order {
+        write_order_decision(line, order, row);
+        return;
+    }
     let decision = &line.decision;
     row.i32(line.partition as i32);
     row.u64(decision.offset);
@@ -48,7 +54,65 @@ pub(in crate::postgres) fn write_decision(line: &DecisionRow, row: &mut Row<'_>)
     row.text(decision.outcome.name());
     row.text_or_null(decision.outcome.reason().as_ref().map(Reason::code));
     row.timestamp_ms(decision.at_ms);
-    let (replay, first) = match decision.replay {
+    write_replay(decision.replay, row);
+    write_detail(&decision.outcome, row);
+    row.text_or_null(ref_text(line));
+    row.text_or_null(actor(line));
+    row.null();
+}
+
+fn actor(line: &DecisionRow) -> Option<&str> {
+    line.note.as_ref()?.actor.as_deref()
+}
+
+fn write_order_decision(line: &DecisionRow, decision: &OrderDecision, row: &mut Row<'_>) {
+    row.i32(line.partition as i32);
+    row.u64(decision.offset);
+    write_id(ref_text(line), decision.id, row);
+    row.null();
+    row.display(format_args!("order_{}", decision.kind.name()));
+    row.text(decision.outcome.name());
+    row.text_or_null(decision.outcome.reason().as_ref().map(OrderReason::code));
+    row.timestamp_ms(decision.at_ms);
+    write_replay(decision.replay, row);
+    write_order_detail(&decision.outcome, row);
+    row.text_or_null(ref_text(line));
+    row.text_or_null(actor(line));
+    match decision.order {
+        Some(order) => row.display(format_args!("ord_{order}")),
+        None => row.null(),
+    }
+}
+
+fn write_order_detail(outcome: &OrderOutcome, row: &mut Row<'_>) {
+    match outcome {
+        OrderOutcome::Created { booking } => row.display(format_args!("booking={booking}")),
+        OrderOutcome::PaymentStarted { payment } => {
+            row.display(format_args!("payment={payment}"));
+        }
+        OrderOutcome::Quoted { quote, refund, .. } => row.display(format_args!(
+            "quote={quote} refund={refund} {}",
+            refund.currency
+        )),
+        OrderOutcome::CancelStarted { refund } => {
+            row.display(format_args!("refund={refund} {}", refund.currency));
+        }
+        OrderOutcome::Refused(OrderReason::Invalid(field)) => {
+            row.display(format_args!("field={}", field.name()));
+        }
+        OrderOutcome::MetadataSet
+        | OrderOutcome::ChangesAccepted
+        | OrderOutcome::Heard
+        | OrderOutcome::AskedAgain { .. }
+        | OrderOutcome::Claimed { .. }
+        | OrderOutcome::Stale
+        | OrderOutcome::Noted
+        | OrderOutcome::Refused(_) => row.null(),
+    }
+}
+
+fn write_replay(replay: Replay, row: &mut Row<'_>) {
+    let (replay, first) = match replay {
         Replay::First => (None, None),
         Replay::Same { first_offset } => (Some("same"), Some(first_offset)),
         Replay::Different { first_offset } => (Some("different"), Some(first_offset)),
@@ -58,9 +122,6 @@ pub(in crate::postgres) fn write_decision(line: &DecisionRow, row: &mut Row<'_>)
         Some(first) => row.u64(first),
         None => row.null(),
     }
-    write_detail(&decision.outcome, row);
-    row.text_or_null(ref_text(line));
-    row.text_or_null(line.note.as_ref().and_then(|note| note.actor.as_deref()));
 }
 
 fn write_id(text: Option<&str>, id: CommandId, row: &mut Row<'_>) {

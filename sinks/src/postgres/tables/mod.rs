@@ -1,11 +1,12 @@
 //! Every table: its columns, and how a row is written. The order of columns is the one of the
 //! migrations; a test compares the two.
 //!
-//! - `ledger`: what the ledger holds, schema `flightline`. `views`: schema `views`. `append`: what is only
+//! - `ledger`: what the ledger holds, schema `flightline`; `orders`: what its orders hold. `views`: schema `views`. `append`: what is only
 //!   ever appended to.
 
 mod append;
 mod ledger;
+mod orders;
 mod views;
 
 use std::hash::Hasher;
@@ -16,6 +17,7 @@ use super::copy::{Row, Type};
 
 pub(super) use append::{DECISION, FEED_REJECT, ref_text, write_decision, write_reject};
 pub(super) use ledger::{DRIFT, FLIGHT, HOLD, HoldLine, INVENTORY, LEG};
+pub(super) use orders::{ORDER_SEGMENT, ORDERS, PAYMENT, PaymentLine, SegmentLine};
 pub(super) use views::{AVAILABILITY, CHEAPEST, LOAD_FACTOR, OFFERS, OVERSOLD};
 
 /// What a table looks like.
@@ -117,7 +119,7 @@ fn aircraft(code: &[u8; 3]) -> &str {
 }
 
 /// Every table, in the order in which batches write them.
-pub(super) static ALL: [&Table; 12] = [
+pub(super) static ALL: [&Table; 15] = [
     &FLIGHT,
     &LEG,
     &INVENTORY,
@@ -128,6 +130,9 @@ pub(super) static ALL: [&Table; 12] = [
     &CHEAPEST,
     &LOAD_FACTOR,
     &OVERSOLD,
+    &ORDERS,
+    &ORDER_SEGMENT,
+    &PAYMENT,
     &DECISION,
     &FEED_REJECT,
 ];
@@ -136,9 +141,10 @@ pub(super) static ALL: [&Table; 12] = [
 mod tests {
     use super::*;
 
-    const MIGRATIONS: [&str; 2] = [
+    const MIGRATIONS: [&str; 3] = [
         include_str!("../migrations/0001_tables.sql"),
         include_str!("../migrations/0002_views.sql"),
+        include_str!("../migrations/0003_orders.sql"),
     ];
 
     fn sql_name(ty: Type) -> &'static [&'static str] {
@@ -163,7 +169,9 @@ mod tests {
             let head = format!("CREATE TABLE {}.{} (\n", table.schema, table.name);
             let (_, body) = sql.split_once(&head).unwrap();
             let (columns, rest) = body.split_once("    PRIMARY KEY (").unwrap();
-            let mut lines = columns.lines().map(str::trim);
+            let later = format!("ALTER TABLE {}.{} ADD COLUMN ", table.schema, table.name);
+            let later = sql.lines().filter_map(|line| line.strip_prefix(&later));
+            let mut lines = columns.lines().map(str::trim).chain(later);
             for (name, ty) in table.columns {
                 let mut words = lines
                     .next()

@@ -3,11 +3,15 @@
 //! A row is a plain value that compares and hashes; a change is a row with +1 or −1. Text forms,
 //! column names and wire types are the sinks' business.
 
+mod order;
+
 use flightline_ledger::command::{Counts, SaleStatus, SourceVersion};
+use flightline_ledger::order::OrderDecision;
 use flightline_ledger::outcome::{Decision, Kind};
 use flightline_ledger::{Cabin, Class, CommandId, Date, FlightKey, Money, ProviderCode, Station};
 
 pub use flightline_ledger::view::{FlightStatus, HoldState as HoldStatus};
+pub use order::{OrderAsked, OrderEnding, OrderPayment, OrderRow, OrderSegment};
 
 /// Table `flight`: key = flight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -162,6 +166,8 @@ pub struct DecisionRow {
     pub partition: u32,
     /// What was decided, with offset, id, flight, kind, outcome and time.
     pub decision: Decision,
+    /// What was decided about an order, if the record was about one: then it is this that counts.
+    pub order: Option<Box<OrderDecision>>,
     /// What the record carried for people and audit.
     pub note: Option<Box<Note>>,
 }

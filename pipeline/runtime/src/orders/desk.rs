@@ -1,0 +1,234 @@
+//! Hears the fold of orders on the dataflow's threads, so everything here is quick.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use flightline_api::backend::{OrderAnswer, Settled, Submit};
+use flightline_dataflows::{OrderChange, OrderNews};
+use flightline_ledger::order::{
+    BookingReference, Effect, EffectId, EffectResult, OrderAction, OrderDecision, OrderId, Work,
+};
+use flightline_ledger::{Command, CommandId, Decision, FlightKey};
+use flightline_stream::{StreamKey, partition_of_flight};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::hold_index::HoldIndex;
+use crate::sequencer::{Job, Sequencer};
+use crate::waiters::Waiter;
+
+/// Counters, for metrics.
+#[derive(Debug, Default)]
+pub struct OrderStats {
+    /// Effects asked of flights.
+    pub seats: AtomicU64,
+    /// Effects asked of the payment service, and how many of these had an unknown outcome.
+    pub money: AtomicU64,
+    /// Outcomes that were unknown, and are asked for again.
+    pub unknown: AtomicU64,
+    /// Tickets issued.
+    pub tickets: AtomicU64,
+}
+
+/// What the fold of orders asks for, and who waits for an order.
+#[derive(Debug)]
+pub struct OrderDesk {
+    partitions: u32,
+    sequencer: Arc<Sequencer>,
+    holds: Arc<HoldIndex>,
+    /// False while history is folded: its effects were asked for in their time.
+    live: AtomicBool,
+    cashier: mpsc::UnboundedSender<Effect>,
+    watchers: Mutex<HashMap<OrderId, Vec<oneshot::Sender<Settled>>>>,
+    /// Decisions about orders that are about to be told, by partition.
+    decided: Vec<Mutex<Vec<OrderDecision>>>,
+    stats: OrderStats,
+}
+
+/// The partition of an order's stream.
+pub(crate) fn partition_of_order(order: OrderId, partitions: u32) -> u32 {
+    StreamKey::Order(&order.to_string()).partition(partitions)
+}
+
+/// Number of the document of a booking: 999, since no airline issues it, and the booking reference
+/// as ten digits. As unique as the reference.
+pub(crate) fn ticket_number(booking: BookingReference) -> String {
+    format!("999{:010}", booking.number())
+}
+
+impl OrderDesk {
+    /// A desk, and the effects for the cashier.
+    pub(crate) fn new(
+        partitions: u32,
+        sequencer: Arc<Sequencer>,
+        holds: Arc<HoldIndex>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Effect>) {
+        let (cashier, effects) = mpsc::unbounded_channel();
+        let desk = Self {
+            partitions,
+            sequencer,
+            holds,
+            live: AtomicBool::new(false),
+            cashier,
+            watchers: Mutex::default(),
+            decided: (0..partitions).map(|_| Mutex::default()).collect(),
+            stats: OrderStats::default(),
+        };
+        (Arc::new(desk), effects)
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &OrderStats {
+        &self.stats
+    }
+
+    /// The history is folded: from now on effects are run.
+    pub(crate) fn go_live(&self) {
+        self.live.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Hears of an order when nothing more happens to it by itself.
+    pub(crate) fn watch(&self, order: OrderId, watcher: oneshot::Sender<Settled>) {
+        self.watchers.lock().entry(order).or_default().push(watcher);
+    }
+
+    /// Tells those who wait for an order, if it is settled.
+    pub(crate) fn settle(&self, partition: u32, until: u64, change: &OrderChange) {
+        let is_settled = change.state.is_settled()
+            || change.state == flightline_ledger::order::OrderState::AwaitingPayment;
+        if !is_settled {
+            return;
+        }
+        let watchers = self.watchers.lock().remove(&change.order);
+        for watcher in watchers.into_iter().flatten() {
+            // Whoever waited may have gone.
+            let _ = watcher.send(Settled {
+                partition,
+                until,
+                state: change.state,
+            });
+        }
+    }
+
+    /// Lets go of everybody who waits for an order.
+    pub(crate) fn drop_watchers(&self) {
+        self.watchers.lock().clear();
+    }
+
+    /// What the orders of a partition have to tell, before the decisions of the same records.
+    pub(crate) fn news(&self, partition: u32, news: &mut OrderNews) {
+        let until = news.until;
+        *self.decided[partition as usize].lock() = news.decisions().copied().collect();
+        if !self.is_live() {
+            return;
+        }
+        for effect in news.effects.drain(..) {
+            self.run(effect);
+        }
+        for change in &news.changed {
+            self.settle(partition, until, change);
+        }
+    }
+
+    /// The decision about an order at an offset, of the news told last.
+    pub(crate) fn decision(&self, partition: u32, offset: u64) -> Option<OrderDecision> {
+        let decided = self.decided[partition as usize].lock();
+        let at = decided.binary_search_by_key(&offset, |decision| decision.offset);
+        at.ok().map(|at| decided[at])
+    }
+
+    /// Runs an effect. Running one twice does no harm.
+    pub(crate) fn run(&self, effect: Effect) {
+        match &effect.work {
+            Work::Seats { .. } => {
+                if let Some((flight, command)) = effect.work.flight_command() {
+                    self.stats.seats.fetch_add(1, Ordering::Relaxed);
+                    self.ask_flight(&effect, flight, Command::Flight(flight, command));
+                }
+            }
+            Work::Ticket { booking } => {
+                self.stats.tickets.fetch_add(1, Ordering::Relaxed);
+                let number = ticket_number(*booking).into();
+                self.report(effect.order, effect.id, EffectResult::Ticketed { number });
+            }
+            // The cashier goes last, when nothing is taken any more: a start runs it.
+            Work::Money(_) => drop(self.cashier.send(effect)),
+        }
+    }
+
+    fn ask_flight(&self, effect: &Effect, flight: FlightKey, command: Command) {
+        let id = CommandId::from(effect.id);
+        if matches!(effect.work.step(), flightline_ledger::order::Step::Hold) {
+            self.holds.claim(id, &flight);
+        }
+        self.sequencer.push_own(Job {
+            partition: partition_of_flight(&flight, self.partitions),
+            submit: Submit {
+                id,
+                command,
+                ref_text: None,
+                actor: Some(ACTOR.into()),
+            },
+            waiter: Waiter::Effect {
+                order: effect.order,
+                effect: effect.id,
+            },
+        });
+    }
+
+    /// A flight answered an effect.
+    pub(crate) fn answered(&self, order: OrderId, effect: EffectId, decision: &Decision) {
+        let result = EffectResult::of_flight(decision).unwrap_or_else(|| {
+            tracing::error!(
+                %order, %effect, ?decision,
+                "a flight's answer to an effect cannot be one: it is asked again"
+            );
+            EffectResult::Unknown
+        });
+        self.report(order, effect, result);
+    }
+
+    /// Puts the result of an effect into the order's stream.
+    pub(crate) fn report(&self, order: OrderId, effect: EffectId, result: EffectResult) {
+        if result == EffectResult::Unknown {
+            self.stats.unknown.fetch_add(1, Ordering::Relaxed);
+        }
+        self.tell(order, OrderAction::EffectDone { effect, result });
+    }
+
+    /// Puts a record of the replica's own into an order's stream.
+    pub(crate) fn tell(&self, order: OrderId, action: OrderAction) {
+        self.sequencer.push_own(Job {
+            partition: partition_of_order(order, self.partitions),
+            submit: Submit {
+                id: CommandId(0),
+                command: Command::Order(order, Box::new(action)),
+                ref_text: None,
+                actor: None,
+            },
+            waiter: Waiter::None,
+        });
+    }
+
+    /// Answers a command about an order.
+    pub(crate) fn answer(&self, partition: u32, offset: u64, sender: oneshot::Sender<OrderAnswer>) {
+        let Some(decision) = self.decision(partition, offset) else {
+            panic!(
+                "partition {partition}: record {offset} about an order was not decided by orders"
+            );
+        };
+        // The client may have gone: its command is decided all the same.
+        let _ = sender.send(OrderAnswer {
+            partition,
+            decision,
+        });
+    }
+}
+
+/// Who asks flights for seats of orders, in the table of decisions.
+const ACTOR: &str = "order";
