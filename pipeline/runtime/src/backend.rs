@@ -119,10 +119,13 @@ impl Backend for Inner {
             // Asked after the watcher is there, on the thread that folds: nothing is missed.
             reader.post_orders(partition, move |orders| {
                 let found = orders.find(order).and_then(|at| orders.get(at));
-                if let Some(found) = found {
-                    let state = found.state();
-                    let until = waiters.answered(partition);
-                    desk.settle(partition, until, &OrderChange { order, state });
+                match found.map(|order| order.state()) {
+                    Some(state) => {
+                        let until = waiters.answered(partition);
+                        desk.settle(partition, until, &OrderChange { order, state });
+                    }
+                    // Never made, or over and forgotten: nothing will happen to it.
+                    None => desk.forget(order),
                 }
             });
         }

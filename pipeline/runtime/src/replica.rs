@@ -108,6 +108,21 @@ impl Fanout {
 impl Replica {
     /// Starts a replica and returns when it is ready.
     pub async fn start(config: ReplicaConfig) -> anyhow::Result<Self> {
+        Self::start_paid_by(config, None).await
+    }
+
+    /// As [`Replica::start`], with this payment service and not the one that the configuration names.
+    pub async fn start_with(
+        config: ReplicaConfig,
+        service: Arc<dyn PaymentService>,
+    ) -> anyhow::Result<Self> {
+        Self::start_paid_by(config, Some(service)).await
+    }
+
+    async fn start_paid_by(
+        config: ReplicaConfig,
+        service: Option<Arc<dyn PaymentService>>,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("data directory {}", config.data_dir.display()))?;
         let log = open_log(&config)?;
@@ -157,7 +172,10 @@ impl Replica {
             unreachable!("the database is set once, here");
         }
 
-        let service = payments(&config)?;
+        let service = match service {
+            Some(service) => service,
+            None => payments(&config)?,
+        };
         tokio::spawn(Cashier::run(service, desk.clone(), sequencer, effects));
         let notices = Arc::new(Notices::new(
             partitions,
@@ -169,7 +187,8 @@ impl Replica {
         let started = Instant::now();
         let folding = inner.clone();
         let workers = config.workers;
-        let failure_inner = inner.clone();
+        // Weak: the replica holds the dataflow, and would never let go of its stream otherwise.
+        let failure_inner = Arc::downgrade(&inner);
         let failure_told = tell_failure.clone();
         let fanned = notices.clone();
         let (dataflow, history_records) = tokio::task::spawn_blocking(move || {
@@ -181,7 +200,9 @@ impl Replica {
                 retired: Vec::new(),
             };
             fold_history(&folding, workers, &progress, fanout, move |why| {
-                fail(&failure_inner, &failure_told, why);
+                if let Some(inner) = failure_inner.upgrade() {
+                    fail(&inner, &failure_told, why);
+                }
             })
         })
         .await
@@ -270,6 +291,14 @@ impl Replica {
         self.database().wait_covered(&until, timeout).await
     }
 
+    /// Folds the stream from its start and compares everything; see [`crate::verify`].
+    pub async fn verify(&self) -> Result<crate::verify::VerifyReport, crate::verify::VerifyError> {
+        let inner = &self.inner;
+        let ends = (0..inner.partitions).map(|p| inner.waiters.answered(p));
+        let database = inner.postgres.get().cloned();
+        crate::verify::verify(inner.log.clone(), ends.collect(), database).await
+    }
+
     /// Waits until the replica has failed, and says why.
     pub async fn failed(&self) -> Arc<str> {
         let mut failed = self.failed.clone();
@@ -285,6 +314,8 @@ impl Replica {
         let _ = self.stop_http.send(true);
         self.ticker.stop();
         self.control.abort();
+        // It holds the stream until it has ended.
+        let _ = self.control.await;
         crate::control::remove(&self.data_dir);
         let _ = self.http.await;
         self.inner.sequencer.close("it is shutting down");

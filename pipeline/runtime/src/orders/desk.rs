@@ -115,6 +115,11 @@ impl OrderDesk {
         }
     }
 
+    /// Lets go of those who wait for an order that is not there.
+    pub(crate) fn forget(&self, order: OrderId) {
+        self.watchers.lock().remove(&order);
+    }
+
     /// Lets go of everybody who waits for an order.
     pub(crate) fn drop_watchers(&self) {
         self.watchers.lock().clear();

@@ -1,0 +1,341 @@
+//! A replica with flights to book, and orders for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use flightline_api::backend::{Backend, OrderSubmit, Settled, Submit};
+use flightline_connectors::payments::{PaymentState, PaymentsUrl, Sandbox};
+use flightline_dataflows::rows::OrderRow;
+use flightline_ledger::command::Settings;
+use flightline_ledger::order::{
+    CreateOrder, OfferRequestId, OrderAction, OrderDecision, OrderId, OrderSettings, RefundTerms,
+    SegmentRequest, Terms,
+};
+use flightline_ledger::{Command, CommandId, Decision, FlightCommand, FlightKey, Money};
+use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
+use tempfile::TempDir;
+
+/// Far more than anything takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Price of a seat on every flight.
+pub(crate) const FARE_MINOR: i64 = 100_00;
+
+pub(crate) fn usd(minor: i64) -> Money {
+    Money {
+        minor,
+        currency: "USD".parse().unwrap(),
+        exponent: 2,
+    }
+}
+
+pub(crate) fn key(text: &str) -> FlightKey {
+    text.parse().unwrap()
+}
+
+/// An order that is about to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) id: OrderId,
+    pub(crate) create: CreateOrder,
+}
+
+pub(crate) struct World {
+    folder: TempDir,
+    replica: Option<Replica>,
+    /// Outlives the replica, as a real service does.
+    pub(crate) sandbox: Arc<Sandbox>,
+    next: AtomicU64,
+}
+
+fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
+    ReplicaConfig {
+        data_dir: folder.path().join("data"),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        auth: AuthMode::Open,
+        partitions: 8,
+        database_url: None,
+        workers: 2,
+        queue_max: 100_000,
+        shutdown_timeout: Duration::from_secs(5),
+        settings: Settings::default(),
+        orders: settings,
+        payments: PaymentsUrl::Sandbox(None),
+        tick: Duration::from_millis(20),
+        authorities: Vec::new(),
+    }
+}
+
+/// Unknown outcomes are asked for again soon.
+pub(crate) fn settings() -> OrderSettings {
+    OrderSettings {
+        ask_again_first_ms: 50,
+        ask_again_max_ms: 400,
+        pay_grace_ms: 1_000,
+        ..OrderSettings::default()
+    }
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Arc::new(Sandbox::in_memory());
+        let config = config(&folder, settings());
+        let replica = Replica::start_with(config, sandbox.clone()).await;
+        let replica = replica.unwrap();
+        Self {
+            folder,
+            sandbox,
+            replica: Some(replica),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn replica(&self) -> &Replica {
+        self.replica.as_ref().unwrap()
+    }
+
+    pub(crate) fn backend(&self) -> Arc<dyn Backend> {
+        self.replica().backend()
+    }
+
+    /// Stops the replica and starts it again on the same data.
+    pub(crate) async fn restart(&mut self) {
+        self.replica.take().unwrap().shutdown().await.unwrap();
+        let config = config(&self.folder, settings());
+        let replica = Replica::start_with(config, self.sandbox.clone()).await;
+        self.replica = Some(replica.unwrap_or_else(|e| panic!("{e:#}")));
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.replica.take().unwrap().shutdown().await.unwrap();
+    }
+
+    /// The fold of the whole stream agrees with itself and with every table.
+    pub(crate) async fn verify(&self) {
+        self.replica().flushed(PATIENCE).await.unwrap();
+        let report = self.replica().verify().await.unwrap();
+        assert_eq!(report.difference, None);
+        assert!(report.clean);
+    }
+
+    /// Pushes events of provider `acme`.
+    pub(crate) async fn push(&self, lines: &[String]) {
+        let (backend, body) = (self.backend(), lines.join("\n").into_bytes());
+        let count = lines.len() as u64;
+        let report = tokio::task::spawn_blocking(move || {
+            let body = Box::new(std::io::Cursor::new(body));
+            backend.ingest("acme".parse().unwrap(), "canonical", &[], "test", body)
+        });
+        let report = report.await.unwrap().unwrap();
+        assert_eq!(report.accepted, count, "{report:?}");
+    }
+
+    fn head(&self, kind: &str, flight: &str) -> String {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        format!(
+            "\"type\":\"{kind}\",\"flight_key\":\"{flight}\",\"source_version\":{{\"time\":\"2026-11-22T10:00:00Z\",\"sequence\":{n}}}"
+        )
+    }
+
+    /// A flight from its board to IAH (or from IAH to EWR) at noon, with seats at [`FARE_MINOR`].
+    pub(crate) async fn flight(&self, flight: &str, seats: u16) {
+        let schedule = self.schedule(flight, seats, 12);
+        let fares = format!(
+            "{{{},\"fares\":[{{\"cabin\":\"Y\",\"amount\":\"100.00\",\"currency\":\"USD\"}}]}}",
+            self.head("fares", flight)
+        );
+        self.push(&[schedule, fares]).await;
+        self.index().await;
+    }
+
+    /// The line of a schedule.
+    pub(crate) fn schedule(&self, flight: &str, seats: u16, hour: u8) -> String {
+        let parsed = key(flight);
+        let (board, date) = (parsed.board, parsed.origin_date);
+        let off = if board.as_str() == "IAH" {
+            "EWR"
+        } else {
+            "IAH"
+        };
+        format!(
+            "{{{},\"legs\":[{{\"board\":\"{board}\",\"off\":\"{off}\",\"departs\":\"{date}T{hour:02}:00\",\"arrives\":\"{date}T{:02}:00\",\"cabins\":[{{\"cabin\":\"Y\",\"seats\":{seats}}}]}}]}}",
+            self.head("schedule", flight),
+            hour + 4
+        )
+    }
+
+    pub(crate) async fn cancel_flight(&self, flight: &str) {
+        self.push(&[format!("{{{}}}", self.head("cancel", flight))])
+            .await;
+    }
+
+    pub(crate) async fn fare(&self, flight: &str, amount: &str) {
+        let line = format!(
+            "{{{},\"fares\":[{{\"cabin\":\"Y\",\"amount\":\"{amount}\",\"currency\":\"USD\"}}]}}",
+            self.head("fares", flight)
+        );
+        self.push(&[line]).await;
+    }
+
+    fn draft(&self, flights: &[&str], seats: u16, terms: Terms) -> Draft {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let request = OfferRequestId(u128::from(n) << 64 | 77);
+        let segment = |flight: &&str| {
+            let view = self.backend().serving().flight(&key(flight));
+            let departs_s = view.map_or(0, |view| view.legs[0].departs_s);
+            vec![SegmentRequest {
+                flight: key(flight),
+                provider: None,
+                cabin: "Y".parse().unwrap(),
+                class: None,
+                board: None,
+                off: None,
+                seats,
+                price: usd(FARE_MINOR),
+                departs_ms: departs_s * 1000,
+            }]
+        };
+        let total = FARE_MINOR * i64::from(seats) * flights.len() as i64;
+        Draft {
+            id: OrderId::of(request),
+            create: CreateOrder {
+                offer_request: request,
+                offer: format!("off_{n}").into(),
+                client: "shop".into(),
+                terms,
+                slices: flights.iter().map(segment).collect(),
+                passengers: seats,
+                sealed: "sealed".into(),
+                total: usd(total),
+                refund: RefundTerms::Full,
+                metadata: Vec::new(),
+            },
+        }
+    }
+
+    pub(crate) fn instant(&self, flights: &[&str], seats: u16) -> Draft {
+        self.paid_by(flights, seats, "balance")
+    }
+
+    pub(crate) fn paid_by(&self, flights: &[&str], seats: u16, method: &str) -> Draft {
+        let method = method.into();
+        self.draft(flights, seats, Terms::Instant { method })
+    }
+
+    pub(crate) fn hold(&self, flights: &[&str], seats: u16, pay_by_ms: u64) -> Draft {
+        self.draft(flights, seats, Terms::Hold { pay_by_ms })
+    }
+
+    /// Asks for an order, and waits until nothing more happens to it by itself.
+    pub(crate) async fn create(&self, draft: &Draft) -> Settled {
+        let action = OrderAction::Create(Box::new(draft.create.clone()));
+        let decision = self.act(draft.id, "create", action).await;
+        assert_eq!(decision.outcome.reason(), None);
+        self.settled(draft.id).await
+    }
+
+    /// Something that a client asks of an order. `name` tells commands apart.
+    pub(crate) async fn act(
+        &self,
+        order: OrderId,
+        name: &str,
+        action: OrderAction,
+    ) -> OrderDecision {
+        let hash = blake3::hash(format!("{order} {name}").as_bytes());
+        let id = u128::from_le_bytes(hash.as_bytes()[..16].try_into().unwrap());
+        let answer = self.backend().submit_order(OrderSubmit {
+            id: CommandId(id),
+            order,
+            action,
+            actor: Some("shop".into()),
+        });
+        answer.unwrap().await.unwrap().decision
+    }
+
+    pub(crate) async fn settled(&self, order: OrderId) -> Settled {
+        let settled = self.backend().settled(order);
+        let Ok(settled) = tokio::time::timeout(PATIENCE, settled).await else {
+            panic!("it never settled: {:#?}", self.row(order).await);
+        };
+        let settled = settled.unwrap();
+        self.covers(settled.partition, settled.until).await;
+        settled
+    }
+
+    /// The order, with everything that was answered so far.
+    pub(crate) async fn row(&self, order: OrderId) -> Arc<OrderRow> {
+        self.index().await;
+        self.backend().serving().order(order).unwrap()
+    }
+
+    /// Waits until the index shows everything that was answered.
+    pub(crate) async fn index(&self) {
+        let backend = self.backend();
+        for partition in 0..backend.partitions() {
+            self.covers(partition, backend.answered(partition)).await;
+        }
+    }
+
+    async fn covers(&self, partition: u32, until: u64) {
+        let serving = self.backend().serving().clone();
+        let waited = tokio::task::spawn_blocking(move || {
+            while serving.covers(partition) < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        tokio::time::timeout(PATIENCE, waited)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    async fn line(&self, flight: &str) -> (i32, i32, i32) {
+        self.index().await;
+        let view = self.backend().serving().flight(&key(flight)).unwrap();
+        let line = &view.inventory[0];
+        (line.held, line.sold, line.available)
+    }
+
+    pub(crate) async fn held(&self, flight: &str) -> i32 {
+        self.line(flight).await.0
+    }
+
+    pub(crate) async fn sold(&self, flight: &str) -> i32 {
+        self.line(flight).await.1
+    }
+
+    pub(crate) async fn available(&self, flight: &str) -> i32 {
+        self.line(flight).await.2
+    }
+
+    /// A command straight to a flight.
+    pub(crate) async fn flight_command(&self, flight: &str, command: FlightCommand) -> Decision {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let answer = self.backend().submit(Submit {
+            id: CommandId(u128::from(n) << 96),
+            command: Command::Flight(key(flight), command),
+            ref_text: None,
+            actor: None,
+        });
+        answer.unwrap().await.unwrap().decision
+    }
+
+    /// What was taken, payment by payment.
+    pub(crate) fn captured(&self) -> Vec<Money> {
+        let books = self.sandbox.payments();
+        let taken = books.iter().filter(|p| p.captured_minor > 0);
+        taken.map(|p| usd(p.captured_minor)).collect()
+    }
+
+    /// What was taken and not given back, all in all; nothing may be reserved.
+    pub(crate) fn kept(&self) -> Money {
+        let books = self.sandbox.payments();
+        for payment in &books {
+            assert_ne!(payment.state, PaymentState::Authorised, "{payment:?}");
+        }
+        let kept = books.iter().map(|p| p.captured_minor - p.refunded_minor);
+        usd(kept.sum())
+    }
+}
