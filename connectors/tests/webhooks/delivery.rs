@@ -559,3 +559,27 @@ async fn an_address_that_is_not_public_is_not_called() {
     }
     assert!(receiver.seen().is_empty());
 }
+
+#[tokio::test]
+async fn what_is_asked_for_again_during_an_attempt_is_made_again() {
+    let world = world();
+    let receiver = Receiver::start(|_, before| match before {
+        0 => Act::Hang,
+        _ => Act::Answer(200),
+    })
+    .await;
+    world
+        .store
+        .create_endpoint("acme", &endpoint(&receiver.url))
+        .unwrap();
+    let mut config = engine_config();
+    config.request_timeout = Duration::from_millis(500);
+    // The attempt under way would be the last.
+    config.backoff.give_up_after = Duration::ZERO;
+    let _engine = Engine::start(Arc::clone(&world.store), config).unwrap();
+    let id = world.append(1..2).remove(0);
+    receiver.wait_for(1).await;
+    assert_eq!(world.store.redeliver("acme", &id, None).unwrap(), 1);
+    world.settled(&id, DeliveryStatus::Delivered, 1).await;
+    assert_eq!(receiver.seen().len(), 2);
+}

@@ -342,3 +342,14 @@ fn events_go_when_they_were_kept_long_enough_but_never_before_they_are_delivered
         .unwrap();
     assert_eq!(list.items.len(), 1);
 }
+
+#[test]
+fn a_creation_that_was_interrupted_is_begun_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = config(dir.path()).path;
+    std::fs::create_dir_all(path.join("new/keyspaces")).unwrap();
+    std::fs::write(path.join("new/0.jnl"), "half").unwrap();
+    let store = open(dir.path(), &clock());
+    store.create_endpoint("acme", &endpoint(URL)).unwrap();
+    assert!(!path.join("new").exists());
+}

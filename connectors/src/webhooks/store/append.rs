@@ -59,8 +59,8 @@ impl WebhookStore {
                 created_at_ms: event.created_at_ms,
                 object: &event.object,
             };
-            let wanting = endpoints.by_number.values();
-            let wanting = wanting.filter(|e| e.client == event.client && e.wants(event.kind));
+            let all = endpoints.of(&event.client);
+            let wanting = all.filter(|endpoint| endpoint.wants(event.kind));
             adding.add(&draft, wanting)?;
         }
         let Adding {

@@ -23,6 +23,8 @@ pub(in crate::webhooks) struct Work {
     /// Attempts before this one.
     pub(in crate::webhooks) attempts: u32,
     pub(in crate::webhooks) first_due_ms: i64,
+    /// How often it had been asked for.
+    asked: u32,
     event_id: String,
     endpoint_id: String,
     kind: EventKind,
@@ -99,6 +101,7 @@ impl WebhookStore {
             body: event.body,
             attempts: state.attempts,
             first_due_ms: state.first_due_ms,
+            asked: state.asked,
             event_id: event.id,
             endpoint_id: record.id.clone(),
             kind: event.kind,
@@ -118,40 +121,45 @@ impl WebhookStore {
             return Ok(());
         }
         let mut log = self.log.lock();
-        let Some(mut state) = self.state(sequence, endpoint)? else {
+        let Some(old) = self.state(sequence, endpoint)? else {
             return Ok(());
         };
-        let now_ms = self.clock.now_ms();
         let mut batch = self.buffered();
-        // It may be pending at another time than when the attempt began: asked for again meanwhile.
-        if state.status == DeliveryStatus::Pending {
-            let key = keys::due(endpoint, state.at_ms, sequence);
-            batch.remove(&self.spaces.due, key);
-        }
-        state.attempts = state.attempts.saturating_add(1);
-        let next_at_ms = match outcome.next {
-            Next::Again { at_ms } => Some(at_ms),
-            Next::Delivered | Next::GiveUp => None,
+        let attempts = work.attempts.saturating_add(1);
+        let (status, mut next_at_ms) = match outcome.next {
+            Next::Delivered => (DeliveryStatus::Delivered, None),
+            Next::Again { at_ms } => (DeliveryStatus::Pending, Some(at_ms)),
+            Next::GiveUp => (DeliveryStatus::Failed, None),
         };
-        state.status = match outcome.next {
-            Next::Delivered => DeliveryStatus::Delivered,
-            Next::Again { .. } => DeliveryStatus::Pending,
-            Next::GiveUp => DeliveryStatus::Failed,
-        };
-        state.at_ms = next_at_ms.unwrap_or(now_ms);
-        if let Some(at_ms) = next_at_ms {
-            let key = keys::due(endpoint, at_ms, sequence);
-            batch.insert(&self.spaces.due, key, []);
+        let is_pending = old.status == DeliveryStatus::Pending;
+        if is_pending && status != DeliveryStatus::Delivered && old.asked != work.asked {
+            // Asked for again while this attempt was under way: that stands.
+            next_at_ms = Some(old.at_ms);
+        } else {
+            if is_pending {
+                let key = keys::due(endpoint, old.at_ms, sequence);
+                batch.remove(&self.spaces.due, key);
+            }
+            let state = State {
+                status,
+                attempts,
+                at_ms: next_at_ms.unwrap_or_else(|| self.clock.now_ms()),
+                ..old
+            };
+            if status == DeliveryStatus::Pending {
+                let key = keys::due(endpoint, state.at_ms, sequence);
+                batch.insert(&self.spaces.due, key, []);
+            }
+            let key = keys::state(sequence, endpoint);
+            batch.insert(&self.spaces.states, key, self.encode(&state)?);
         }
-        let key = keys::state(sequence, endpoint);
-        batch.insert(&self.spaces.states, key, self.encode(&state)?);
         let entry = Delivery {
             id: random_id("del_")?,
             endpoint_id: work.endpoint_id.clone(),
             event_id: work.event_id.clone(),
             kind: work.kind,
             url: work.url.clone(),
-            attempt: state.attempts,
+            attempt: attempts,
             at_ms: outcome.at_ms,
             response_code: outcome.response_code,
             error: outcome.error,
@@ -194,8 +202,8 @@ impl WebhookStore {
                     false => numbers.into_iter().map(|(number, _)| number).collect(),
                     // It came when nobody wanted it.
                     true => {
-                        let all = endpoints.by_number.values();
-                        let wanting = all.filter(|e| e.client == client && e.wants(event.kind));
+                        let all = endpoints.of(client);
+                        let wanting = all.filter(|endpoint| endpoint.wants(event.kind));
                         wanting.map(|endpoint| endpoint.number).collect()
                     }
                 }
@@ -205,13 +213,14 @@ impl WebhookStore {
         let now_ms = self.clock.now_ms();
         let mut batch = self.synced();
         for number in &chosen {
-            if let Some(old) = self.state(sequence, *number)?
-                && old.status == DeliveryStatus::Pending
-            {
-                let key = keys::due(*number, old.at_ms, sequence);
-                batch.remove(&self.spaces.due, key);
+            let mut state = State::due_now(now_ms);
+            if let Some(old) = self.state(sequence, *number)? {
+                state.asked = old.asked.saturating_add(1);
+                if old.status == DeliveryStatus::Pending {
+                    let key = keys::due(*number, old.at_ms, sequence);
+                    batch.remove(&self.spaces.due, key);
+                }
             }
-            let state = State::due_now(now_ms);
             let key = keys::state(sequence, *number);
             batch.insert(&self.spaces.states, key, self.encode(&state)?);
             let key = keys::due(*number, state.at_ms, sequence);

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use super::{Endpoints, WebhookStore, keys};
+use super::{WebhookStore, keys};
 use crate::webhooks::address::check_url;
 use crate::webhooks::endpoint::{
     CreatedEndpoint, Endpoint, EndpointPatch, NewEndpoint, Record, check_events,
@@ -18,17 +18,6 @@ use crate::webhooks::page::{Page, PageOf, paged};
 
 /// Keys removed by one batch.
 const REMOVED_AT_ONCE: usize = 1_000;
-
-impl Endpoints {
-    pub(super) fn find(&self, client: &str, id: &str) -> Result<&Arc<Record>, WebhooksError> {
-        let mut all = self.by_number.values();
-        all.find(|record| record.id == id && record.client == client)
-            .ok_or_else(|| WebhooksError::NotFound {
-                what: "webhook",
-                id: id.chars().take(100).collect(),
-            })
-    }
-}
 
 impl WebhookStore {
     /// Makes an endpoint. Its secret is in the answer and never shown again.
@@ -44,9 +33,8 @@ impl WebhookStore {
         check_events(&new.events)?;
         let url = check_url(&new.url, self.config.allow_private)?;
         let mut endpoints = self.endpoints.write();
-        let have = endpoints.by_number.values();
         let max = self.config.endpoints_per_client_max;
-        if have.filter(|record| record.client == client).count() >= max {
+        if endpoints.of(client).count() >= max {
             return Err(WebhooksError::TooManyEndpoints { max });
         }
         let number = endpoints.next_number;
@@ -74,7 +62,7 @@ impl WebhookStore {
             endpoint: record.endpoint(self.config.live_mode),
             secret: record.secret.clone(),
         };
-        endpoints.by_number.insert(number, Arc::new(record));
+        endpoints.insert(Arc::new(record));
         Ok(created)
     }
 
@@ -96,9 +84,7 @@ impl WebhookStore {
         let endpoints = self.endpoints.read();
         paged(page, |wanted| {
             let mut found: Vec<(u64, Endpoint)> = endpoints
-                .by_number
-                .values()
-                .filter(|record| record.client == client)
+                .of(client)
                 .map(|record| {
                     (
                         u64::from(record.number),
@@ -139,7 +125,7 @@ impl WebhookStore {
         self.write_endpoint(&record)?;
         let endpoint = record.endpoint(self.config.live_mode);
         self.mark_changed([record.number]);
-        endpoints.by_number.insert(record.number, Arc::new(record));
+        endpoints.insert(Arc::new(record));
         Ok(endpoint)
     }
 
@@ -153,7 +139,7 @@ impl WebhookStore {
             let mut record = Record::clone(endpoints.find(client, id)?);
             record.deleted = true;
             self.write_endpoint(&record)?;
-            endpoints.by_number.remove(&record.number);
+            endpoints.remove(&record);
             record.number
         };
         self.mark_changed([number]);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use fjall::{Database, PersistMode};
 
+use super::spaces::Spaces;
 use crate::webhooks::error::WebhooksError;
 
 /// Journals beyond this are moved to tables. The least that the library takes.
@@ -53,7 +54,10 @@ fn create(path: &Path, data: &Path) -> Result<(), WebhooksError> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    let made = database(&new).and_then(|db| db.persist(PersistMode::SyncAll));
+    let made = database(&new).and_then(|db| {
+        Spaces::open(&db)?;
+        db.persist(PersistMode::SyncAll)
+    });
     made.map_err(|error| storage("creating", path, &error))?;
     fs::rename(&new, data).map_err(failed)?;
     let folder = File::open(path).map_err(failed)?;

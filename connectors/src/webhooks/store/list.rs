@@ -88,9 +88,7 @@ impl WebhookStore {
     ) -> Result<PageOf<Delivery>, WebhooksError> {
         let endpoints = self.endpoints.read();
         let numbers: Vec<u32> = endpoints
-            .by_number
-            .values()
-            .filter(|record| record.client == client)
+            .of(client)
             .filter(|record| {
                 filter
                     .endpoint_id

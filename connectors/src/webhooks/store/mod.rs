@@ -25,6 +25,7 @@ mod folder;
 mod keys;
 mod list;
 mod record;
+mod spaces;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -32,7 +33,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,6 +43,7 @@ use super::clock::Clock;
 use super::config::StoreConfig;
 use super::endpoint::Record;
 use super::error::WebhooksError;
+use spaces::Spaces;
 
 pub use append::{Appended, Progress};
 pub(super) use deliver::{Due, Next, Outcome};
@@ -67,21 +69,44 @@ pub struct WebhookStore {
     _lock: File,
 }
 
-struct Spaces {
-    endpoints: Keyspace,
-    events: Keyspace,
-    event_ids: Keyspace,
-    client_events: Keyspace,
-    states: Keyspace,
-    due: Keyspace,
-    log: Keyspace,
-    meta: Keyspace,
-}
-
+/// Endpoints that are not deleted, all in memory.
 #[derive(Default)]
 struct Endpoints {
     by_number: BTreeMap<u32, Arc<Record>>,
+    by_client: HashMap<String, BTreeSet<u32>>,
     next_number: u32,
+}
+
+impl Endpoints {
+    fn insert(&mut self, record: Arc<Record>) {
+        let of_client = self.by_client.entry(record.client.clone()).or_default();
+        of_client.insert(record.number);
+        self.by_number.insert(record.number, record);
+    }
+
+    fn remove(&mut self, record: &Record) {
+        self.by_number.remove(&record.number);
+        if let Some(numbers) = self.by_client.get_mut(&record.client) {
+            numbers.remove(&record.number);
+            if numbers.is_empty() {
+                self.by_client.remove(&record.client);
+            }
+        }
+    }
+
+    /// A client's endpoints, the oldest first.
+    fn of(&self, client: &str) -> impl DoubleEndedIterator<Item = &Arc<Record>> {
+        let numbers = self.by_client.get(client).into_iter().flatten();
+        numbers.filter_map(|number| self.by_number.get(number))
+    }
+
+    fn find(&self, client: &str, id: &str) -> Result<&Arc<Record>, WebhooksError> {
+        let found = self.of(client).find(|record| record.id == id);
+        found.ok_or_else(|| WebhooksError::NotFound {
+            what: "webhook",
+            id: id.chars().take(100).collect(),
+        })
+    }
 }
 
 /// The logs of deliveries.
@@ -98,22 +123,9 @@ impl WebhookStore {
     /// The folder is in use, damaged or cannot be written.
     pub fn open(config: StoreConfig, clock: Arc<dyn Clock>) -> Result<Self, WebhooksError> {
         let (data, lock) = folder::prepare(&config.path)?;
-        let failed = |error: fjall::Error| folder::storage("opening", &config.path, &error);
-        let db = folder::database(&data).map_err(failed)?;
-        let open = |name: &str| {
-            db.keyspace(name, KeyspaceCreateOptions::default)
-                .map_err(failed)
-        };
-        let spaces = Spaces {
-            endpoints: open("endpoints")?,
-            events: open("events")?,
-            event_ids: open("event_ids")?,
-            client_events: open("client_events")?,
-            states: open("states")?,
-            due: open("due")?,
-            log: open("log")?,
-            meta: open("meta")?,
-        };
+        let opened = folder::database(&data).and_then(|db| Ok((Spaces::open(&db)?, db)));
+        let (spaces, db) =
+            opened.map_err(|error| folder::storage("opening", &config.path, &error))?;
         let store = Self {
             config,
             clock,
@@ -173,7 +185,7 @@ impl WebhookStore {
                 if record.deleted {
                     half_deleted.push(record.number);
                 } else {
-                    endpoints.by_number.insert(record.number, Arc::new(record));
+                    endpoints.insert(Arc::new(record));
                 }
             }
             if let Some(value) = self.read(&self.spaces.meta, keys::NEXT_ENDPOINT)? {
@@ -198,7 +210,14 @@ impl WebhookStore {
     }
 
     fn failed(&self, doing: &'static str) -> impl Fn(fjall::Error) -> WebhooksError + '_ {
-        move |error| folder::storage(doing, &self.config.path, &error)
+        move |error| match error {
+            fjall::Error::Poisoned => WebhooksError::Storage {
+                doing,
+                path: self.config.path.clone(),
+                reason: "an earlier write failed; make room on the disk and restart".to_owned(),
+            },
+            error => folder::storage(doing, &self.config.path, &error),
+        }
     }
 
     fn damaged(&self, what: impl Into<String>) -> WebhooksError {

@@ -39,6 +39,8 @@ pub(super) struct State {
     pub(super) first_due_ms: i64,
     /// When it is due while it is pending; otherwise when it ended.
     pub(super) at_ms: i64,
+    /// How often it was asked for again.
+    pub(super) asked: u32,
 }
 
 impl State {
@@ -48,6 +50,7 @@ impl State {
             attempts: 0,
             first_due_ms: now_ms,
             at_ms: now_ms,
+            asked: 0,
         }
     }
 }
