@@ -1,0 +1,36 @@
+//! Events to booking clients: kept until delivered, delivered at least once.
+//!
+//! - [`event`]: what is told, and the body that is sent.
+//! - [`endpoint`]: where a client wants it told. [`address`]: which addresses may be called.
+//! - [`store`]: endpoints, events and deliveries, durable in a folder. Whoever derives events from
+//!   the stream appends them together with how far the stream was read, so that a crash loses none.
+//! - [`engine`]: sends what is due. [`backoff`]: when it is due again. [`signature`]: what proves to
+//!   the client who sent it.
+//! - [`clock`]: the time, as an argument. [`page`]: lists in pages. [`config`]: settings.
+//!
+//! What is deliberately absent: the routes that clients call, and which events follow from which
+//! record. Memory is bounded by the number of endpoints: what waits is in the store.
+
+pub mod address;
+pub mod backoff;
+pub mod clock;
+pub mod config;
+pub mod endpoint;
+pub mod engine;
+pub mod error;
+pub mod event;
+pub mod page;
+pub mod signature;
+pub mod store;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{EngineConfig, StoreConfig};
+pub use endpoint::{CreatedEndpoint, Endpoint, EndpointPatch, NewEndpoint};
+pub use engine::Engine;
+pub use error::WebhooksError;
+pub use event::{Event, EventKind, NewEvent, OrderPlace};
+pub use page::{Page, PageOf};
+pub use store::{
+    Appended, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, EventFilter, Progress,
+    WebhookStore,
+};

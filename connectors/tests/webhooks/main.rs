@@ -1,0 +1,16 @@
+//! Tests of the webhooks from outside, in one binary.
+//!
+//! - `store`: endpoints, events, lists, retention; what survives a reopened folder.
+//! - `delivery`: against a receiver that is slow, broken or away, on a clock that is moved by hand.
+//! - `kill`: a process that is killed while it delivers.
+//! - `receiver`: the receiver, which checks signatures on its own.
+
+#[path = "../payments/http.rs"]
+#[allow(dead_code, reason = "the payment tests use all of it")]
+mod http;
+
+mod delivery;
+mod kill;
+mod receiver;
+mod store;
+mod support;
