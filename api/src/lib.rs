@@ -27,6 +27,7 @@
 mod app;
 pub mod backend;
 mod config;
+pub mod explanation;
 mod handlers;
 mod http;
 mod metrics;

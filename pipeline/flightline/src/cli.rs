@@ -41,6 +41,9 @@ enum Command {
     /// Say why something was accepted or refused.
     #[command(subcommand)]
     Explain(commands::explain::ExplainCommand),
+    /// Erase personal data for good.
+    #[command(subcommand)]
+    Erase(commands::erase::EraseCommand),
     /// Make, list and take away bearer tokens.
     #[command(subcommand)]
     Token(commands::token::TokenCommand),
@@ -125,6 +128,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Feed(command) => commands::feed::run(command),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Explain(command) => commands::explain::run(&command),
+        Command::Erase(command) => commands::erase::run(&command),
         Command::Token(command) => commands::token::run(&command),
         Command::Database(command) => commands::database::run(&command),
         Command::Completions { shell } => {

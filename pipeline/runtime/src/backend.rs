@@ -35,7 +35,7 @@ pub(crate) struct Inner {
     pub(crate) holds: Arc<HoldIndex>,
     pub(crate) serving: Arc<Serving>,
     pub(crate) stats: Arc<ProviderStats>,
-    pub(crate) people: People,
+    pub(crate) people: OnceLock<People>,
     pub(crate) authorities: Vec<(ProviderCode, u8)>,
     pub(crate) dataflow: OnceLock<Reader>,
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
@@ -55,6 +55,23 @@ impl Inner {
     pub(crate) fn flights_of(&self, provider: ProviderCode, scope: Scope) -> Vec<FlightKey> {
         self.serving
             .flights_of_provider(provider, scope.carrier, scope.from, scope.to)
+    }
+
+    fn people(&self) -> Result<&People, String> {
+        let people = self.people.get();
+        people.ok_or_else(|| "the replica is still starting".to_owned())
+    }
+
+    /// Erases the persons of an order; `None` when there never was such an order. Blocking.
+    pub(crate) fn erase_order(&self, order: OrderId) -> anyhow::Result<Option<usize>> {
+        let until: Vec<u64> = (0..self.partitions)
+            .map(|p| self.waiters.answered(p))
+            .collect();
+        let Some(keys) = crate::people::keys_of(&*self.log, &until, order)? else {
+            return Ok(None);
+        };
+        let people = self.people().map_err(anyhow::Error::msg)?;
+        people.erase(&keys).map(Some)
     }
 
     pub(crate) fn set_phase(&self, phase: impl Into<String>) {
@@ -137,11 +154,11 @@ impl Backend for Inner {
     }
 
     fn seal(&self, order: OrderId, personal: &[u8]) -> Result<String, String> {
-        self.people.seal(order, personal)
+        self.people()?.seal(order, personal)
     }
 
     fn unseal(&self, order: OrderId, sealed: &str) -> Result<Option<Vec<u8>>, String> {
-        self.people.unseal(order, sealed)
+        self.people()?.unseal(order, sealed)
     }
 
     fn explain_order(&self, order: OrderId) -> Result<Option<OrderExplanation>, String> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use flightline_ledger::order::{BookingReference, OrderId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -28,6 +29,10 @@ pub enum Question {
     Verify,
     /// Explain the decisions on a command, by its id or text.
     Explain(String),
+    /// Explain an order, by its id or booking reference.
+    ExplainOrder(String),
+    /// Erase the persons of an order.
+    EraseOrder(String),
 }
 
 /// What is answered.
@@ -38,6 +43,11 @@ pub enum Answer {
     Verified(VerifyReport),
     /// To [`Question::Explain`].
     Explained(Vec<Value>),
+    /// To [`Question::ExplainOrder`]; null when there is no such order.
+    Order(Value),
+    /// To [`Question::EraseOrder`]: how many keys there were to drop; absent when there is no such
+    /// order.
+    Erased(Option<usize>),
     /// It could not be done.
     Failed(String),
 }
@@ -123,6 +133,28 @@ async fn decide(question: Question, inner: Arc<Inner>) -> Answer {
                 Err(error) => Answer::Failed(error.to_string()),
             }
         }
+        Question::ExplainOrder(name) => {
+            let inner = inner.clone();
+            blocking(move || {
+                let order = order_named(&name)?;
+                let log = &*inner.log;
+                let found = crate::refold::explain_named_order(log, &ends, order)?;
+                Ok(Answer::Order(found.map_or(Value::Null, |found| {
+                    flightline_api::explanation::order_explanation(&found)
+                })))
+            })
+            .await
+        }
+        Question::EraseOrder(name) => {
+            let inner = inner.clone();
+            blocking(move || {
+                let OrderName::Id(order) = order_named(&name)? else {
+                    anyhow::bail!("name the order by its id, ord_ and 32 hexadecimal digits");
+                };
+                Ok(Answer::Erased(inner.erase_order(order)?))
+            })
+            .await
+        }
         Question::Explain(name) => {
             let log = inner.log.clone();
             let found =
@@ -136,4 +168,38 @@ async fn decide(question: Question, inner: Arc<Inner>) -> Answer {
             }
         }
     }
+}
+
+async fn blocking(work: impl FnOnce() -> anyhow::Result<Answer> + Send + 'static) -> Answer {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => Answer::Failed(format!("{error:#}")),
+        Err(error) => Answer::Failed(error.to_string()),
+    }
+}
+
+/// How people name an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderName {
+    /// By its id.
+    Id(OrderId),
+    /// By its booking reference.
+    Booking(BookingReference),
+}
+
+/// Reads an order's id, with or without `ord_`, or a booking reference.
+///
+/// # Errors
+/// What an order is named by.
+pub fn order_named(text: &str) -> anyhow::Result<OrderName> {
+    let id = text.strip_prefix("ord_").unwrap_or(text);
+    if let Ok(id) = id.parse() {
+        return Ok(OrderName::Id(id));
+    }
+    if let Ok(booking) = text.to_ascii_uppercase().parse() {
+        return Ok(OrderName::Booking(booking));
+    }
+    anyhow::bail!(
+        "'{text}' names no order: an id is ord_ and 32 hexadecimal digits, a booking reference 6 to 8 capital letters and digits"
+    )
 }

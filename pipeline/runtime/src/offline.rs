@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use flightline_connectors::vault::KeyId;
 use flightline_stream::{EmbeddedConfig, EmbeddedLog, StreamError, StreamLog};
 
+use crate::control::OrderName;
 use crate::database::Database;
 use crate::verify::{VerifyReport, verify as verify_stream};
 
@@ -50,4 +52,30 @@ pub fn explain(data_dir: &Path, name: &str) -> anyhow::Result<Vec<serde_json::Va
     let ends = log.end_offsets()?;
     let found = crate::refold::explain(&log, &ends, name)?;
     Ok(found.iter().map(crate::explanation::json).collect())
+}
+
+/// Explains an order, by its id or booking reference; null when there is no such order.
+pub fn explain_order(data_dir: &Path, name: &str) -> anyhow::Result<serde_json::Value> {
+    let name = crate::control::order_named(name)?;
+    let log = open(data_dir)?;
+    let ends = log.end_offsets()?;
+    let found = crate::refold::explain_named_order(&log, &ends, name)?;
+    Ok(found.map_or(serde_json::Value::Null, |found| {
+        flightline_api::explanation::order_explanation(&found)
+    }))
+}
+
+/// Erases the persons of an order. Says how many keys there were to drop; `None` when there is no such
+/// order.
+pub fn erase_order(data_dir: &Path, name: &str) -> anyhow::Result<Option<usize>> {
+    let OrderName::Id(order) = crate::control::order_named(name)? else {
+        anyhow::bail!("name the order by its id, ord_ and 32 hexadecimal digits");
+    };
+    let log = open(data_dir)?;
+    let ends = log.end_offsets()?;
+    let Some(keys) = crate::people::keys_of(&log, &ends, order)? else {
+        return Ok(None);
+    };
+    let people = crate::people::People::open(data_dir, KeyId(0))?;
+    people.erase(&keys).map(Some)
 }

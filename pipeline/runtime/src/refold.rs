@@ -14,6 +14,7 @@ use flightline_ledger::{
 };
 use flightline_stream::{Checker, StreamLog, partition_of_flight};
 
+use crate::control::OrderName;
 use crate::orders::desk::partition_of_order;
 use crate::reading::{ReadError, for_each_batch, for_each_record};
 
@@ -253,6 +254,36 @@ pub fn explain_order(
         steps,
         dropped: found.log().dropped(),
     }))
+}
+
+/// As [`explain_order`], by id or booking reference.
+pub fn explain_named_order(
+    log: &dyn StreamLog,
+    until: &[u64],
+    name: OrderName,
+) -> Result<Option<OrderExplanation>, ReadError> {
+    let booking = match name {
+        OrderName::Id(order) => return explain_order(log, until, order),
+        OrderName::Booking(booking) => booking,
+    };
+    let partitions = log.partitions();
+    let (partition, number) = references(partitions).find(&booking);
+    // Orders are numbered as they are first created: the fold knows which one it was.
+    let mut orders = Orders::new(partition, references(partitions));
+    let mut order = None;
+    for_each_record(log, partition, until[partition as usize], |record| {
+        let input = &record.input;
+        let command = OrderCommand::of(&input.command);
+        orders.apply(input.offset, input.at_ms, input.id, &command, &mut Silent);
+        if orders.orders_ever() as u64 > number {
+            order = orders.named(&booking).map(|(_, order)| order);
+        }
+        order.is_none()
+    })?;
+    match order {
+        Some(order) => explain_order(log, until, order),
+        None => Ok(None),
+    }
 }
 
 /// The first record of an effect in its flight's partition, explained.

@@ -33,7 +33,7 @@ use crate::hold_index::HoldIndex;
 use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
 use crate::orders::notices::Notices;
-use crate::people::People;
+use crate::people::{People, key_named};
 use crate::provider_stats::ProviderStats;
 use crate::reading::{ReadError, for_each_batch};
 use crate::sequencer::{Job, Sequencer, report_of};
@@ -154,7 +154,7 @@ impl Replica {
             sequencer: sequencer.clone(),
             desk: desk.clone(),
             holds,
-            people: People::open(&config.data_dir)?,
+            people: OnceLock::new(),
             serving: Arc::new(Serving::new(partitions)),
             stats,
             authorities: config.authorities.clone(),
@@ -212,6 +212,10 @@ impl Replica {
             started.elapsed().as_secs_f64()
         ));
 
+        let people = People::open(&config.data_dir, inner.desk.last_key())?;
+        if inner.people.set(people).is_err() {
+            unreachable!("the keys are opened once, here");
+        }
         configure(&inner, config.settings, config.orders)?;
         let writer_inner = inner.clone();
         let writer = std::thread::Builder::new()
@@ -437,6 +441,9 @@ enum FoldError {
 fn note_record(inner: &Inner, record: &Record) {
     if let Command::Flight(flight, FlightCommand::Hold(_)) = &record.input.command {
         inner.holds.claim(record.input.id, flight);
+    }
+    if let Some(key) = key_named(&record.input.command) {
+        inner.desk.note_key(key);
     }
     let report = report_of(&record.input.command);
     if report.is_some() {

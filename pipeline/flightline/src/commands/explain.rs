@@ -13,6 +13,19 @@ use crate::config::Overrides;
 pub(crate) enum ExplainCommand {
     /// A command by its id: the text that the client gave, or 32 hexadecimal digits.
     Command(CommandArgs),
+    /// An order by its id or booking reference: each decision, and what its flights saw.
+    Order(OrderArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OrderArgs {
+    /// The order's id (ord_…) or booking reference.
+    id: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -27,14 +40,97 @@ pub(crate) struct CommandArgs {
 }
 
 pub(crate) fn run(command: &ExplainCommand) -> anyhow::Result<()> {
-    let ExplainCommand::Command(args) = command;
+    match command {
+        ExplainCommand::Command(args) => explain_command(args),
+        ExplainCommand::Order(args) => explain_order(args),
+    }
+}
+
+fn explain_order(args: &OrderArgs) -> anyhow::Result<()> {
+    let config = args.config.load(Overrides::default())?;
+    let runtime = super::serve::async_runtime()?;
+    let question = Question::ExplainOrder(args.id.clone());
+    let order = match runtime.block_on(control::ask(&config.data_dir, &question))? {
+        Some(Answer::Order(order)) => order,
+        Some(Answer::Failed(why)) => anyhow::bail!(why),
+        Some(_) => anyhow::bail!("the replica answered something else"),
+        None => offline::explain_order(&config.data_dir, &args.id)?,
+    };
+    anyhow::ensure!(
+        !order.is_null(),
+        "there is no order '{}', or it is over and was forgotten",
+        args.id
+    );
+    if args.json {
+        return print_line(&serde_json::to_string_pretty(&order)?);
+    }
+    let mut text = String::new();
+    describe_order(&order, &mut text);
+    print(text.as_bytes())
+}
+
+/// An order for people: what was decided, in order, and for seats what the flight saw.
+fn describe_order(order: &Value, t: &mut String) {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    t.push_str(&format!(
+        "{} ({}) is {}",
+        text(&order["order_id"]),
+        text(&order["booking_reference"]),
+        text(&order["state"])
+    ));
+    if let Some(cause) = order["cause"]["name"].as_str() {
+        t.push_str(&format!(", because of {cause}"));
+        if let Some(code) = order["cause"]["code"].as_str() {
+            t.push_str(&format!(" ({code})"));
+        }
+    }
+    t.push('\n');
+    for step in order["steps"].as_array().into_iter().flatten() {
+        let reason = step["reason"]
+            .as_str()
+            .or_else(|| step["detail"].as_str())
+            .map_or(String::new(), |r| format!(" ({r})"));
+        let about = match (&step["flight"]["decision"]["flight"], &step["flight_key"]) {
+            (Value::String(flight), _) | (_, Value::String(flight)) => format!(" {flight}"),
+            _ => String::new(),
+        };
+        t.push_str(&format!(
+            "{} at {}: {}{about}: {}{reason}; now {}\n",
+            text(&step["offset"]),
+            text(&step["at"]),
+            text(&step["what"]),
+            text(&step["outcome"]),
+            text(&step["state"])
+        ));
+        let flight = &step["flight"];
+        if flight.is_object() {
+            let explanation = serde_json::json!({
+                "entry": flight["decision"],
+                "inventory_before": flight["inventory_before"],
+                "led_there": flight["led_there"],
+            });
+            let mut inner = String::new();
+            describe(&explanation, &mut inner);
+            for line in inner.lines() {
+                t.push_str(&format!("  {line}\n"));
+            }
+        }
+    }
+    if let Some(left_out) = order["steps_left_out"].as_u64().filter(|n| *n > 0) {
+        t.push_str(&format!(
+            "{left_out} decisions in the middle are left out; flightline.decision has them\n"
+        ));
+    }
+}
+
+fn explain_command(args: &CommandArgs) -> anyhow::Result<()> {
     let config = args.config.load(Overrides::default())?;
     let runtime = super::serve::async_runtime()?;
     let question = Question::Explain(args.id.clone());
     let all = match runtime.block_on(control::ask(&config.data_dir, &question))? {
         Some(Answer::Explained(all)) => all,
         Some(Answer::Failed(why)) => anyhow::bail!(why),
-        Some(Answer::Verified(_)) => anyhow::bail!("the replica answered something else"),
+        Some(_) => anyhow::bail!("the replica answered something else"),
         None => offline::explain(&config.data_dir, &args.id)?,
     };
     anyhow::ensure!(

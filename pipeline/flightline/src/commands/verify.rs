@@ -33,9 +33,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
         match control::ask(&config.data_dir, &Question::Verify).await? {
             Some(Answer::Verified(report)) => Ok(report),
             Some(Answer::Failed(why)) => Err(anyhow::anyhow!(why)),
-            Some(Answer::Explained(_)) => {
-                Err(anyhow::anyhow!("the replica answered something else"))
-            }
+            Some(_) => Err(anyhow::anyhow!("the replica answered something else")),
             None => offline::verify(&config.data_dir, config.database.url.as_deref()).await,
         }
     })?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flightline_api::backend::{OrderAnswer, Settled, Submit};
+use flightline_connectors::vault::KeyId;
 use flightline_dataflows::{OrderChange, OrderNews};
 use flightline_ledger::order::{
     BookingReference, Effect, EffectId, EffectResult, OrderAction, OrderDecision, OrderId, Work,
@@ -44,6 +45,8 @@ pub struct OrderDesk {
     /// Decisions about orders that are about to be told, by partition.
     decided: Vec<Mutex<Vec<OrderDecision>>>,
     stats: OrderStats,
+    /// The highest key of personal data that the history names.
+    last_key: AtomicU64,
 }
 
 /// The partition of an order's stream.
@@ -74,6 +77,7 @@ impl OrderDesk {
             watchers: Mutex::default(),
             decided: (0..partitions).map(|_| Mutex::default()).collect(),
             stats: OrderStats::default(),
+            last_key: AtomicU64::new(0),
         };
         (Arc::new(desk), effects)
     }
@@ -81,6 +85,16 @@ impl OrderDesk {
     /// Counters.
     pub fn stats(&self) -> &OrderStats {
         &self.stats
+    }
+
+    /// A record of the history names this key.
+    pub(crate) fn note_key(&self, key: KeyId) {
+        self.last_key.fetch_max(key.0, Ordering::Relaxed);
+    }
+
+    /// The highest key that the history names.
+    pub(crate) fn last_key(&self) -> KeyId {
+        KeyId(self.last_key.load(Ordering::Relaxed))
     }
 
     /// The history is folded: from now on effects are run.
