@@ -24,7 +24,7 @@ async fn an_instant_order_is_booked_paid_and_ticketed_and_everything_adds_up() {
     assert!(row.segments.iter().all(|s| s.seat == Seat::Confirmed));
     assert_eq!(world.sold("UA1.2027-03-01.EWR").await, 2);
     assert_eq!(world.sold("UA2.2027-03-05.IAH").await, 2);
-    assert_eq!(world.captured(), [usd(400_00)]);
+    assert_eq!(world.captured(), [usd(40_000)]);
 
     // The tables say the same, and so does a fold of the stream from its start.
     world.replica().flushed(world::PATIENCE).await.unwrap();
@@ -52,7 +52,7 @@ async fn a_held_order_is_paid_later_and_cancelled_with_its_money_back() {
             order.id,
             "pay",
             OrderAction::Pay(Payment {
-                amount: usd(300_00),
+                amount: usd(30_000),
                 method: "balance".into(),
             }),
         )
@@ -66,7 +66,7 @@ async fn a_held_order_is_paid_later_and_cancelled_with_its_money_back() {
     let OrderOutcome::Quoted { quote, refund, .. } = quoted.outcome else {
         panic!("{quoted:?}");
     };
-    assert_eq!(refund, usd(300_00));
+    assert_eq!(refund, usd(30_000));
     world
         .act(order.id, "confirm", OrderAction::ConfirmCancel { quote })
         .await;

@@ -29,7 +29,7 @@ async fn payment_succeeds_but_seat_confirmation_fails() {
     world
         .flight_command(A, FlightCommand::Release { hold })
         .await;
-    world.act(order.id, "pay", pay(100_00, "balance")).await;
+    world.act(order.id, "pay", pay(10_000, "balance")).await;
     let settled = world.settled(order.id).await;
     assert_eq!(settled.state, OrderState::Cancelled);
     let row = world.row(order.id).await;
@@ -90,7 +90,7 @@ async fn provider_update_races_a_booking() {
         .count();
     assert_eq!(booked + refused, 40, "{settled:?}");
     assert_eq!(world.sold(A).await, booked as i32);
-    assert_eq!(world.kept(), usd(booked as i64 * 100_00));
+    assert_eq!(world.kept(), usd(booked as i64 * 10_000));
     world.verify().await;
     world.stop().await;
 }
@@ -105,7 +105,7 @@ async fn price_moves_between_search_and_order() {
     let row = world.row(order.id).await;
     let ending = row.ending.as_ref().unwrap();
     assert_eq!(ending.code.as_deref(), Some("price_changed"));
-    assert_eq!(ending.price_now, Some(usd(120_00)));
+    assert_eq!(ending.price_now, Some(usd(12_000)));
     assert_eq!(world.kept(), usd(0));
     world.stop().await;
 }
@@ -127,7 +127,7 @@ async fn double_click() {
     assert_eq!(other.outcome.reason(), Some(OrderReason::AlreadyBooked));
     assert_eq!(world.settled(order.id).await.state, OrderState::Booked);
     assert_eq!(world.sold(A).await, 1);
-    assert_eq!(world.captured(), [usd(100_00)]);
+    assert_eq!(world.captured(), [usd(10_000)]);
     world.stop().await;
 }
 
@@ -149,7 +149,7 @@ async fn lost_answer() {
             "{method}"
         );
     }
-    assert_eq!(world.captured(), [usd(100_00); 4]);
+    assert_eq!(world.captured(), [usd(10_000); 4]);
     for method in ["sandbox_refund_lost", "sandbox_refund_slow"] {
         let order = world.paid_by(&[A], 1, method);
         world.create(&order).await;
@@ -166,7 +166,7 @@ async fn lost_answer() {
             "{method}"
         );
     }
-    assert_eq!(world.kept(), usd(400_00));
+    assert_eq!(world.kept(), usd(40_000));
     assert_eq!(world.sold(A).await, 4);
     world.verify().await;
     world.stop().await;
@@ -188,7 +188,7 @@ async fn two_clients_want_the_last_seat_on_the_second_leg() {
     // Those who lost have given back their seat on the first leg, and paid nothing.
     assert_eq!((world.sold(A).await, world.held(A).await), (1, 0));
     assert_eq!((world.sold(B).await, world.held(B).await), (1, 0));
-    assert_eq!(world.kept(), usd(200_00));
+    assert_eq!(world.kept(), usd(20_000));
     world.verify().await;
     world.stop().await;
 }
@@ -200,7 +200,7 @@ async fn the_payment_service_is_down_for_an_hour() {
     let order = world.hold(&[A], 1, 3_600_000);
     world.create(&order).await;
     world.sandbox.set_down(true);
-    world.act(order.id, "pay", pay(100_00, "balance")).await;
+    world.act(order.id, "pay", pay(10_000, "balance")).await;
     // Asked again and again, by the same id, ever more slowly.
     let asked = || async {
         let partition = world.backend().partition_of_order(order.id);
@@ -219,7 +219,7 @@ async fn the_payment_service_is_down_for_an_hour() {
     );
     world.sandbox.set_down(false);
     assert_eq!(world.settled(order.id).await.state, OrderState::Booked);
-    assert_eq!(world.captured(), [usd(100_00)]);
+    assert_eq!(world.captured(), [usd(10_000)]);
     world.stop().await;
 }
 
@@ -230,12 +230,12 @@ async fn the_replica_stops_while_the_payment_service_does_not_answer() {
     let order = world.hold(&[A], 1, 3_600_000);
     world.create(&order).await;
     world.sandbox.set_down(true);
-    world.act(order.id, "pay", pay(100_00, "balance")).await;
+    world.act(order.id, "pay", pay(10_000, "balance")).await;
     world.restart().await;
     assert_eq!(world.row(order.id).await.state, OrderState::Authorising);
     world.sandbox.set_down(false);
     assert_eq!(world.settled(order.id).await.state, OrderState::Booked);
-    assert_eq!(world.captured(), [usd(100_00)]);
+    assert_eq!(world.captured(), [usd(10_000)]);
     world.verify().await;
     world.stop().await;
 }
@@ -251,13 +251,13 @@ async fn the_card_is_declined() {
     let held = world.hold(&[A], 1, 3_600_000);
     world.create(&held).await;
     world
-        .act(held.id, "pay", pay(100_00, "sandbox_declined"))
+        .act(held.id, "pay", pay(10_000, "sandbox_declined"))
         .await;
     assert_eq!(
         world.settled(held.id).await.state,
         OrderState::AwaitingPayment
     );
-    world.act(held.id, "again", pay(100_00, "balance")).await;
+    world.act(held.id, "again", pay(10_000, "balance")).await;
     assert_eq!(world.settled(held.id).await.state, OrderState::Booked);
     world.verify().await;
     world.stop().await;
@@ -312,13 +312,13 @@ async fn the_airline_changes_times() {
     while !world.row(held.id).await.changes_pending {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let refused = world.act(held.id, "pay", pay(100_00, "balance")).await;
+    let refused = world.act(held.id, "pay", pay(10_000, "balance")).await;
     assert_eq!(refused.outcome.reason(), Some(OrderReason::ScheduleChanged));
     world
         .act(held.id, "accept", OrderAction::AcceptChanges)
         .await;
     world
-        .act(held.id, "pay again", pay(100_00, "balance"))
+        .act(held.id, "pay again", pay(10_000, "balance"))
         .await;
     assert_eq!(world.settled(held.id).await.state, OrderState::Booked);
     world.verify().await;

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Price of a seat on every flight.
-pub(crate) const FARE_MINOR: i64 = 100_00;
+pub(crate) const FARE_MINOR: i64 = 10_000;
 
 pub(crate) fn usd(minor: i64) -> Money {
     Money {
@@ -280,15 +280,8 @@ impl World {
 
     async fn covers(&self, partition: u32, until: u64) {
         let serving = self.backend().serving().clone();
-        let waited = tokio::task::spawn_blocking(move || {
-            while serving.covers(partition) < until {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        });
-        tokio::time::timeout(PATIENCE, waited)
-            .await
-            .unwrap()
-            .unwrap();
+        let waited = serving.wait_for(partition, until, PATIENCE).await;
+        assert!(waited.is_ok(), "the index does not follow: {waited:?}");
     }
 
     async fn line(&self, flight: &str) -> (i32, i32, i32) {
