@@ -9,6 +9,7 @@
 //! - [`reject`]: records that were set aside, and the codes that say why.
 //! - [`ids`]: identity of commands. Stable for ever.
 //! - [`airports`]: airports with their place and time zone.
+//! - [`reference`]: names of cities, airlines and types of aircraft.
 //! - [`payments`]: payment services, for orders. Unlike the rest, these talk to others.
 //!
 //! Parsing is pure: it reads no clock, no environment and no network, so that the same bytes give
@@ -30,6 +31,7 @@ mod lines;
 pub mod nycflights13;
 pub mod payments;
 pub mod push;
+pub mod reference;
 pub mod reject;
 mod replacement;
 

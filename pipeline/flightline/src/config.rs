@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use flightline_api::BookingTerms;
 use flightline_ledger::command::Settings;
+use flightline_ledger::order::RefundTerms;
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be configured, with its defaults. Unknown keys are errors.
@@ -22,6 +24,7 @@ pub(crate) struct Config {
     pub database: Database,
     pub dataflow: Dataflow,
     pub ledger: Ledger,
+    pub booking: Booking,
     pub log: Log,
     /// Providers by name.
     pub providers: BTreeMap<String, Provider>,
@@ -91,6 +94,73 @@ pub(crate) struct Ledger {
     pub tick_ms: u64,
 }
 
+/// Terms of the booking API.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Booking {
+    /// How long an offer is good for, in seconds.
+    pub offer_ttl_s: u64,
+    /// How long an order of type hold may stay unpaid, in seconds: at most 3 days.
+    pub pay_by_s: u64,
+    /// What comes back when a client cancels before departure: `full`, `penalty` or `nothing`.
+    pub refund: Refund,
+    /// With `refund = "penalty"`: what is kept, in minor units of the order's currency.
+    pub refund_penalty_minor: i64,
+    /// The most offers in answer to one search.
+    pub offers_max: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Refund {
+    Full,
+    Penalty,
+    Nothing,
+}
+
+impl Default for Booking {
+    fn default() -> Self {
+        let terms = BookingTerms::default();
+        Self {
+            offer_ttl_s: terms.offer_ttl_ms / 1000,
+            pay_by_s: terms.pay_by_ms / 1000,
+            refund: Refund::Full,
+            refund_penalty_minor: 0,
+            offers_max: terms.offers_max,
+        }
+    }
+}
+
+impl Booking {
+    /// The terms that the API is given.
+    pub(crate) fn terms(&self) -> anyhow::Result<BookingTerms> {
+        let terms = BookingTerms {
+            offer_ttl_ms: self.offer_ttl_s.saturating_mul(1000),
+            pay_by_ms: self.pay_by_s.saturating_mul(1000),
+            refund: match self.refund {
+                Refund::Full => RefundTerms::Full,
+                Refund::Penalty => RefundTerms::Penalty(self.refund_penalty_minor),
+                Refund::Nothing => RefundTerms::Nothing,
+            },
+            offers_max: self.offers_max,
+            ..BookingTerms::default()
+        };
+        if self.refund != Refund::Penalty && self.refund_penalty_minor != 0 {
+            bail!("booking.refund_penalty_minor is set, but booking.refund is not 'penalty'");
+        }
+        if !(1..=1000).contains(&self.offers_max) {
+            bail!(
+                "booking.offers_max is {}: it must be 1 to 1000",
+                self.offers_max
+            );
+        }
+        terms
+            .check()
+            .map_err(|why| anyhow::anyhow!("[booking]: {why}"))?;
+        Ok(terms)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -124,6 +194,7 @@ impl Default for Config {
             database: Database::default(),
             dataflow: Dataflow::default(),
             ledger: Ledger::default(),
+            booking: Booking::default(),
             log: Log::default(),
             providers: BTreeMap::new(),
         }
@@ -285,6 +356,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
             config.ledger.tick_ms
         );
     }
+    config.booking.terms()?;
     for name in config.providers.keys() {
         name.parse::<flightline_ledger::ProviderCode>()
             .map_err(|e| anyhow::anyhow!("[providers.{name}]: {e}"))?;
@@ -337,6 +409,13 @@ mod tests {
             .to_string();
         assert!(error.contains("listne"), "{error}");
         assert!(from_text("[stream]\nurl = \"kafka:\"\n").is_err());
+        assert!(from_text("[booking]\npay_by_s = 259201\n").is_err());
+        assert!(from_text("[booking]\nrefund_penalty_minor = 5\n").is_err());
+        let kept = from_text("[booking]\nrefund = \"penalty\"\nrefund_penalty_minor = 5\n");
+        assert_eq!(
+            kept.unwrap().booking.terms().unwrap().refund,
+            RefundTerms::Penalty(5)
+        );
         assert!(from_text("[providers.\"Bad Name\"]\nauthority = 1\n").is_err());
     }
 

@@ -35,6 +35,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         settings: config.ledger.settings(),
         tick: std::time::Duration::from_millis(config.ledger.tick_ms),
         authorities,
+        booking: config.booking.terms()?,
     })
 }
 
