@@ -343,3 +343,26 @@ async fn searches_wait_their_turn() {
     old.headers[0].1 = "v1".into();
     assert_eq!(booking.server.send(old).await.status, 201);
 }
+
+#[tokio::test]
+async fn stations_on_the_way_are_stops() {
+    let booking = Booking::start().await;
+    booking.server.replica.fare(crate::replica::LEGS, 30_000);
+    booking.covered().await;
+    let offers = booking
+        .offers(&trip(&[slice("JFK", "LAX", "2027-01-05")]))
+        .await;
+    let through = offers.iter().find(|o| amount(o) == "300.00").unwrap();
+    assert_eq!(flights(through), [[crate::replica::LEGS]]);
+    let segment = &through["slices"][0]["segments"][0];
+    assert_eq!(segment["duration"], "PT5H");
+    let stop = &segment["stops"][0];
+    assert_eq!(segment["stops"].as_array().unwrap().len(), 1);
+    assert_eq!(stop["airport"]["iata_code"], "ORD");
+    assert_eq!(stop["arriving_at"], "2027-01-05T06:00:00");
+    assert_eq!(stop["departing_at"], "2027-01-05T08:00:00");
+    assert_eq!(stop["duration"], "PT1H");
+    let path = format!("/air/offers/{}", id(through));
+    let again = booking.get(&path).await.is_ok();
+    assert_eq!(again["data"]["slices"], through["slices"]);
+}
