@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::backend::{Authenticator, Backend};
 use crate::config::ApiConfig;
+use crate::duffel::Booking;
 use crate::http::ids::RequestIds;
 use crate::http::keys::Keys;
 use crate::metrics::Metrics;
@@ -19,6 +20,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) request_ids: RequestIds,
     pub(crate) keys: Keys,
+    pub(crate) booking: Arc<Booking>,
     pub(crate) feeds: Arc<Semaphore>,
     pub(crate) histories: Semaphore,
     pub(crate) followers: Arc<Semaphore>,
@@ -41,6 +43,7 @@ impl App {
             metrics: Metrics::new(),
             request_ids: RequestIds::new(),
             keys: Keys::new(config.keys_max),
+            booking: Arc::new(Booking::new(&config)),
             feeds: Arc::new(Semaphore::new(config.feeds_max)),
             histories: Semaphore::new(config.histories_max),
             followers: Arc::new(Semaphore::new(config.followers_max)),

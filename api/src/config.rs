@@ -1,6 +1,11 @@
 //! What can be set.
 
+use std::sync::Arc;
+
 use flightline_ledger::CommandId;
+
+use crate::duffel::reference::Reference;
+use crate::duffel::terms::{BookingTerms, Clock, OfferKey};
 
 /// Makes the id of a command from (client, kind of command, the client's own text). The one
 /// function for it lives with the connectors, so that feeds and clients agree.
@@ -50,10 +55,19 @@ pub struct ApiConfig {
     pub batch_unread_total_bytes_max: usize,
     /// Idempotency keys remembered beside what the stream remembers by itself.
     pub keys_max: usize,
+    /// What time it is. Only the booking API asks: for the age of offers.
+    pub clock: Clock,
+    /// Signs ids of offers and offer requests. Replicas that share it take each other's.
+    pub offer_key: OfferKey,
+    /// Airports, cities, airlines and aircraft. Codes that are not in it work, and are their own names.
+    pub reference: Arc<Reference>,
+    /// Terms of the booking API.
+    pub booking: BookingTerms,
 }
 
 impl ApiConfig {
-    /// Defaults, with the function that makes ids.
+    /// Defaults, with the function that makes ids. The key of offers is a random one, so that ids of
+    /// offers do not outlive the process unless another is set; there is no reference data.
     pub fn new(command_id: CommandIdOf) -> Self {
         Self {
             command_id,
@@ -73,6 +87,10 @@ impl ApiConfig {
             batch_unread_bytes_max: 64 << 20,
             batch_unread_total_bytes_max: 256 << 20,
             keys_max: 1 << 17,
+            clock: Clock::system(),
+            offer_key: OfferKey::random(),
+            reference: Arc::default(),
+            booking: BookingTerms::default(),
         }
     }
 }

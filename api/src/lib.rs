@@ -17,16 +17,18 @@
 //! - [`backend`]: the port to a replica.
 //! - `http`: routes, errors, bodies, and what surrounds every request.
 //! - `handlers`: one file per group of calls.
+//! - `duffel`: the booking API, search and offers, in Duffel's conventions; [`reference`]: airports,
+//!   cities, airlines and aircraft for it.
 //! - `wire`: what stands in bodies.
 //! - `server`: connections.
 //!
 //! What is deliberately absent: TLS and HTTP/2 (a proxy in front does both), CORS, compression of
-//! answers, sessions. Orders with payment and the booking API in Duffel's conventions come as
-//! handlers of their own beside these.
+//! answers, sessions.
 
 mod app;
 pub mod backend;
 mod config;
+mod duffel;
 pub mod explanation;
 mod handlers;
 mod http;
@@ -36,5 +38,7 @@ mod server;
 mod wire;
 
 pub use config::{ApiConfig, CommandIdOf};
+pub use duffel::reference;
+pub use duffel::terms::{BookingTerms, Clock, OfferKey};
 pub use openapi::openapi_json;
 pub use server::{Drained, serve};

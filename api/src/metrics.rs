@@ -24,9 +24,9 @@ const BUCKETS_S: [f64; 22] = [
 ];
 
 /// Statuses that are counted apart; others count as the last.
-const STATUSES: [u16; 20] = [
-    200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 499, 500, 502, 503, 504,
-    0,
+const STATUSES: [u16; 21] = [
+    200, 201, 204, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 429, 499, 500, 502, 503,
+    504, 0,
 ];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, Modify, OpenApi};
 
+use crate::duffel::handlers::{aircraft, airlines, airports, offer_requests, offers, places};
 use crate::handlers::{batch, changes, feeds, flights, holds, ops, search};
 use crate::http::error::ErrorBody;
 
@@ -51,12 +52,26 @@ pub fn openapi_json() -> &'static str {
         ops::ready,
         ops::metrics,
         ops::openapi,
+        places::suggestions,
+        airports::list,
+        airports::get,
+        airlines::list,
+        airlines::get,
+        aircraft::list,
+        aircraft::get,
+        offer_requests::create,
+        offer_requests::list,
+        offer_requests::get,
+        offers::list,
+        offers::get,
     ),
     components(schemas(ErrorBody<'_>, crate::wire::hold::HoldLine<'_>)),
     tags(
         (name = "holds", description = "Taking seats off sale, and selling them"),
         (name = "flights", description = "Flights as they stand, and how they came to"),
         (name = "search", description = "What is on offer"),
+        (name = "offers", description = "Booking API: searching for trips, and pricing them"),
+        (name = "reference", description = "Booking API: airports, cities, airlines, aircraft"),
         (name = "providers", description = "Feeds of those who own the seats"),
         (name = "operations", description = "Health and metrics"),
     ),
@@ -80,7 +95,7 @@ impl Modify for Token {
 }
 
 /// Errors of each call. Those that any call can have are in [`ERRORS_OF_ALL`].
-const ERRORS: [(&str, &str, &[u16]); 16] = [
+const ERRORS: &[(&str, &str, &[u16])] = &[
     (
         "post",
         "/flights/{flight_key}/holds",
@@ -137,6 +152,34 @@ const ERRORS: [(&str, &str, &[u16]); 16] = [
     ("get", "/health/ready", &[]),
     ("get", "/metrics", &[401, 403]),
     ("get", "/openapi.json", &[429]),
+    ("get", "/places/suggestions", &[400, 401, 406, 422, 429]),
+    ("get", "/air/airports", &[400, 401, 406, 422, 429]),
+    ("get", "/air/airports/{id}", &[400, 401, 404, 406, 429]),
+    ("get", "/air/airlines", &[400, 401, 406, 422, 429]),
+    ("get", "/air/airlines/{id}", &[400, 401, 404, 406, 429]),
+    ("get", "/air/aircraft", &[400, 401, 406, 422, 429]),
+    ("get", "/air/aircraft/{id}", &[400, 401, 404, 406, 429]),
+    (
+        "post",
+        "/air/offer_requests",
+        &[400, 401, 406, 408, 409, 413, 415, 422, 429, 504],
+    ),
+    ("get", "/air/offer_requests", &[400, 401, 406, 422, 429]),
+    (
+        "get",
+        "/air/offer_requests/{id}",
+        &[400, 401, 404, 406, 409, 429, 504],
+    ),
+    (
+        "get",
+        "/air/offers",
+        &[400, 401, 404, 406, 409, 422, 429, 504],
+    ),
+    (
+        "get",
+        "/air/offers/{id}",
+        &[400, 401, 404, 406, 409, 422, 429],
+    ),
 ];
 
 const ERRORS_OF_ALL: [u16; 1] = [500];
@@ -146,7 +189,8 @@ const fn describe(status: u16) -> &'static str {
         400 => "The request is malformed",
         401 => "There is no token, or an unknown one",
         403 => "The token may not do this",
-        404 => "There is no such flight, hold or provider",
+        404 => "There is nothing of this name or id",
+        406 => "The header `Accept` leaves no room for JSON",
         408 => "The body did not arrive in time",
         409 => {
             "Refused: the state of the flight or hold, or a key that was used for something else"
@@ -196,7 +240,15 @@ fn add_errors(document: &mut Value) {
 /// Fields of answers that can be null are always there: says so. Fields that may be missing are
 /// never null, and requests may leave out what may be null.
 fn require_nullable(document: &mut Value) {
-    const REQUESTS: [&str; 3] = ["HoldBody", "HoldLine", "ExpectedPrice"];
+    const REQUESTS: [&str; 7] = [
+        "HoldBody",
+        "HoldLine",
+        "ExpectedPrice",
+        "CreateOfferRequest",
+        "CreateSlice",
+        "CreateTimeRange",
+        "CreatePassenger",
+    ];
     let is_nullable = |property: &Value| {
         let has_null = |list: &Value| {
             list.as_array()

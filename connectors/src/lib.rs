@@ -9,6 +9,7 @@
 //! - [`reject`]: records that were set aside, and the codes that say why.
 //! - [`ids`]: identity of commands. Stable for ever.
 //! - [`airports`]: airports with their place and time zone.
+//! - [`reference`]: names of cities, airlines and types of aircraft.
 //! - [`payments`]: payment services, for orders. Unlike the rest, these talk to others.
 //! - [`vault`]: keys for personal data, and data sealed with them.
 //! - [`webhooks`]: events to booking clients, kept and delivered.
@@ -32,6 +33,7 @@ mod lines;
 pub mod nycflights13;
 pub mod payments;
 pub mod push;
+pub mod reference;
 pub mod reject;
 mod replacement;
 pub mod vault;

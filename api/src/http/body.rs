@@ -24,14 +24,28 @@ where
     S: Stream<Item = Result<B, warp::Error>> + Unpin,
     B: Buf,
 {
+    read_bounded(body, headers, timeout_ms, SMALL_BYTES_MAX).await
+}
+
+/// Reads a body of at most `bytes_max` to its end.
+pub(crate) async fn read_bounded<S, B>(
+    body: &mut S,
+    headers: &HeaderMap,
+    timeout_ms: u64,
+    bytes_max: usize,
+) -> Result<Bytes, ApiError>
+where
+    S: Stream<Item = Result<B, warp::Error>> + Unpin,
+    B: Buf,
+{
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > SMALL_BYTES_MAX as u64) {
-        return Err(too_large());
+    if announced.is_some_and(|length| length > bytes_max as u64) {
+        return Err(too_large(bytes_max));
     }
-    let mut collect = std::pin::pin!(collect(body));
+    let mut collect = std::pin::pin!(collect(body, bytes_max));
     // A small body nearly always came in one piece with its head: no timer is needed for it.
     if let Some(done) = collect.as_mut().now_or_never() {
         return done;
@@ -41,7 +55,7 @@ where
         .unwrap_or_else(|_| Err(stalled()))
 }
 
-async fn collect<S, B>(body: &mut S) -> Result<Bytes, ApiError>
+async fn collect<S, B>(body: &mut S, bytes_max: usize) -> Result<Bytes, ApiError>
 where
     S: Stream<Item = Result<B, warp::Error>> + Unpin,
     B: Buf,
@@ -51,8 +65,8 @@ where
     };
     let first = piece(first)?;
     let Some(second) = body.next().await else {
-        return if first.len() > SMALL_BYTES_MAX {
-            Err(too_large())
+        return if first.len() > bytes_max {
+            Err(too_large(bytes_max))
         } else {
             Ok(first)
         };
@@ -61,8 +75,8 @@ where
     let mut next = Some(second);
     while let Some(more) = next {
         whole.extend_from_slice(&piece(more)?);
-        if whole.len() > SMALL_BYTES_MAX {
-            return Err(too_large());
+        if whole.len() > bytes_max {
+            return Err(too_large(bytes_max));
         }
         next = body.next().await;
     }
@@ -80,10 +94,12 @@ pub(crate) fn piece<B: Buf>(piece: Result<B, warp::Error>) -> Result<Bytes, ApiE
     }
 }
 
-fn too_large() -> ApiError {
+fn too_large(bytes_max: usize) -> ApiError {
     ApiError::new(
         &faults::BODY_TOO_LARGE,
-        "the body of a single request may have 16384 bytes; for many holds use POST /holds/batch",
+        format!(
+            "the body of this request may have {bytes_max} bytes; for many holds use POST /holds/batch"
+        ),
     )
 }
 

@@ -13,8 +13,9 @@ use warp::{Filter, Rejection};
 use super::error::ApiError;
 use super::reply::REQUEST_ID;
 use super::request::Request;
-use super::route::{Route, RouteName, Verb};
+use super::route::{Route, RouteName, Verb, is_booking};
 use crate::app::App;
+use crate::duffel;
 use crate::handlers::{batch, changes, feeds, flights, holds, ops, search};
 use crate::server::conn::{Busy, Conn};
 
@@ -87,6 +88,9 @@ where
     response
         .headers_mut()
         .insert(REQUEST_ID, request.id.header());
+    if is_booking(uri.path()) {
+        duffel::add_rate_limit(&request.app, &mut response);
+    }
     let took = started.elapsed();
     request
         .app
@@ -123,6 +127,7 @@ where
         Route::Ready => Ok(ops::ready(request)),
         Route::Metrics => ops::metrics(request),
         Route::OpenApi => Ok(ops::openapi()),
+        Route::Booking(call) => Box::pin(duffel::call(request, call, &mut body)).await,
     }
 }
 

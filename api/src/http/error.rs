@@ -121,6 +121,11 @@ impl ApiError {
         self.0.fault.code
     }
 
+    #[cfg(test)]
+    pub(crate) fn field_path(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
     /// The refusal of a command about a flight or hold.
     pub(crate) fn refused(reason: Reason) -> Self {
         use faults as f;
@@ -421,7 +426,10 @@ pub(crate) struct ErrorMeta<'a> {
 }
 
 fn code_schema() -> utoipa::openapi::Object {
-    one_of(faults::ALL.iter().map(|fault| fault.code))
+    let mut codes: Vec<_> = faults::ALL.iter().map(|fault| fault.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    one_of(codes.into_iter())
 }
 
 fn family_schema() -> utoipa::openapi::Object {

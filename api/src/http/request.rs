@@ -92,7 +92,7 @@ impl Request {
     }
 }
 
-fn not_yet(error: flightline_sinks::serving::NotYet) -> ApiError {
+pub(crate) fn not_yet(error: flightline_sinks::serving::NotYet) -> ApiError {
     ApiError::new(&faults::NOT_YET, format!("{error}; ask again"))
 }
 

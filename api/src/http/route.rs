@@ -6,6 +6,7 @@ use warp::http::Method;
 
 use super::error::ApiError;
 use super::faults;
+use crate::duffel::route::Call;
 
 /// What to do with a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(crate) enum Route<'a> {
     Ready,
     Metrics,
     OpenApi,
+    /// A call of the booking API.
+    Booking(Call<'a>),
 }
 
 /// A call without what its address names, for metrics and logs.
@@ -72,6 +75,17 @@ pub(crate) enum RouteName {
     Ready,
     Metrics,
     OpenApi,
+    PlaceSuggestions,
+    Airports,
+    Airport,
+    Airlines,
+    Airline,
+    AircraftList,
+    Aircraft,
+    OfferRequests,
+    OfferRequest,
+    Offers,
+    Offer,
     None,
 }
 
@@ -93,6 +107,17 @@ impl RouteName {
         RouteName::Ready,
         RouteName::Metrics,
         RouteName::OpenApi,
+        RouteName::PlaceSuggestions,
+        RouteName::Airports,
+        RouteName::Airport,
+        RouteName::Airlines,
+        RouteName::Airline,
+        RouteName::AircraftList,
+        RouteName::Aircraft,
+        RouteName::OfferRequests,
+        RouteName::OfferRequest,
+        RouteName::Offers,
+        RouteName::Offer,
         RouteName::None,
     ];
 
@@ -112,6 +137,17 @@ impl RouteName {
             RouteName::Ready => "/health/ready",
             RouteName::Metrics => "/metrics",
             RouteName::OpenApi => "/openapi.json",
+            RouteName::PlaceSuggestions => "/places/suggestions",
+            RouteName::Airports => "/air/airports",
+            RouteName::Airport => "/air/airports/{id}",
+            RouteName::Airlines => "/air/airlines",
+            RouteName::Airline => "/air/airlines/{id}",
+            RouteName::AircraftList => "/air/aircraft",
+            RouteName::Aircraft => "/air/aircraft/{id}",
+            RouteName::OfferRequests => "/air/offer_requests",
+            RouteName::OfferRequest => "/air/offer_requests/{id}",
+            RouteName::Offers => "/air/offers",
+            RouteName::Offer => "/air/offers/{id}",
             RouteName::None => "none",
         }
     }
@@ -128,6 +164,9 @@ impl RouteName {
 impl<'a> Route<'a> {
     /// Finds the call. 404 when there is no such address, 405 when it takes another method.
     pub(crate) fn parse(method: &Method, path: &'a str) -> Result<Self, ApiError> {
+        if is_booking(path) {
+            return Call::parse(method, path).map(Route::Booking);
+        }
         let segments = split(path)?;
         let route = match segments {
             [Some("flights"), Some(key), Some("holds"), None] => Route::Hold(decode(key)?),
@@ -189,11 +228,18 @@ impl<'a> Route<'a> {
             Route::Ready => RouteName::Ready,
             Route::Metrics => RouteName::Metrics,
             Route::OpenApi => RouteName::OpenApi,
+            Route::Booking(call) => call.name(),
         }
     }
 }
 
-fn no_such_address() -> ApiError {
+/// Is the address one of the booking API? Errors and headers there follow its conventions, whether
+/// there is something at the address or not.
+pub(crate) fn is_booking(path: &str) -> bool {
+    path.starts_with("/air/") || path.starts_with("/places/")
+}
+
+pub(crate) fn no_such_address() -> ApiError {
     ApiError::new(
         &faults::NOT_FOUND,
         "there is nothing at this address; GET /openapi.json lists all there is",
@@ -211,7 +257,7 @@ fn split(path: &str) -> Result<[Option<&str>; 4], ApiError> {
 }
 
 /// A segment without its percent encoding.
-fn decode(segment: &str) -> Result<Cow<'_, str>, ApiError> {
+pub(crate) fn decode(segment: &str) -> Result<Cow<'_, str>, ApiError> {
     percent_decode(segment, false).ok_or_else(|| {
         ApiError::new(
             &faults::NOT_FOUND,

@@ -6,6 +6,7 @@ mod replica;
 
 mod access;
 mod batch;
+mod booking;
 mod changes;
 mod feeds;
 mod holds;

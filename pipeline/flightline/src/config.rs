@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use flightline_api::BookingTerms;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_ledger::command::Settings;
-use flightline_ledger::order::OrderSettings;
+use flightline_ledger::order::{OrderSettings, RefundTerms};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be configured, with its defaults. Unknown keys are errors.
@@ -26,6 +27,7 @@ pub(crate) struct Config {
     pub ledger: Ledger,
     pub orders: Orders,
     pub payments: Payments,
+    pub booking: Booking,
     pub log: Log,
     /// Providers by name.
     pub providers: BTreeMap<String, Provider>,
@@ -98,19 +100,12 @@ pub(crate) struct Ledger {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Orders {
-    /// How long an offer is good, in seconds.
-    pub offer_ttl_s: u64,
-    /// How long a client may take to pay an order of type hold, in seconds.
-    pub pay_by_s: u64,
-    /// How much longer its seats are held than that, in seconds.
+    /// How much longer seats are held than a client may take to pay (`booking.pay_by_s`), in seconds.
     pub pay_grace_s: u64,
     /// How long the seats of an instant order are held while it is paid, in seconds.
     pub instant_hold_s: u64,
     /// How long a cancellation quote is good, in seconds.
     pub quote_s: u64,
-    /// What comes back of a paid order that the client cancels before departure, in percent of its
-    /// total.
-    pub refund_percent: u8,
     /// How long after its last departure an order is kept, in seconds.
     pub retire_after_s: u64,
 }
@@ -125,6 +120,73 @@ pub(crate) struct Payments {
     pub balance: String,
     /// The same for single clients, by the name of their token.
     pub balances: BTreeMap<String, String>,
+}
+
+/// Terms of the booking API.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Booking {
+    /// How long an offer is good for, in seconds.
+    pub offer_ttl_s: u64,
+    /// How long an order of type hold may stay unpaid, in seconds: at most 3 days.
+    pub pay_by_s: u64,
+    /// What comes back when a client cancels before departure: `full`, `penalty` or `nothing`.
+    pub refund: Refund,
+    /// With `refund = "penalty"`: what is kept, in minor units of the order's currency.
+    pub refund_penalty_minor: i64,
+    /// The most offers in answer to one search.
+    pub offers_max: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Refund {
+    Full,
+    Penalty,
+    Nothing,
+}
+
+impl Default for Booking {
+    fn default() -> Self {
+        let terms = BookingTerms::default();
+        Self {
+            offer_ttl_s: terms.offer_ttl_ms / 1000,
+            pay_by_s: terms.pay_by_ms / 1000,
+            refund: Refund::Full,
+            refund_penalty_minor: 0,
+            offers_max: terms.offers_max,
+        }
+    }
+}
+
+impl Booking {
+    /// The terms that the API is given.
+    pub(crate) fn terms(&self) -> anyhow::Result<BookingTerms> {
+        let terms = BookingTerms {
+            offer_ttl_ms: self.offer_ttl_s.saturating_mul(1000),
+            pay_by_ms: self.pay_by_s.saturating_mul(1000),
+            refund: match self.refund {
+                Refund::Full => RefundTerms::Full,
+                Refund::Penalty => RefundTerms::Penalty(self.refund_penalty_minor),
+                Refund::Nothing => RefundTerms::Nothing,
+            },
+            offers_max: self.offers_max,
+            ..BookingTerms::default()
+        };
+        if self.refund != Refund::Penalty && self.refund_penalty_minor != 0 {
+            bail!("booking.refund_penalty_minor is set, but booking.refund is not 'penalty'");
+        }
+        if !(1..=1000).contains(&self.offers_max) {
+            bail!(
+                "booking.offers_max is {}: it must be 1 to 1000",
+                self.offers_max
+            );
+        }
+        terms
+            .check()
+            .map_err(|why| anyhow::anyhow!("[booking]: {why}"))?;
+        Ok(terms)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +224,7 @@ impl Default for Config {
             ledger: Ledger::default(),
             orders: Orders::default(),
             payments: Payments::default(),
+            booking: Booking::default(),
             log: Log::default(),
             providers: BTreeMap::new(),
         }
@@ -218,12 +281,9 @@ impl Default for Orders {
     fn default() -> Self {
         let settings = OrderSettings::default();
         Self {
-            offer_ttl_s: 20 * 60,
-            pay_by_s: 24 * 3600,
             pay_grace_s: settings.pay_grace_ms / 1000,
             instant_hold_s: settings.instant_hold_ms / 1000,
             quote_s: settings.quote_ms / 1000,
-            refund_percent: 100,
             retire_after_s: settings.retire_after_ms / 1000,
         }
     }
@@ -231,10 +291,10 @@ impl Default for Orders {
 
 impl Orders {
     /// The settings that go into the stream.
-    pub(crate) fn settings(&self) -> OrderSettings {
+    pub(crate) fn settings(&self, pay_by_s: u64) -> OrderSettings {
         OrderSettings {
             instant_hold_ms: self.instant_hold_s.saturating_mul(1000),
-            pay_by_max_ms: self.pay_by_s.saturating_mul(1000),
+            pay_by_max_ms: pay_by_s.saturating_mul(1000),
             pay_grace_ms: self.pay_grace_s.saturating_mul(1000),
             quote_ms: self.quote_s.saturating_mul(1000),
             retire_after_ms: self.retire_after_s.saturating_mul(1000),
@@ -363,10 +423,10 @@ fn check(config: &Config) -> anyhow::Result<()> {
         );
     }
     let orders = &config.orders;
-    if orders.pay_by_s.saturating_add(orders.pay_grace_s) > config.ledger.hold_ttl_max_s {
+    let longest_s = config.booking.pay_by_s.saturating_add(orders.pay_grace_s);
+    if longest_s > config.ledger.hold_ttl_max_s {
         bail!(
-            "orders.pay_by_s + orders.pay_grace_s is {} s: seats cannot be held longer than ledger.hold_ttl_max_s, {} s",
-            orders.pay_by_s.saturating_add(orders.pay_grace_s),
+            "booking.pay_by_s + orders.pay_grace_s is {longest_s} s: seats cannot be held longer than ledger.hold_ttl_max_s, {} s",
             config.ledger.hold_ttl_max_s
         );
     }
@@ -377,15 +437,10 @@ fn check(config: &Config) -> anyhow::Result<()> {
             config.ledger.hold_ttl_max_s
         );
     }
-    if orders.refund_percent > 100 {
-        bail!(
-            "orders.refund_percent is {}: nobody gets more back than was paid, 100",
-            orders.refund_percent
-        );
-    }
     if let Err(error) = config.payments.url.parse::<PaymentsUrl>() {
         bail!("payments.url: {error}");
     }
+    config.booking.terms()?;
     for name in config.providers.keys() {
         name.parse::<flightline_ledger::ProviderCode>()
             .map_err(|e| anyhow::anyhow!("[providers.{name}]: {e}"))?;
@@ -438,6 +493,13 @@ mod tests {
             .to_string();
         assert!(error.contains("listne"), "{error}");
         assert!(from_text("[stream]\nurl = \"kafka:\"\n").is_err());
+        assert!(from_text("[booking]\npay_by_s = 259201\n").is_err());
+        assert!(from_text("[booking]\nrefund_penalty_minor = 5\n").is_err());
+        let kept = from_text("[booking]\nrefund = \"penalty\"\nrefund_penalty_minor = 5\n");
+        assert_eq!(
+            kept.unwrap().booking.terms().unwrap().refund,
+            RefundTerms::Penalty(5)
+        );
         assert!(from_text("[providers.\"Bad Name\"]\nauthority = 1\n").is_err());
     }
 

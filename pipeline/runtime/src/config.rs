@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flightline_api::BookingTerms;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Settings;
@@ -47,4 +48,6 @@ pub struct ReplicaConfig {
     pub tick: Duration,
     /// Weight of providers' words on schedules; those not named have 0.
     pub authorities: Vec<(ProviderCode, u8)>,
+    /// Terms of the booking API.
+    pub booking: BookingTerms,
 }

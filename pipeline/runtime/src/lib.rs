@@ -11,6 +11,7 @@
 //! Everything here may do I/O and read the clock; nothing here decides about a seat.
 
 mod backend;
+mod booking;
 pub mod config;
 pub mod control;
 pub mod database;

@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::Inner;
+use crate::booking::BookingData;
 use crate::config::{AuthMode, ReplicaConfig};
 use crate::database::Database;
 use crate::hold_index::HoldIndex;
@@ -164,7 +165,8 @@ impl Replica {
             phase: Mutex::new("starting".to_owned()),
         });
 
-        let (stop_http, http) = start_http(&config, &inner, auth, listener);
+        let booking = BookingData::load(&config.data_dir)?;
+        let (stop_http, http) = start_http(&config, &inner, auth, listener, booking);
         inner.set_phase("starting PostgreSQL");
         let (database, sink) = Database::start(&config, partitions, &stream_id).await?;
         let progress = sink.progress().to_vec();
@@ -353,9 +355,13 @@ fn start_http(
     inner: &Arc<Inner>,
     auth: Arc<dyn Authenticator>,
     listener: tokio::net::TcpListener,
+    booking: BookingData,
 ) -> (watch::Sender<bool>, JoinHandle<()>) {
     let (stop, mut stopped) = watch::channel(false);
     let mut api = flightline_api::ApiConfig::new(flightline_connectors::ids::client_command_id);
+    api.offer_key = booking.key;
+    api.reference = booking.reference;
+    api.booking = config.booking.clone();
     api.drain_timeout_ms = u64::try_from(config.shutdown_timeout.as_millis()).unwrap_or(u64::MAX);
     let server = flightline_api::serve(
         api,

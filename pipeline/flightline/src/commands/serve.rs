@@ -33,7 +33,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         queue_max: config.http.queue_max,
         shutdown_timeout: std::time::Duration::from_secs(config.http.shutdown_timeout_s),
         settings: config.ledger.settings(),
-        orders: config.orders.settings(),
+        orders: config.orders.settings(config.booking.pay_by_s),
         payments: config
             .payments
             .url
@@ -41,6 +41,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
             .map_err(|e| Usage(anyhow::anyhow!("payments.url: {e}")))?,
         tick: std::time::Duration::from_millis(config.ledger.tick_ms),
         authorities,
+        booking: config.booking.terms()?,
     })
 }
 

@@ -1,0 +1,191 @@
+//! Offer requests: searching, and looking at searches again.
+
+use std::sync::Arc;
+
+use bytes::Buf;
+use futures_util::Stream;
+use rand::RngExt as _;
+use warp::reply::Response;
+
+use super::{Job, TIMEOUT_MS, flag, not_found, off_thread, one_of};
+use crate::duffel::Booking;
+use crate::duffel::body;
+use crate::duffel::page::{Page, digest};
+use crate::duffel::params::{BookingHeaders, CreateQuery, IdPath, ListQuery};
+use crate::duffel::present;
+use crate::duffel::search::Found;
+use crate::duffel::search::asked::{self, Names};
+use crate::duffel::token;
+use crate::duffel::wire::asked::CreateOfferRequestBody;
+use crate::duffel::wire::offer::Offer;
+use crate::duffel::wire::offer_request::OfferRequest;
+use crate::duffel::wire::{Many, One, text};
+use crate::http::access::Need;
+use crate::http::error::ApiError;
+use crate::http::query::Query;
+use crate::http::reply;
+use crate::http::request::Request;
+use crate::openapi::ReadHeaders;
+
+/// Search for offers
+///
+/// Every slice is searched for journeys with up to two connections; slices are joined to offers at one
+/// price. Offers are cheapest first; the cheapest and the fastest are always among them.
+#[utoipa::path(
+    post,
+    path = "/air/offer_requests",
+    tag = "offers",
+    params(BookingHeaders, CreateQuery, ReadHeaders),
+    request_body(content = CreateOfferRequestBody, content_type = "application/json"),
+    responses((status = 201, description = "What was found", body = One<OfferRequest>))
+)]
+pub(crate) async fn create<S, B>(request: &Request, body: &mut S) -> Result<Response, ApiError>
+where
+    S: Stream<Item = Result<B, warp::Error>> + Unpin,
+    B: Buf,
+{
+    let caller = request.caller(Need::Read)?;
+    let query = Query::parse_any(request.uri.query())?;
+    let returns_offers = flag(&query, "return_offers")?.unwrap_or(true);
+    let timeout_ms = query
+        .number("supplier_timeout", 2_000, 60_000)?
+        .unwrap_or(TIMEOUT_MS);
+    if let Some(view) = query.get("view")
+        && !["offers", "itineraries"].contains(&view)
+    {
+        return Err(one_of("view", "offers or itineraries", view));
+    }
+    let data = body::data(request, body).await?;
+    let app = &request.app;
+    let booking = &app.booking;
+    let now_ms = app.config.clock.now_ms();
+    let asked = asked::parse(&data, &booking.reference, now_ms)?;
+    request.wait_at_least().await?;
+    let made = token::OfferRequest {
+        nonce: rand::rng().random(),
+        created_at_ms: now_ms,
+        cabin: asked.cabin,
+        connections_max: asked.connections_max,
+        slices: asked.slices,
+        passengers: asked.passengers,
+    };
+    let unknown = asked::unknown_end(&made.slices, &booking.reference);
+    let id = made.encode(&booking.signer, &caller.name);
+    let covers = app.backend.serving().covers_all();
+    let mut offers = None;
+    if returns_offers || unknown.is_some() {
+        let (made, covers, names) = (made.clone(), Arc::clone(&covers), asked.names.clone());
+        let client = Arc::clone(&caller.name);
+        let found = off_thread(request, client, timeout_ms, move |job: &Job| {
+            let found = job.search(&covers).run(&made);
+            shown(&job.booking, found, &names, made.created_at_ms)
+        });
+        let found = found.await?;
+        if let Some(unknown) = unknown.filter(|_| found.is_empty()) {
+            return Err(unknown);
+        }
+        offers = returns_offers.then_some(found);
+    }
+    booking
+        .recent
+        .push(Arc::clone(&caller.name), made.nonce, &id, covers);
+    let data = present(booking, id, &made, &asked.names, offers);
+    Ok(reply::json(201, &One { data }))
+}
+
+/// A search, with its offers as they are now
+///
+/// Offers are looked for again: those that are unchanged keep their ids. None when they have expired.
+#[utoipa::path(
+    get,
+    path = "/air/offer_requests/{id}",
+    tag = "offers",
+    params(BookingHeaders, IdPath, ReadHeaders),
+    responses((status = 200, description = "The search", body = One<OfferRequest>))
+)]
+pub(crate) async fn get(request: &Request, id: &str) -> Result<Response, ApiError> {
+    let caller = request.caller(Need::Read)?;
+    let booking = &request.app.booking;
+    let made = token::OfferRequest::decode(&booking.signer, &caller.name, id);
+    let made = made.ok_or_else(|| not_found("offer request"))?;
+    request.wait_at_least().await?;
+    let again = made.clone();
+    let offers = off_thread(request, caller.name, TIMEOUT_MS, move |job: &Job| {
+        let found = run_again(job, &again);
+        shown(&job.booking, found, &[], again.created_at_ms)
+    });
+    let data = present(booking, id.to_owned(), &made, &[], Some(offers.await?));
+    Ok(reply::json(200, &One { data }))
+}
+
+/// Your latest searches, without their offers
+///
+/// The latest first, as far as this replica remembers: it forgets them when it restarts, and the
+/// oldest when there are many. A search that is not in the list still answers by its id.
+#[utoipa::path(
+    get,
+    path = "/air/offer_requests",
+    tag = "offers",
+    params(BookingHeaders, ListQuery),
+    responses((status = 200, description = "A page", body = Many<OfferRequest>))
+)]
+pub(crate) fn list(request: &Request) -> Result<Response, ApiError> {
+    let caller = request.caller(Need::Read)?;
+    let page = Page::parse(&Query::parse_any(request.uri.query())?)?;
+    let booking = &request.app.booking;
+    let ids = booking.recent.of(&caller.name);
+    let (range, meta) = page.of(&ids, |id| digest(id));
+    let data = ids[range].iter().filter_map(|id| {
+        let made = token::OfferRequest::decode(&booking.signer, &caller.name, id)?;
+        Some(present(booking, id.to_string(), &made, &[], None))
+    });
+    let data = data.collect();
+    Ok(reply::json(200, &Many { data, meta }))
+}
+
+/// The offers of a search that was made before, with the ids that they had where nothing changed.
+pub(super) fn run_again(job: &Job, made: &token::OfferRequest) -> Vec<Found> {
+    let covers = job.booking.recent.covers(&made.nonce);
+    let covers = covers.unwrap_or_else(|| job.backend.serving().covers_all());
+    job.search(&covers).run(made)
+}
+
+/// Offers as clients see them.
+pub(super) fn shown(
+    booking: &Booking,
+    found: Vec<Found>,
+    names: &[Names],
+    updated_at_ms: i64,
+) -> Vec<Offer> {
+    let offers = found.into_iter().map(|found| {
+        let details = &found.details;
+        present::offer(
+            booking,
+            found.id,
+            &found.offer,
+            details,
+            names,
+            updated_at_ms,
+        )
+    });
+    offers.collect()
+}
+
+fn present(
+    booking: &Booking,
+    id: String,
+    made: &token::OfferRequest,
+    names: &[Names],
+    offers: Option<Vec<Offer>>,
+) -> OfferRequest {
+    OfferRequest {
+        id,
+        live_mode: booking.terms.is_live,
+        created_at: text::instant(made.created_at_ms),
+        cabin_class: made.cabin.map(|class| class.name()),
+        client_key: String::new(),
+        slices: present::requested_slices(booking, made),
+        passengers: present::passengers(&made.nonce, &made.passengers, names),
+        offers,
+    }
+}
