@@ -2,7 +2,7 @@
 //!
 //! One task decides, one task per request waits for the endpoint. Each endpoint has a lane of its
 //! own with so many places: a slow or dead one fills its lane and nobody else's. A lane holds
-//! numbers of events, at most [`LANE_EVENTS`]; everything else waits in the store.
+//! numbers of events, a few hundred at most; everything else waits in the store.
 //!
 //! A delivery counts as made when the endpoint's answer to it is written down. Between the answer
 //! and that a crash makes it be sent again.
