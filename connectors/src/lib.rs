@@ -10,15 +10,17 @@
 //! - [`ids`]: identity of commands. Stable for ever.
 //! - [`airports`]: airports with their place and time zone.
 //! - [`reference`]: names of cities, airlines and types of aircraft.
-//! - [`payments`]: payment services, for orders. Unlike the rest, these talk to others.
+//! - [`payments`]: payment services, for orders.
 //! - [`vault`]: keys for personal data, and data sealed with them.
 //! - [`webhooks`]: events to booking clients, kept and delivered.
+//!
+//! Unlike the rest, the last three talk to others or keep files.
 //!
 //! Parsing is pure: it reads no clock, no environment and no network, so that the same bytes give
 //! the same commands with the same ids. It streams: memory does not grow with the file. A bad
 //! record is set aside with its reason and never costs the rest of the file.
 //!
-//! What is deliberately absent: sending commands. Who appends the commands to the stream, and who looks up
+//! What is deliberately absent: sending commands. Who appends them to the stream, and who looks up
 //! which flights a full replacement leaves unnamed, is the caller's business.
 
 pub mod airports;

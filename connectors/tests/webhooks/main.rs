@@ -1,7 +1,8 @@
 //! Tests of the webhooks from outside, in one binary.
 //!
 //! - `store`: endpoints, events, lists, retention; what survives a reopened folder.
-//! - `delivery`: against a receiver that is slow, broken or away, on a clock that is moved by hand.
+//! - `delivery`: against receivers of many kinds, slow ones too.
+//! - `retry`: against a receiver that is broken or away, on a clock that is moved by hand.
 //! - `kill`: a process that is killed while it delivers.
 //! - `receiver`: the receiver, which checks signatures on its own.
 
@@ -12,5 +13,7 @@ mod http;
 mod delivery;
 mod kill;
 mod receiver;
+mod retry;
 mod store;
 mod support;
+mod world;
