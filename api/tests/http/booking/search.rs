@@ -295,3 +295,24 @@ async fn searches_wait_their_turn() {
     old.headers[0].1 = "v1".into();
     assert_eq!(booking.server.send(old).await.status, 201);
 }
+
+#[tokio::test]
+async fn a_key_stands_for_one_search() {
+    let booking = Booking::start().await;
+    let under = |key: &str, body: &Value| post(body).header("idempotency-key", key);
+    let first = booking.server.send(under("k1", &one_way())).await;
+    assert_eq!(first.header("idempotency-replayed"), None);
+    booking.advance_ms(60_000);
+    let again = booking.server.send(under("k1", &one_way())).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.json(), first.json());
+    assert_eq!(booking.pages("/air/offer_requests?", 9).await.len(), 1);
+    let mut other = one_way();
+    other["max_connections"] = json!(0);
+    let reused = booking.server.send(under("k1", &other)).await;
+    reused.is(409, "idempotency_key_reused");
+    let second = booking.server.send(under("k2", &one_way())).await.json();
+    assert_ne!(second["data"]["id"], first.json()["data"]["id"]);
+    let malformed = booking.server.send(under("", &one_way())).await;
+    malformed.is(400, "invalid_idempotency_key");
+}
