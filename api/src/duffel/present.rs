@@ -11,7 +11,7 @@ use super::Booking;
 use super::cabin::CabinClass;
 use super::party::{Passenger, passenger_id};
 use super::search::Detail;
-use super::search::asked::Names;
+use super::search::travellers::Names;
 use super::token::{self, Nonce, OfferRequest, derived_id};
 use super::wire::carrier::{Aircraft, Airline};
 use super::wire::offer::{self as wire, Conditions, PaymentRequirements};

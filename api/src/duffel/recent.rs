@@ -9,6 +9,9 @@ use parking_lot::Mutex;
 
 use super::token::Nonce;
 
+/// The most memory for what was reflected when requests were made, in bytes.
+const OFFSETS_BYTES_MAX: usize = 64 << 20;
+
 /// The memory.
 #[derive(Debug)]
 pub(crate) struct Recent {
@@ -43,8 +46,11 @@ impl Recent {
             id: id.into(),
             covers,
         };
+        // With very many partitions fewer are kept: each entry may have a list of offsets of its own.
+        let offsets_bytes = entry.covers.offsets.len().max(1) * size_of::<u64>();
+        let most = self.max.min((OFFSETS_BYTES_MAX / offsets_bytes).max(1));
         let mut entries = self.entries.lock();
-        if entries.len() >= self.max {
+        while entries.len() >= most {
             entries.pop_front();
         }
         entries.push_back(entry);

@@ -25,6 +25,8 @@ pub(crate) enum Request {
     Batch,
     /// A feed that was taken to its end: the hash of format, options and body, and the answer.
     Feed { body: [u8; 32], answer: Bytes },
+    /// A search of the booking API: the hash of query and body, and the id of the offer request.
+    Search { body: [u8; 32], id: Box<str> },
 }
 
 /// Parts that lock apart.

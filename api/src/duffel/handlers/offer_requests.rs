@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Buf;
 use futures_util::Stream;
 use rand::RngExt as _;
+use serde_json::{Map, Value};
 use warp::reply::Response;
 
 use super::{Job, TIMEOUT_MS, flag, not_found, off_thread, one_of};
@@ -14,7 +15,8 @@ use crate::duffel::page::{Page, digest};
 use crate::duffel::params::{BookingHeaders, CreateQuery, IdPath, ListQuery};
 use crate::duffel::present;
 use crate::duffel::search::Found;
-use crate::duffel::search::asked::{self, Names};
+use crate::duffel::search::asked;
+use crate::duffel::search::travellers::Names;
 use crate::duffel::token;
 use crate::duffel::wire::asked::CreateOfferRequestBody;
 use crate::duffel::wire::offer::Offer;
@@ -22,10 +24,11 @@ use crate::duffel::wire::offer_request::OfferRequest;
 use crate::duffel::wire::{Many, One, text};
 use crate::http::access::Need;
 use crate::http::error::ApiError;
+use crate::http::keys;
 use crate::http::query::Query;
 use crate::http::reply;
 use crate::http::request::Request;
-use crate::openapi::ReadHeaders;
+use crate::openapi::{ReadHeaders, WriteHeaders};
 
 /// Search for offers
 ///
@@ -35,9 +38,11 @@ use crate::openapi::ReadHeaders;
     post,
     path = "/air/offer_requests",
     tag = "offers",
-    params(BookingHeaders, CreateQuery, ReadHeaders),
+    params(BookingHeaders, CreateQuery, ReadHeaders, WriteHeaders),
     request_body(content = CreateOfferRequestBody, content_type = "application/json"),
-    responses((status = 201, description = "What was found", body = One<OfferRequest>))
+    responses((status = 201, description = "What was found", body = One<OfferRequest>, headers(
+        ("idempotency-replayed" = String, description = "`true`: this search was made before under the same key"),
+    )))
 )]
 pub(crate) async fn create<S, B>(request: &Request, body: &mut S) -> Result<Response, ApiError>
 where
@@ -55,13 +60,15 @@ where
     {
         return Err(one_of("view", "offers or itineraries", view));
     }
+    let key = request.key()?;
+    let key = key.map(|key| keys::hash(&caller.name, key.as_bytes()));
     let data = body::data(request, body).await?;
     let app = &request.app;
     let booking = &app.booking;
     let now_ms = app.config.clock.now_ms();
     let asked = asked::parse(&data, &booking.reference, now_ms)?;
     request.wait_at_least().await?;
-    let made = token::OfferRequest {
+    let fresh = token::OfferRequest {
         nonce: rand::rng().random(),
         created_at_ms: now_ms,
         cabin: asked.cabin,
@@ -69,9 +76,17 @@ where
         slices: asked.slices,
         passengers: asked.passengers,
     };
+    let id = fresh.encode(&booking.signer, &caller.name);
+    let (id, made, is_replay) = match key {
+        None => (id, fresh, false),
+        Some(key) => {
+            let hash = hash(request.uri.query(), &data);
+            once(request, &caller.name, key, hash, (id, fresh))?
+        }
+    };
     let unknown = asked::unknown_end(&made.slices, &booking.reference);
-    let id = made.encode(&booking.signer, &caller.name);
-    let covers = app.backend.serving().covers_all();
+    let covers = booking.recent.covers(&made.nonce).filter(|_| is_replay);
+    let covers = covers.unwrap_or_else(|| app.backend.serving().covers_all());
     let mut offers = None;
     if returns_offers || unknown.is_some() {
         let (made, covers, names) = (made.clone(), Arc::clone(&covers), asked.names.clone());
@@ -86,11 +101,55 @@ where
         }
         offers = returns_offers.then_some(found);
     }
-    booking
-        .recent
-        .push(Arc::clone(&caller.name), made.nonce, &id, covers);
+    if !is_replay {
+        let client = Arc::clone(&caller.name);
+        booking.recent.push(client, made.nonce, &id, covers);
+    }
     let data = present(booking, id, &made, &asked.names, offers);
-    Ok(reply::json(201, &One { data }))
+    let mut response = reply::json(201, &One { data });
+    if is_replay {
+        reply::set_replayed(&mut response);
+    }
+    Ok(response)
+}
+
+/// What a search under an idempotency key asks for.
+fn hash(query: Option<&str>, data: &Map<String, Value>) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    let query = query.unwrap_or_default();
+    hasher.update(&(query.len() as u64).to_be_bytes());
+    hasher.update(query.as_bytes());
+    hasher.update(&reply::to_json(data, 512));
+    *hasher.finalize().as_bytes()
+}
+
+/// The search that a key stands for: this one, when it is the first under the key, else the one that
+/// came before. The same search runs again, and finds the same as long as nothing has changed.
+fn once(
+    request: &Request,
+    client: &str,
+    key: keys::KeyHash,
+    body: [u8; 32],
+    (id, fresh): (String, token::OfferRequest),
+) -> Result<(String, token::OfferRequest, bool), ApiError> {
+    let app = &request.app;
+    let search = keys::Request::Search {
+        body,
+        id: id.as_str().into(),
+    };
+    if app.keys.get(&key).is_none() && app.keys.bind(key, search).is_ok() {
+        return Ok((id, fresh, false));
+    }
+    match app.keys.get(&key) {
+        Some(keys::Request::Search { body: bound, id }) if bound == body => {
+            let made = token::OfferRequest::decode(&app.booking.signer, client, &id);
+            let made = made.ok_or_else(ApiError::internal)?;
+            Ok((id.into(), made, true))
+        }
+        Some(_) => Err(keys::reused()),
+        // Forgotten this very moment: it counts as new.
+        None => Ok((id, fresh, false)),
+    }
 }
 
 /// A search, with its offers as they are now

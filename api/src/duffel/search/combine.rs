@@ -333,4 +333,21 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_trip_of_what_is_neither_cheap_nor_fast_is_found() {
+        let at = |departs_s, arrives_s, minor| Choice {
+            first: "AAA".parse().unwrap(),
+            last: "BBB".parse().unwrap(),
+            departs_s,
+            arrives_s,
+            kind: ("USD".parse().unwrap(), 2),
+            minor,
+        };
+        // Many that come too late for the way on, and one that does not.
+        let mut out: Vec<Choice> = (0..400).map(|n| at(9_000, 9_010, 10 + n)).collect();
+        out.push(at(0, 1_000, 9_999));
+        let slices = [out, vec![at(2_000, 3_000, 5)]];
+        assert_eq!(combine(&slices, 50, connects), [[400, 0]]);
+    }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod asked;
 mod combine;
+pub(crate) mod travellers;
 
 use std::collections::HashMap;
 use std::sync::Arc;

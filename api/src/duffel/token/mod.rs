@@ -96,7 +96,9 @@ mod tests {
         let signer = Signer::new(&OfferKey::new([1; 32]));
         let id = signer.seal("off_", "client", vec![1, 2, 3]);
         assert_eq!(signer.open("off_", "client", &id), Some(vec![1, 2, 3]));
-        assert_eq!(signer.open("off_", "other", &id), None);
+        for other in ["other", "clienu", ""] {
+            assert_eq!(signer.open("off_", other, &id), None);
+        }
         let as_request = id.replace("off_", "orq_");
         assert_eq!(signer.open("orq_", "client", &as_request), None);
         let foreign = Signer::new(&OfferKey::new([2; 32]));

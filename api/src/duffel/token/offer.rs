@@ -357,4 +357,22 @@ mod tests {
         offer.slices[0].segments[0].price_minor = i64::MAX / 2;
         assert_eq!(offer.sum(), None);
     }
+
+    #[test]
+    fn bodies_that_are_damaged_are_read_as_far_as_they_make_sense() {
+        use rand::{RngExt as _, SeedableRng as _};
+        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
+        let body = offer().body();
+        for _ in 0..20_000 {
+            let mut damaged = body.clone();
+            for _ in 0..rng.random_range(1..4) {
+                let at = rng.random_range(0..damaged.len());
+                damaged[at] = rng.random();
+            }
+            // What is read at all is written again as something that reads the same.
+            if let Some(read) = Offer::read(&damaged) {
+                assert_eq!(Offer::read(&read.body()), Some(read));
+            }
+        }
+    }
 }

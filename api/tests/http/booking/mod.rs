@@ -6,6 +6,7 @@
 mod offers;
 mod reference;
 mod search;
+mod shape;
 mod transport;
 
 use std::sync::Arc;

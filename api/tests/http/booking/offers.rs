@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use flightline_ledger::ProviderBody;
 use serde_json::{Value, json};
 
-use super::{Booking, amount, flights, id, one_way, slice, trip};
-use crate::replica::KEY;
+use super::{Booking, amount, flights, fly, id, one_way, slice, trip};
+use crate::replica::{DEPARTS_S, KEY};
 
 fn return_trip() -> Value {
     trip(&[
@@ -26,11 +26,19 @@ async fn offers_are_paged_to_the_end_with_the_ids_of_the_search() {
         .map(id)
         .collect();
     let request = found["data"]["id"].as_str().unwrap();
-    // The stream goes on, but nothing of these offers changes.
-    booking
-        .server
-        .replica
-        .event(crate::replica::LEGS, ProviderBody::Cancel);
+    // The stream goes on in every partition, but nothing of these offers changes.
+    for number in 60..76 {
+        let flight = format!("UA{number}.2027-02-01.EWR");
+        let sold_by = [(crate::replica::provider(), 9_900)];
+        fly(
+            &booking.server,
+            &flight,
+            "IAH",
+            DEPARTS_S + 27 * 86_400,
+            9,
+            &sold_by,
+        );
+    }
     booking.covered().await;
     for limit in [1, 3, 200] {
         let listed = booking

@@ -6,54 +6,6 @@ use super::{Booking, amount, flights, id, one_way, post, request, slice, trip};
 use crate::replica::KEY;
 
 #[tokio::test]
-async fn a_one_way_search_gives_whole_offers() {
-    let booking = Booking::start().await;
-    let reply = booking.search(&one_way()).await;
-    assert_eq!(reply.status, 201, "{}", reply.text());
-    let found = &reply.json()["data"];
-    assert!(found["id"].as_str().unwrap().starts_with("orq_"));
-    assert_eq!(found["created_at"], "2027-01-01T00:00:00.000000Z");
-    assert_eq!(found["slices"][0]["origin_type"], "airport");
-    assert_eq!(found["slices"][0]["departure_date"], "2027-01-05");
-    let offers = found["offers"].as_array().unwrap();
-    assert_eq!(offers.len(), 1);
-    let offer = &offers[0];
-    assert_eq!(flights(offer), [[KEY]]);
-    assert_eq!(
-        (amount(offer), &offer["total_currency"]),
-        ("120.00", &json!("USD"))
-    );
-    assert_eq!(offer["expires_at"], "2027-01-01T00:20:00.000000Z");
-    assert_eq!(offer["owner"]["name"], "United Airlines");
-    assert_eq!(offer["passengers"][0]["id"], found["passengers"][0]["id"]);
-    let payment = &offer["payment_requirements"];
-    assert_eq!(payment["requires_instant_payment"], false);
-    assert_eq!(
-        payment["payment_required_by"],
-        "2027-01-02T00:00:00.000000Z"
-    );
-    assert_eq!(
-        payment["payment_required_by"],
-        payment["price_guarantee_expires_at"]
-    );
-    let refund = &offer["conditions"]["refund_before_departure"];
-    assert_eq!(
-        refund,
-        &json!({"allowed": true, "penalty_amount": "0.00", "penalty_currency": "USD"})
-    );
-    let segment = &offer["slices"][0]["segments"][0];
-    assert_eq!(segment["departing_at"], "2027-01-05T05:00:00");
-    assert_eq!(segment["arriving_at"], "2027-01-05T06:00:00");
-    assert_eq!(segment["duration"], "PT2H");
-    assert_eq!(segment["marketing_carrier_flight_number"], "1545");
-    assert_eq!(segment["aircraft"]["name"], "Boeing 737-800");
-    assert_eq!(segment["passengers"][0]["cabin_class"], "economy");
-    let km: f64 = segment["distance"].as_str().unwrap().parse().unwrap();
-    assert!((2_240.0..2_260.0).contains(&km), "{km}");
-    assert!(offer["allowed_passenger_identity_document_types"].is_array());
-}
-
-#[tokio::test]
 async fn a_party_pays_for_its_seats() {
     let booking = Booking::start().await;
     let mut body = one_way();
@@ -345,24 +297,22 @@ async fn searches_wait_their_turn() {
 }
 
 #[tokio::test]
-async fn stations_on_the_way_are_stops() {
+async fn a_key_stands_for_one_search() {
     let booking = Booking::start().await;
-    booking.server.replica.fare(crate::replica::LEGS, 30_000);
-    booking.covered().await;
-    let offers = booking
-        .offers(&trip(&[slice("JFK", "LAX", "2027-01-05")]))
-        .await;
-    let through = offers.iter().find(|o| amount(o) == "300.00").unwrap();
-    assert_eq!(flights(through), [[crate::replica::LEGS]]);
-    let segment = &through["slices"][0]["segments"][0];
-    assert_eq!(segment["duration"], "PT5H");
-    let stop = &segment["stops"][0];
-    assert_eq!(segment["stops"].as_array().unwrap().len(), 1);
-    assert_eq!(stop["airport"]["iata_code"], "ORD");
-    assert_eq!(stop["arriving_at"], "2027-01-05T06:00:00");
-    assert_eq!(stop["departing_at"], "2027-01-05T08:00:00");
-    assert_eq!(stop["duration"], "PT1H");
-    let path = format!("/air/offers/{}", id(through));
-    let again = booking.get(&path).await.is_ok();
-    assert_eq!(again["data"]["slices"], through["slices"]);
+    let under = |key: &str, body: &Value| post(body).header("idempotency-key", key);
+    let first = booking.server.send(under("k1", &one_way())).await;
+    assert_eq!(first.header("idempotency-replayed"), None);
+    booking.advance_ms(60_000);
+    let again = booking.server.send(under("k1", &one_way())).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.json(), first.json());
+    assert_eq!(booking.pages("/air/offer_requests?", 9).await.len(), 1);
+    let mut other = one_way();
+    other["max_connections"] = json!(0);
+    let reused = booking.server.send(under("k1", &other)).await;
+    reused.is(409, "idempotency_key_reused");
+    let second = booking.server.send(under("k2", &one_way())).await.json();
+    assert_ne!(second["data"]["id"], first.json()["data"]["id"]);
+    let malformed = booking.server.send(under("", &one_way())).await;
+    malformed.is(400, "invalid_idempotency_key");
 }
