@@ -33,10 +33,12 @@ test('one way: the search, its list and its pages have the same offers', async (
 
 test('sorted by price', async () => {
   const request = (await search([slice('JFK', 'LAX', day(0))])).data
-  const offers = (await client.offers.list({ offer_request_id: request.id, sort: 'total_amount', limit: 200 })).data
-  const prices = offers.map((offer) => Number(offer.total_amount))
-  assert.ok(new Set(prices).size > 1, 'one price only: nothing to sort')
-  assert.deepEqual(prices, [...prices].sort((a, b) => a - b))
+  const prices = async (sort) =>
+    (await client.offers.list({ offer_request_id: request.id, sort, limit: 200 })).data.map((offer) => Number(offer.total_amount))
+  const rising = await prices('total_amount')
+  assert.ok(new Set(rising).size > 1, 'one price only: nothing to sort')
+  assert.deepEqual(rising, [...rising].sort((a, b) => a - b))
+  assert.deepEqual(await prices('-total_amount'), [...rising].reverse())
 })
 
 test('an offer asked for again is the same offer at the same price', async () => {

@@ -16,6 +16,8 @@ export async function startProxy({ target, transcript }) {
     const sent = await collect(request)
     const headers = { ...request.headers, host: new URL(target).host }
     const upstream = http.request(new URL(request.url, target), { method: request.method, headers, agent })
+    // Only so that a run ends when a replica hangs.
+    upstream.setTimeout(60_000, () => upstream.destroy(new Error('none came within 60 s')))
     upstream.end(sent)
     upstream.on('error', (error) => {
       keep({ route: `${request.method} ${request.url}`, outcome: 'broken', faults: [{ pointer: '', expected: `an answer; ${error.message}` }] }, {})

@@ -44,6 +44,8 @@ class Search(Flow):
         self.assertEqual(sorted(flights(offer) for offer in listed), expected)
         prices = [float(offer.total_amount) for offer in listed]
         self.assertEqual(prices, sorted(prices))
+        falling = [float(offer.total_amount) for offer in self.client.offers.list(request.id, sort="-total_amount")]
+        self.assertEqual(falling, prices[::-1])
 
     def test_get_again(self):
         request, offers = self.offers(slice_of("JFK", "LAX", day(0)))
