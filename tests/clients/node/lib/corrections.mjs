@@ -70,6 +70,8 @@ function offers(defs) {
   // The Python client reads this key of the API's first version; without it, `offers` is empty there, with no error.
   add(defs, 'Offer', 'allowed_passenger_identity_document_types', { type: 'array', items: { type: 'string' } })
   required(defs, 'Offer', 'allowed_passenger_identity_document_types')
+  // A search that named no cabin has none; the Python client reads the key.
+  nullable(defs, 'OfferRequest', 'cabin_class')
   // Documented, not declared, and read by the Python client.
   add(defs, 'OfferRequest', 'client_key', { type: 'string' })
   required(defs, 'OfferRequest', 'client_key', 'cabin_class')
