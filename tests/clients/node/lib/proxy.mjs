@@ -2,8 +2,10 @@
 // answer judged. It never changes an answer: what the client sees is what the replica sent.
 import http from 'node:http'
 import { createWriteStream } from 'node:fs'
-import { gunzipSync } from 'node:zlib'
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { makeJudge } from './judge.mjs'
+
+const decompress = { gzip: gunzipSync, deflate: inflateSync, br: brotliDecompressSync }
 
 /** Starts a proxy on a free loopback port. `transcript`: file to write, one JSON object a line. */
 export async function startProxy({ target, transcript }) {
@@ -25,7 +27,7 @@ export async function startProxy({ target, transcript }) {
     })
     upstream.on('response', async (answer) => {
       const bytes = await collect(answer)
-      const plain = answer.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes
+      const plain = decompress[answer.headers['content-encoding']]?.(bytes) ?? bytes
       const seen = { method: request.method, url: request.url, status: answer.statusCode, headers: answer.headers, body: plain.toString('utf8') }
       keep(judge(seen), { ...seen, sent: sent.toString('utf8') })
       response.writeHead(answer.statusCode, answer.headers)
