@@ -49,6 +49,10 @@ function judge(shapes, seen, { method, url, status, headers, body }) {
     fault('', `JSON; ${error.message}; found ${show(body)}`)
     return done()
   }
+  if (json === null || typeof json !== 'object' || Array.isArray(json)) {
+    fault('', `an object; found ${show(json)}`)
+    return done()
+  }
   if (status >= 500) fault('', `no server error; found ${status} ${show(json)}`)
   if (status >= 400) faults.push(...checkError(shapes, status, json))
   else faults.push(...checkSuccess(shapes, route, searchParams, json))

@@ -12,31 +12,25 @@ export async function startProxy({ target, transcript }) {
   const judge = makeJudge()
   const log = createWriteStream(transcript)
   const exchanges = []
-  const agent = new http.Agent({ keepAlive: true })
+  const keep = (request, verdict, seen = {}) => {
+    const exchange = { client: clientOf(request.headers['user-agent'] ?? ''), method: request.method, url: request.url, status: seen.status, ...verdict }
+    exchanges.push(exchange)
+    log.write(`${JSON.stringify({ ...exchange, ...seen })}\n`)
+  }
 
   const server = http.createServer(async (request, response) => {
-    const sent = await collect(request)
-    const headers = { ...request.headers, host: new URL(target).host }
-    const upstream = http.request(new URL(request.url, target), { method: request.method, headers, agent })
-    // Only so that a run ends when a replica hangs.
-    upstream.setTimeout(60_000, () => upstream.destroy(new Error('none came within 60 s')))
-    upstream.end(sent)
-    upstream.on('error', (error) => {
-      keep({ route: `${request.method} ${request.url}`, outcome: 'broken', faults: [{ pointer: '', expected: `an answer; ${error.message}` }] }, {})
+    try {
+      const sent = await collect(request)
+      const answer = await ask(target, request, sent)
+      const plain = decompress[answer.headers['content-encoding']]?.(answer.bytes) ?? answer.bytes
+      const seen = { method: request.method, url: request.url, status: answer.status, headers: answer.headers, body: plain.toString('utf8') }
+      keep(request, judge(seen), { ...seen, sent: sent.toString('utf8') })
+      response.writeHead(answer.status, endToEnd(answer.headers))
+      response.end(answer.bytes)
+    } catch (error) {
+      const fault = { pointer: '', expected: `an answer that can be read; found ${error.message}` }
+      keep(request, { route: `${request.method} ${request.url}`, outcome: 'broken', faults: [fault] })
       response.destroy()
-    })
-    upstream.on('response', async (answer) => {
-      const bytes = await collect(answer)
-      const plain = decompress[answer.headers['content-encoding']]?.(bytes) ?? bytes
-      const seen = { method: request.method, url: request.url, status: answer.statusCode, headers: answer.headers, body: plain.toString('utf8') }
-      keep(judge(seen), { ...seen, sent: sent.toString('utf8') })
-      response.writeHead(answer.statusCode, answer.headers)
-      response.end(bytes)
-    })
-    const keep = (verdict, seen) => {
-      const exchange = { client: clientOf(request.headers['user-agent'] ?? ''), method: request.method, url: request.url, status: seen.status, ...verdict }
-      exchanges.push(exchange)
-      log.write(`${JSON.stringify({ ...exchange, ...seen })}\n`)
     }
   })
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready))
@@ -44,12 +38,31 @@ export async function startProxy({ target, transcript }) {
     url: `http://127.0.0.1:${server.address().port}`,
     exchanges,
     async stop() {
-      agent.destroy()
       server.closeAllConnections()
       await new Promise((closed) => server.close(closed))
       await new Promise((written) => log.end(written))
     },
   }
+}
+
+// A connection for each call: one that is used again may be closed by the other side at that moment.
+function ask(target, request, body) {
+  return new Promise((answered, failed) => {
+    const headers = { ...endToEnd(request.headers), host: new URL(target).host }
+    const upstream = http.request(new URL(request.url, target), { method: request.method, headers, agent: false })
+    // Only so that a run ends when a replica hangs.
+    upstream.setTimeout(60_000, () => upstream.destroy(new Error('none within 60 s')))
+    upstream.on('error', failed)
+    upstream.on('response', (answer) => {
+      collect(answer).then((bytes) => answered({ status: answer.statusCode, headers: answer.headers, bytes }), failed)
+    })
+    upstream.end(body)
+  })
+}
+
+// Headers that concern one connection only are not passed on to the next.
+function endToEnd({ connection, 'keep-alive': keepAlive, 'transfer-encoding': coding, ...headers }) {
+  return headers
 }
 
 async function collect(stream) {

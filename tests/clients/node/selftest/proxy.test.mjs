@@ -66,6 +66,16 @@ test('a connection that breaks is a fault', async (t) => {
   assert.equal(proxy.exchanges[0].faults.length, 1)
 })
 
+test('an answer that cannot be read is a fault', async (t) => {
+  const { proxy, client } = await before(t, (response) => {
+    response.writeHead(200, { ...sample.headers(), 'content-encoding': 'gzip' })
+    response.end('not compressed')
+  })
+  await assert.rejects(client.orders.get('ord_1'))
+  await proxy.stop()
+  assert.match(proxy.exchanges[0].faults[0].expected, /can be read/)
+})
+
 test('a run that left calls out is no clean run', async () => {
   const printed = capture(() => assert.equal(report([], 'none'), false))
   assert.match(printed, /never answered with success: GET \/places\/suggestions/)
