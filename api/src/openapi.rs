@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, Modify, OpenApi};
 
-use crate::duffel::handlers::{aircraft, airlines, airports, offer_requests, offers, places};
+use crate::duffel::handlers::{
+    aircraft, airlines, airports, cancellations, offer_requests, offers, orders, payments, places,
+};
 use crate::handlers::{batch, changes, feeds, flights, holds, ops, search};
 use crate::http::error::ErrorBody;
 
@@ -64,6 +66,19 @@ pub fn openapi_json() -> &'static str {
         offer_requests::get,
         offers::list,
         offers::get,
+        orders::create,
+        orders::list,
+        orders::get,
+        orders::patch,
+        orders::explanation,
+        orders::accept_changes,
+        payments::create,
+        payments::list,
+        payments::get,
+        cancellations::create,
+        cancellations::list,
+        cancellations::get,
+        cancellations::confirm,
     ),
     components(schemas(ErrorBody<'_>, crate::wire::hold::HoldLine<'_>)),
     tags(
@@ -71,6 +86,7 @@ pub fn openapi_json() -> &'static str {
         (name = "flights", description = "Flights as they stand, and how they came to"),
         (name = "search", description = "What is on offer"),
         (name = "offers", description = "Booking API: searching for trips, and pricing them"),
+        (name = "orders", description = "Booking API: seats held, bought, paid and given back"),
         (name = "reference", description = "Booking API: airports, cities, airlines, aircraft"),
         (name = "providers", description = "Feeds of those who own the seats"),
         (name = "operations", description = "Health and metrics"),
@@ -180,6 +196,83 @@ const ERRORS: &[(&str, &str, &[u16])] = &[
         "/air/offers/{id}",
         &[400, 401, 404, 406, 409, 422, 429],
     ),
+    (
+        "post",
+        "/air/orders",
+        &[
+            400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 502, 503, 504,
+        ],
+    ),
+    (
+        "get",
+        "/air/orders",
+        &[400, 401, 404, 406, 409, 422, 429, 504],
+    ),
+    (
+        "get",
+        "/air/orders/{id}",
+        &[400, 401, 404, 406, 409, 422, 429, 504],
+    ),
+    (
+        "patch",
+        "/air/orders/{id}",
+        &[
+            400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503, 504,
+        ],
+    ),
+    (
+        "get",
+        "/air/orders/{id}/explanation",
+        &[400, 401, 404, 406, 409, 422, 429, 504],
+    ),
+    (
+        "post",
+        "/air/airline_initiated_changes/{id}/actions/accept",
+        &[
+            400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503, 504,
+        ],
+    ),
+    (
+        "post",
+        "/air/payments",
+        &[
+            400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503, 504,
+        ],
+    ),
+    (
+        "get",
+        "/air/payments",
+        &[400, 401, 404, 406, 409, 422, 429, 504],
+    ),
+    (
+        "get",
+        "/air/payments/{id}",
+        &[400, 401, 404, 406, 409, 422, 429, 504],
+    ),
+    (
+        "post",
+        "/air/order_cancellations",
+        &[
+            400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503, 504,
+        ],
+    ),
+    (
+        "get",
+        "/air/order_cancellations",
+        &[400, 401, 404, 406, 409, 422, 429, 504],
+    ),
+    (
+        "get",
+        "/air/order_cancellations/{id}",
+        &[400, 401, 404, 406, 409, 422, 429, 504],
+    ),
+    (
+        "post",
+        "/air/order_cancellations/{id}/actions/confirm",
+        &[
+            400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503, 504,
+        ],
+    ),
 ];
 
 const ERRORS_OF_ALL: [u16; 1] = [500];
@@ -199,6 +292,7 @@ const fn describe(status: u16) -> &'static str {
         415 => "The body is of a type or encoding that is not taken",
         422 => "A field or parameter is wrong",
         429 => "Too many requests: try again at the time in `ratelimit-reset`",
+        502 => "The order could not be completed: seats and money are back",
         503 => "No commands are taken now: ask again with the same id",
         504 => "Not decided in time: ask again with the same id",
         _ => "A fault of ours",
@@ -240,7 +334,7 @@ fn add_errors(document: &mut Value) {
 /// Fields of answers that can be null are always there: says so. Fields that may be missing are
 /// never null, and requests may leave out what may be null.
 fn require_nullable(document: &mut Value) {
-    const REQUESTS: [&str; 7] = [
+    const REQUESTS: [&str; 13] = [
         "HoldBody",
         "HoldLine",
         "ExpectedPrice",
@@ -248,6 +342,12 @@ fn require_nullable(document: &mut Value) {
         "CreateSlice",
         "CreateTimeRange",
         "CreatePassenger",
+        "CreateOrder",
+        "CreateOrderPassenger",
+        "CreatePaymentDetails",
+        "PatchOrder",
+        "CreatePayment",
+        "CreateCancellation",
     ];
     let is_nullable = |property: &Value| {
         let has_null = |list: &Value| {

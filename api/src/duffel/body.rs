@@ -50,6 +50,18 @@ where
     parse(&bytes)
 }
 
+/// Takes the body of a call that has none; what there is must be JSON and says nothing.
+pub(crate) async fn none<S, B>(request: &Request, body: &mut S) -> Result<(), ApiError>
+where
+    S: Stream<Item = Result<B, warp::Error>> + Unpin,
+    B: Buf,
+{
+    check_not_encoded(&request.headers)?;
+    let timeout_ms = request.app.config.body_timeout_ms;
+    read_bounded(body, &request.headers, timeout_ms, BYTES_MAX).await?;
+    Ok(())
+}
+
 fn is_json(content_type: &[u8]) -> bool {
     let essence = content_type.split(|b| *b == b';').next();
     let essence = essence

@@ -1,6 +1,6 @@
-//! The booking API, in Duffel's conventions (version 2): places, offer requests and offers.
+//! The booking API, in Duffel's conventions (version 2): places, offer requests, offers and orders.
 //!
-//! Nothing is stored. An offer request and an offer are their ids: what was asked and what was
+//! Of searches nothing is stored. An offer request and an offer are their ids: what was asked and what was
 //! offered, signed, so that any replica with the same key answers for them, after a restart too.
 //!
 //! - `route`: which call an address means; `gate`: what holds for every call (version, format,
@@ -9,6 +9,7 @@
 //! - `terms`: what an operator sets; [`reference`]: airports, cities, airlines, aircraft.
 //! - `party`: passengers, and which of them take a seat; `cabin`: cabin classes.
 //! - `token`: the signed ids. `search`: journeys joined to offers. `price`: an offer, priced again.
+//! - `orders`: from an offer to an order, and orders as clients see them.
 //! - `recent`: the latest offer requests of a client.
 //! - `wire`: what stands in answers; `present`: writes it. `handlers`: the calls.
 //!
@@ -20,6 +21,7 @@ pub(crate) mod cabin;
 pub(crate) mod fields;
 pub(crate) mod gate;
 pub(crate) mod handlers;
+pub(crate) mod orders;
 pub(crate) mod page;
 pub(crate) mod params;
 pub(crate) mod party;
@@ -44,7 +46,10 @@ use warp::reply::Response;
 use crate::config::ApiConfig;
 use crate::http::error::ApiError;
 use crate::http::request::Request;
-use handlers::{aircraft, airlines, airports, offer_requests, offers, places};
+use handlers::{
+    aircraft, airlines, airports, cancellations, offer_requests, offers, orders as order_calls,
+    payments, places,
+};
 use recent::Recent;
 use reference::Reference;
 use route::Call;
@@ -104,5 +109,24 @@ where
         Call::OfferRequest(id) => offer_requests::get(request, &id).await,
         Call::Offers => offers::list(request).await,
         Call::Offer(id) => offers::get(request, &id).await,
+        Call::CreateOrder => order_calls::create(request, body).await,
+        Call::Orders => order_calls::list(request).await,
+        Call::Order(id) => order_calls::get(request, &id).await,
+        Call::PatchOrder(id) => order_calls::patch(request, &id, body).await,
+        Call::Explanation(id) => order_calls::explanation(request, &id).await,
+        Call::AcceptChanges(id) => {
+            body::none(request, body).await?;
+            order_calls::accept_changes(request, &id).await
+        }
+        Call::CreatePayment => payments::create(request, body).await,
+        Call::Payments => payments::list(request).await,
+        Call::Payment(id) => payments::get(request, &id).await,
+        Call::CreateCancellation => cancellations::create(request, body).await,
+        Call::Cancellations => cancellations::list(request).await,
+        Call::Cancellation(id) => cancellations::get(request, &id).await,
+        Call::ConfirmCancellation(id) => {
+            body::none(request, body).await?;
+            cancellations::confirm(request, &id).await
+        }
     }
 }

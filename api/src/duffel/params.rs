@@ -107,3 +107,48 @@ pub(crate) struct OfferQuery {
     #[param(nullable = false)]
     return_available_services: Option<bool>,
 }
+
+/// Which orders.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OrdersQuery {
+    /// Only orders that can be paid, or only others.
+    #[param(nullable = false)]
+    awaiting_payment: Option<bool>,
+    /// Only the order of this reference.
+    #[param(nullable = false)]
+    booking_reference: Option<String>,
+    /// Only the order of this offer: tells what became of a lost answer.
+    #[param(nullable = false)]
+    offer_id: Option<String>,
+    /// Only orders with a passenger of this given name, family name, or both with a space between.
+    /// May stand several times.
+    #[param(rename = "passenger_name[]", nullable = false)]
+    passenger_name: Option<String>,
+    /// Only orders with a passenger of this user id of yours.
+    #[param(nullable = false)]
+    user_id: Option<String>,
+    /// The order: by time to pay, total or creation, downwards with a minus. Absent: the newest first.
+    #[param(
+        pattern = "^-?(payment_required_by|pay_by|total_amount|created_at)$",
+        nullable = false
+    )]
+    sort: Option<String>,
+}
+
+/// Whose payments.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PaymentsQuery {
+    /// The order.
+    order_id: String,
+}
+
+/// Whose cancellations.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CancellationsQuery {
+    /// Only of this order.
+    #[param(nullable = false)]
+    order_id: Option<String>,
+}

@@ -135,6 +135,7 @@ fn segment(
             marketing_name: class.marketing_name(),
             amenities: Amenities::default(),
         }),
+        seat: None,
     });
     let legs = detail.map_or(&[][..], |detail| &detail.legs);
     let stops = legs.windows(2).enumerate().map(|(at, legs)| Stop {

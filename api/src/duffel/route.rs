@@ -25,6 +25,19 @@ pub(crate) enum Call<'a> {
     OfferRequest(Cow<'a, str>),
     Offers,
     Offer(Cow<'a, str>),
+    CreateOrder,
+    Orders,
+    Order(Cow<'a, str>),
+    PatchOrder(Cow<'a, str>),
+    Explanation(Cow<'a, str>),
+    AcceptChanges(Cow<'a, str>),
+    CreatePayment,
+    Payments,
+    Payment(Cow<'a, str>),
+    CreateCancellation,
+    Cancellations,
+    Cancellation(Cow<'a, str>),
+    ConfirmCancellation(Cow<'a, str>),
 }
 
 impl<'a> Call<'a> {
@@ -51,6 +64,25 @@ impl<'a> Call<'a> {
             ["air", "offer_requests", id] => (Call::OfferRequest(decode(id)?), READ),
             ["air", "offers"] => (Call::Offers, READ),
             ["air", "offers", id] => (Call::Offer(decode(id)?), READ),
+            ["air", "orders"] if is_post => (Call::CreateOrder, MAKE),
+            ["air", "orders"] => (Call::Orders, MAKE),
+            ["air", "orders", id] if method == Method::PATCH => {
+                (Call::PatchOrder(decode(id)?), "GET, HEAD, PATCH")
+            }
+            ["air", "orders", id] => (Call::Order(decode(id)?), "GET, HEAD, PATCH"),
+            ["air", "orders", id, "explanation"] => (Call::Explanation(decode(id)?), READ),
+            ["air", "airline_initiated_changes", id, "actions", "accept"] => {
+                (Call::AcceptChanges(decode(id)?), "POST")
+            }
+            ["air", "payments"] if is_post => (Call::CreatePayment, MAKE),
+            ["air", "payments"] => (Call::Payments, MAKE),
+            ["air", "payments", id] => (Call::Payment(decode(id)?), READ),
+            ["air", "order_cancellations"] if is_post => (Call::CreateCancellation, MAKE),
+            ["air", "order_cancellations"] => (Call::Cancellations, MAKE),
+            ["air", "order_cancellations", id] => (Call::Cancellation(decode(id)?), READ),
+            ["air", "order_cancellations", id, "actions", "confirm"] => {
+                (Call::ConfirmCancellation(decode(id)?), "POST")
+            }
             _ => return Err(no_such_address()),
         };
         let allowed = match method.as_str() {
@@ -77,11 +109,21 @@ impl<'a> Call<'a> {
             Call::OfferRequest(_) => RouteName::OfferRequest,
             Call::Offers => RouteName::Offers,
             Call::Offer(_) => RouteName::Offer,
+            Call::CreateOrder | Call::Orders => RouteName::Orders,
+            Call::Order(_) | Call::PatchOrder(_) => RouteName::Order,
+            Call::Explanation(_) => RouteName::OrderExplanation,
+            Call::AcceptChanges(_) => RouteName::AcceptChanges,
+            Call::CreatePayment | Call::Payments => RouteName::Payments,
+            Call::Payment(_) => RouteName::Payment,
+            Call::CreateCancellation | Call::Cancellations => RouteName::Cancellations,
+            Call::Cancellation(_) => RouteName::Cancellation,
+            Call::ConfirmCancellation(_) => RouteName::ConfirmCancellation,
         }
     }
 }
 
 const READ: &str = "GET, HEAD";
+const MAKE: &str = "GET, HEAD, POST";
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! What an operator sets for the booking API.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -25,6 +26,13 @@ pub struct BookingTerms {
     pub searches_max: usize,
     /// Offer requests of all clients together that this replica remembers for lists.
     pub requests_kept: usize,
+    /// What pays for orders whose client pays with its balance: a method of the payment service.
+    pub balance: String,
+    /// The same for single clients, by name.
+    pub balances: BTreeMap<String, String>,
+    /// How long a client waits for its order or payment to be settled, in milliseconds. What takes
+    /// longer goes on, and is found by asking for the order.
+    pub settle_timeout_ms: u64,
     /// Whether money moves: `live_mode` of answers.
     pub is_live: bool,
     /// When flights connect. Its places are those of the reference data.
@@ -64,6 +72,13 @@ impl BookingTerms {
     }
 }
 
+impl BookingTerms {
+    /// The method that pays for a client's balance.
+    pub(crate) fn balance_of(&self, client: &str) -> &str {
+        self.balances.get(client).unwrap_or(&self.balance)
+    }
+}
+
 impl Default for BookingTerms {
     /// Offers live 20 minutes, holds are paid within 24 hours, cancelling costs nothing; at most 200
     /// offers, and a search a core.
@@ -75,6 +90,9 @@ impl Default for BookingTerms {
             offers_max: 200,
             searches_max: std::thread::available_parallelism().map_or(1, usize::from),
             requests_kept: 10_000,
+            balance: "balance".to_owned(),
+            balances: BTreeMap::new(),
+            settle_timeout_ms: 25_000,
             is_live: false,
             connections: ConnectionRules::default(),
         }

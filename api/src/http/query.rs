@@ -17,6 +17,12 @@ pub(crate) struct Query<'a> {
     pairs: [Option<(&'a str, Cow<'a, str>)>; PARAMETERS_MAX],
 }
 
+/// The name of a parameter that may stand several times.
+fn list_name(name: &str) -> Option<&str> {
+    let encoded = ["[]", "%5B%5D", "%5b%5d", "%5B]", "[%5D"];
+    encoded.iter().find_map(|end| name.strip_suffix(end))
+}
+
 impl<'a> Query<'a> {
     /// Splits a query; a name that is not in `known` is refused, so that a misspelt parameter is
     /// never silently without effect.
@@ -53,7 +59,7 @@ impl<'a> Query<'a> {
                     "is not well-formed percent-encoded UTF-8",
                 )
             })?;
-            if out.get(name).is_some() {
+            if out.get(name).is_some() && list_name(name).is_none() {
                 return Err(bad(&faults::VALIDATION_FORMAT, name, "is given twice"));
             }
             let Some(slot) = out.pairs.get_mut(at) else {
@@ -74,6 +80,14 @@ impl<'a> Query<'a> {
             .filter(|(key, _)| *key == name)
             .map(|(_, value)| value.as_ref())
             .next()
+    }
+
+    /// The texts of a parameter that may stand several times, `name[]`.
+    pub(crate) fn all(&self, name: &'static str) -> impl Iterator<Item = &str> + '_ {
+        let pairs = self.pairs.iter().flatten();
+        pairs
+            .filter(move |(key, _)| list_name(key) == Some(name))
+            .map(|(_, value)| value.as_ref())
     }
 
     /// All parameters but those named.

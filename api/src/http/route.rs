@@ -86,6 +86,15 @@ pub(crate) enum RouteName {
     OfferRequest,
     Offers,
     Offer,
+    Orders,
+    Order,
+    OrderExplanation,
+    AcceptChanges,
+    Payments,
+    Payment,
+    Cancellations,
+    Cancellation,
+    ConfirmCancellation,
     None,
 }
 
@@ -118,6 +127,15 @@ impl RouteName {
         RouteName::OfferRequest,
         RouteName::Offers,
         RouteName::Offer,
+        RouteName::Orders,
+        RouteName::Order,
+        RouteName::OrderExplanation,
+        RouteName::AcceptChanges,
+        RouteName::Payments,
+        RouteName::Payment,
+        RouteName::Cancellations,
+        RouteName::Cancellation,
+        RouteName::ConfirmCancellation,
         RouteName::None,
     ];
 
@@ -148,6 +166,15 @@ impl RouteName {
             RouteName::OfferRequest => "/air/offer_requests/{id}",
             RouteName::Offers => "/air/offers",
             RouteName::Offer => "/air/offers/{id}",
+            RouteName::Orders => "/air/orders",
+            RouteName::Order => "/air/orders/{id}",
+            RouteName::OrderExplanation => "/air/orders/{id}/explanation",
+            RouteName::AcceptChanges => "/air/airline_initiated_changes/{id}/actions/accept",
+            RouteName::Payments => "/air/payments",
+            RouteName::Payment => "/air/payments/{id}",
+            RouteName::Cancellations => "/air/order_cancellations",
+            RouteName::Cancellation => "/air/order_cancellations/{id}",
+            RouteName::ConfirmCancellation => "/air/order_cancellations/{id}/actions/confirm",
             RouteName::None => "none",
         }
     }

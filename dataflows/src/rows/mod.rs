@@ -11,7 +11,7 @@ use flightline_ledger::outcome::{Decision, Kind};
 use flightline_ledger::{Cabin, Class, CommandId, Date, FlightKey, Money, ProviderCode, Station};
 
 pub use flightline_ledger::view::{FlightStatus, HoldState as HoldStatus};
-pub use order::{OrderAsked, OrderEnding, OrderPayment, OrderRow, OrderSegment};
+pub use order::{OrderAsked, OrderEnding, OrderPayment, OrderQuote, OrderRow, OrderSegment};
 
 /// Table `flight`: key = flight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

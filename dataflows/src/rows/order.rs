@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flightline_ledger::order::{
     BookingReference, CancelQuote, Cause, Metadata, MoneyState, OfferRequestId, Order, OrderId,
-    OrderState, RefundTerms, Seat, Terms,
+    OrderOutcome, OrderState, QuoteId, RefundTerms, Seat, Terms,
 };
 use flightline_ledger::{Cabin, Class, CommandId, FlightKey, Money, ProviderCode, Station};
 
@@ -47,6 +47,8 @@ pub struct OrderRow {
     pub ticketed_ms: Option<i64>,
     /// The newest cancellation quote.
     pub quote: Option<CancelQuote>,
+    /// Every quote that is remembered, oldest first.
+    pub quotes: Vec<OrderQuote>,
     /// The newest payment; number 0 = none yet.
     pub payment: OrderPayment,
     /// The client's notes.
@@ -93,6 +95,19 @@ pub struct OrderEnding {
     pub offset: u64,
     /// When, Unix time in milliseconds.
     pub at_ms: i64,
+}
+
+/// What a cancellation would give back, as it was quoted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderQuote {
+    /// The quote.
+    pub id: QuoteId,
+    /// What comes back.
+    pub refund: Money,
+    /// The order was not paid then.
+    pub unpaid: bool,
+    /// Until when the quote is good, Unix time in milliseconds.
+    pub expires_ms: i64,
 }
 
 /// The money.
@@ -184,6 +199,7 @@ impl OrderRow {
             ticket: order.ticket().map(Into::into),
             ticketed_ms: order.ticketed_ms(),
             quote: order.quote().copied(),
+            quotes: order.quotes().filter_map(|o| OrderQuote::of(&o)).collect(),
             payment: OrderPayment {
                 number: charge.number,
                 state: charge.money,
@@ -221,6 +237,26 @@ impl OrderRow {
     /// Seats, money and ticket are the client's.
     pub fn is_booked(&self) -> bool {
         self.state == OrderState::Booked
+    }
+}
+
+impl OrderQuote {
+    fn of(outcome: &OrderOutcome) -> Option<Self> {
+        let OrderOutcome::Quoted {
+            quote,
+            refund,
+            unpaid,
+            expires_at_ms,
+        } = *outcome
+        else {
+            return None;
+        };
+        Some(Self {
+            id: quote,
+            refund,
+            unpaid,
+            expires_ms: expires_at_ms,
+        })
     }
 }
 

@@ -166,6 +166,12 @@ impl Replica {
         });
 
         let booking = BookingData::load(&config.data_dir)?;
+        let service = match service {
+            Some(service) => service,
+            None => payments(&config)?,
+        };
+        let mut config = config;
+        config.booking.is_live = !service.is_test();
         let (stop_http, http) = start_http(&config, &inner, auth, listener, booking);
         inner.set_phase("starting PostgreSQL");
         let (database, sink) = Database::start(&config, partitions, &stream_id).await?;
@@ -174,10 +180,6 @@ impl Replica {
             unreachable!("the database is set once, here");
         }
 
-        let service = match service {
-            Some(service) => service,
-            None => payments(&config)?,
-        };
         tokio::spawn(Cashier::run(service, desk.clone(), sequencer, effects));
         let notices = Arc::new(Notices::new(
             partitions,

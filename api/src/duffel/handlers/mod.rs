@@ -3,8 +3,11 @@
 pub(crate) mod aircraft;
 pub(crate) mod airlines;
 pub(crate) mod airports;
+pub(crate) mod cancellations;
 pub(crate) mod offer_requests;
 pub(crate) mod offers;
+pub(crate) mod orders;
+pub(crate) mod payments;
 pub(crate) mod places;
 
 use std::sync::Arc;
@@ -19,7 +22,7 @@ use crate::http::query::{Query, printable};
 use crate::http::request::Request;
 
 /// Nothing has this id.
-fn not_found(what: &str) -> ApiError {
+pub(crate) fn not_found(what: &str) -> ApiError {
     ApiError::new(
         &faults::NOT_FOUND,
         format!("there is no {what} of this id: it was changed, or is another client's"),

@@ -75,6 +75,13 @@ impl Signer {
     }
 }
 
+/// The body of an id, whoever signed it.
+fn unsigned(prefix: &str, text: &str) -> Option<Vec<u8>> {
+    let mut body = URL_SAFE_NO_PAD.decode(text.strip_prefix(prefix)?).ok()?;
+    body.truncate(body.len().checked_sub(TAG_BYTES)?);
+    Some(body)
+}
+
 /// An id that follows from others: `parts` name a thing within a search.
 pub(crate) fn derived_id(prefix: &str, nonce: &Nonce, parts: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();

@@ -5,6 +5,8 @@ pub(crate) mod asked;
 pub(crate) mod carrier;
 pub(crate) mod offer;
 pub(crate) mod offer_request;
+pub(crate) mod order;
+pub(crate) mod ordered;
 pub(crate) mod place;
 pub(crate) mod slice;
 pub(crate) mod text;

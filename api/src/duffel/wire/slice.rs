@@ -157,6 +157,8 @@ pub(crate) struct SegmentPassenger {
     pub(crate) baggages: Vec<Baggage>,
     /// The cabin.
     pub(crate) cabin: Option<CabinDetails>,
+    /// No seat is chosen ahead.
+    pub(crate) seat: Option<String>,
 }
 
 /// Baggage that is included.

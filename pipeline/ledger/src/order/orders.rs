@@ -449,6 +449,12 @@ impl Order {
         })
     }
 
+    /// Every quote that was made for it and is remembered, oldest first.
+    pub fn quotes(&self) -> impl Iterator<Item = OrderOutcome> + '_ {
+        let outcomes = self.memos.as_slice().iter().map(|memo| memo.outcome);
+        outcomes.filter(|o| matches!(o, OrderOutcome::Quoted { .. }))
+    }
+
     /// The answer to a quote that was ever made for it, by its id: what it would have given back.
     pub fn quoted(&self, id: QuoteId) -> Option<OrderOutcome> {
         let outcomes = self.memos.as_slice().iter().map(|memo| memo.outcome);
