@@ -66,7 +66,12 @@ fn collect() -> anyhow::Result<Reference> {
         iata: airport.iata,
         icao: airport.icao.clone(),
         name: airport.name.clone(),
-        city_name: airport.city.clone(),
+        // One client reads the name of every airport's city, and fails without: where none is known
+        // the airport's own name stands in.
+        city_name: match &*airport.city {
+            "" => airport.name.clone(),
+            city => city.into(),
+        },
         country: airport.country.clone(),
         latitude_deg: airport.latitude_deg,
         longitude_deg: airport.longitude_deg,
