@@ -86,6 +86,123 @@ pub struct OrderSubmit {
     pub actor: Option<Box<str>>,
 }
 
+/// A call about webhooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookCall {
+    /// Make one. Its secret is in the answer, once.
+    Create {
+        /// Where events go.
+        url: String,
+        /// Types of events.
+        events: Vec<String>,
+    },
+    /// All of the client's.
+    List(PageArgs),
+    /// One.
+    Get {
+        /// Its id.
+        id: String,
+    },
+    /// Change one; what is absent stays.
+    Patch {
+        /// Its id.
+        id: String,
+        /// Whether it gets events.
+        active: Option<bool>,
+        /// Types of events.
+        events: Option<Vec<String>>,
+        /// Where events go.
+        url: Option<String>,
+    },
+    /// Remove one.
+    Delete {
+        /// Its id.
+        id: String,
+    },
+    /// Send it a test event.
+    Ping {
+        /// Its id.
+        id: String,
+    },
+    /// The client's events.
+    Events {
+        /// Which.
+        filter: WebhookFilter,
+        /// Which of these.
+        page: PageArgs,
+    },
+    /// One event.
+    Event {
+        /// Its id.
+        id: String,
+    },
+    /// Deliver an event again.
+    Redeliver {
+        /// Its id.
+        id: String,
+    },
+    /// Attempts to deliver.
+    Deliveries {
+        /// Which.
+        filter: WebhookFilter,
+        /// Which of these.
+        page: PageArgs,
+    },
+}
+
+/// Which events or deliveries; what is absent does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebhookFilter {
+    /// Of this type.
+    pub kind: Option<String>,
+    /// To this webhook.
+    pub endpoint_id: Option<String>,
+    /// Delivered, or not.
+    pub delivery_success: Option<bool>,
+}
+
+/// A place in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageArgs {
+    /// The most items, 1 to 200.
+    pub limit: usize,
+    /// Cursor of what comes before.
+    pub after: Option<String>,
+    /// Cursor of what comes after.
+    pub before: Option<String>,
+}
+
+/// The answer to a [`WebhookCall`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum WebhookAnswer {
+    /// One thing.
+    One(serde_json::Value),
+    /// A page of things.
+    Page {
+        /// The things.
+        items: Vec<serde_json::Value>,
+        /// The most that were asked for.
+        limit: usize,
+        /// Cursor of the next page.
+        after: Option<String>,
+        /// Cursor of the page before.
+        before: Option<String>,
+    },
+    /// It is done.
+    Done,
+}
+
+/// Why a [`WebhookCall`] was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookFault {
+    /// There is no such thing.
+    NotFound(String),
+    /// This field is wrong.
+    Invalid(&'static str, String),
+    /// The store does not answer.
+    Unavailable(String),
+}
+
 /// Why an order is as it is.
 #[derive(Clone, Debug)]
 pub struct OrderExplanation {
@@ -294,6 +411,12 @@ pub trait Backend: Send + Sync + 'static {
     fn unseal(&self, order: OrderId, sealed: &str) -> Result<Option<Vec<u8>>, String> {
         let _ = (order, sealed);
         Err(NO_ORDERS.to_owned())
+    }
+
+    /// A client's webhooks. Blocking: call it off the async threads.
+    fn webhooks(&self, client: &str, call: WebhookCall) -> Result<WebhookAnswer, WebhookFault> {
+        let _ = (client, call);
+        Err(WebhookFault::Unavailable(NO_ORDERS.to_owned()))
     }
 
     /// Everything that was decided about an order, by refolding its partition and those of its

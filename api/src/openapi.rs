@@ -12,6 +12,7 @@ use utoipa::{IntoParams, Modify, OpenApi};
 
 use crate::duffel::handlers::{
     aircraft, airlines, airports, cancellations, offer_requests, offers, orders, payments, places,
+    webhooks,
 };
 use crate::handlers::{batch, changes, feeds, flights, holds, ops, search};
 use crate::http::error::ErrorBody;
@@ -79,6 +80,16 @@ pub fn openapi_json() -> &'static str {
         cancellations::list,
         cancellations::get,
         cancellations::confirm,
+        webhooks::create,
+        webhooks::list,
+        webhooks::get,
+        webhooks::patch,
+        webhooks::delete,
+        webhooks::ping,
+        webhooks::events_list,
+        webhooks::event,
+        webhooks::redeliver,
+        webhooks::deliveries,
     ),
     components(schemas(ErrorBody<'_>, crate::wire::hold::HoldLine<'_>)),
     tags(
@@ -87,6 +98,7 @@ pub fn openapi_json() -> &'static str {
         (name = "search", description = "What is on offer"),
         (name = "offers", description = "Booking API: searching for trips, and pricing them"),
         (name = "orders", description = "Booking API: seats held, bought, paid and given back"),
+        (name = "webhooks", description = "Booking API: being told what happens to orders"),
         (name = "reference", description = "Booking API: airports, cities, airlines, aircraft"),
         (name = "providers", description = "Feeds of those who own the seats"),
         (name = "operations", description = "Health and metrics"),
@@ -273,6 +285,56 @@ const ERRORS: &[(&str, &str, &[u16])] = &[
             400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503, 504,
         ],
     ),
+    (
+        "post",
+        "/air/webhooks",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "get",
+        "/air/webhooks",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "get",
+        "/air/webhooks/{id}",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "patch",
+        "/air/webhooks/{id}",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "delete",
+        "/air/webhooks/{id}",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "post",
+        "/air/webhooks/{id}/actions/ping",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "get",
+        "/air/webhooks/events",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "get",
+        "/air/webhooks/events/{id}",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "post",
+        "/air/webhooks/events/{id}/actions/redeliver",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "get",
+        "/air/webhooks/deliveries",
+        &[400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503],
+    ),
 ];
 
 const ERRORS_OF_ALL: [u16; 1] = [500];
@@ -334,7 +396,7 @@ fn add_errors(document: &mut Value) {
 /// Fields of answers that can be null are always there: says so. Fields that may be missing are
 /// never null, and requests may leave out what may be null.
 fn require_nullable(document: &mut Value) {
-    const REQUESTS: [&str; 13] = [
+    const REQUESTS: [&str; 15] = [
         "HoldBody",
         "HoldLine",
         "ExpectedPrice",
@@ -348,6 +410,8 @@ fn require_nullable(document: &mut Value) {
         "PatchOrder",
         "CreatePayment",
         "CreateCancellation",
+        "CreateWebhook",
+        "PatchWebhook",
     ];
     let is_nullable = |property: &Value| {
         let has_null = |list: &Value| {

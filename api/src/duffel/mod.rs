@@ -48,7 +48,7 @@ use crate::http::error::ApiError;
 use crate::http::request::Request;
 use handlers::{
     aircraft, airlines, airports, cancellations, offer_requests, offers, orders as order_calls,
-    payments, places,
+    payments, places, webhooks,
 };
 use recent::Recent;
 use reference::Reference;
@@ -121,6 +121,25 @@ where
         Call::CreatePayment => payments::create(request, body).await,
         Call::Payments => payments::list(request).await,
         Call::Payment(id) => payments::get(request, &id).await,
+        Call::CreateWebhook => webhooks::create(request, body).await,
+        Call::Webhooks => webhooks::list(request).await,
+        Call::Webhook(id) => webhooks::get(request, &id).await,
+        Call::PatchWebhook(id) => webhooks::patch(request, &id, body).await,
+        Call::DeleteWebhook(id) => {
+            body::none(request, body).await?;
+            webhooks::delete(request, &id).await
+        }
+        Call::PingWebhook(id) => {
+            body::none(request, body).await?;
+            webhooks::ping(request, &id).await
+        }
+        Call::WebhookEvents => webhooks::events_list(request).await,
+        Call::WebhookEvent(id) => webhooks::event(request, &id).await,
+        Call::RedeliverEvent(id) => {
+            body::none(request, body).await?;
+            webhooks::redeliver(request, &id).await
+        }
+        Call::WebhookDeliveries => webhooks::deliveries(request).await,
         Call::CreateCancellation => cancellations::create(request, body).await,
         Call::Cancellations => cancellations::list(request).await,
         Call::Cancellation(id) => cancellations::get(request, &id).await,

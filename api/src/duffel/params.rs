@@ -152,3 +152,18 @@ pub(crate) struct CancellationsQuery {
     #[param(nullable = false)]
     order_id: Option<String>,
 }
+
+/// Which events or deliveries.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WebhookQuery {
+    /// Only to this webhook.
+    #[param(nullable = false)]
+    endpoint_id: Option<String>,
+    /// Only of this type.
+    #[param(rename = "type", nullable = false)]
+    kind: Option<String>,
+    /// Only those that were delivered, or were not.
+    #[param(nullable = false)]
+    delivery_success: Option<bool>,
+}

@@ -38,6 +38,16 @@ pub(crate) enum Call<'a> {
     Cancellations,
     Cancellation(Cow<'a, str>),
     ConfirmCancellation(Cow<'a, str>),
+    CreateWebhook,
+    Webhooks,
+    Webhook(Cow<'a, str>),
+    PatchWebhook(Cow<'a, str>),
+    DeleteWebhook(Cow<'a, str>),
+    PingWebhook(Cow<'a, str>),
+    WebhookEvents,
+    WebhookEvent(Cow<'a, str>),
+    RedeliverEvent(Cow<'a, str>),
+    WebhookDeliveries,
 }
 
 impl<'a> Call<'a> {
@@ -83,6 +93,24 @@ impl<'a> Call<'a> {
             ["air", "order_cancellations", id, "actions", "confirm"] => {
                 (Call::ConfirmCancellation(decode(id)?), "POST")
             }
+            ["air", "webhooks"] if is_post => (Call::CreateWebhook, MAKE),
+            ["air", "webhooks"] => (Call::Webhooks, MAKE),
+            ["air", "webhooks", "events"] => (Call::WebhookEvents, READ),
+            ["air", "webhooks", "deliveries"] => (Call::WebhookDeliveries, READ),
+            ["air", "webhooks", "events", id] => (Call::WebhookEvent(decode(id)?), READ),
+            ["air", "webhooks", "events", id, "actions", "redeliver"] => {
+                (Call::RedeliverEvent(decode(id)?), "POST")
+            }
+            ["air", "webhooks", id] => {
+                let id = decode(id)?;
+                let call = match method.as_str() {
+                    "PATCH" => Call::PatchWebhook(id),
+                    "DELETE" => Call::DeleteWebhook(id),
+                    _ => Call::Webhook(id),
+                };
+                (call, "GET, HEAD, PATCH, DELETE")
+            }
+            ["air", "webhooks", id, "actions", "ping"] => (Call::PingWebhook(decode(id)?), "POST"),
             _ => return Err(no_such_address()),
         };
         let allowed = match method.as_str() {
@@ -118,6 +146,13 @@ impl<'a> Call<'a> {
             Call::CreateCancellation | Call::Cancellations => RouteName::Cancellations,
             Call::Cancellation(_) => RouteName::Cancellation,
             Call::ConfirmCancellation(_) => RouteName::ConfirmCancellation,
+            Call::CreateWebhook | Call::Webhooks => RouteName::Webhooks,
+            Call::Webhook(_) | Call::PatchWebhook(_) | Call::DeleteWebhook(_) => RouteName::Webhook,
+            Call::PingWebhook(_) => RouteName::PingWebhook,
+            Call::WebhookEvents => RouteName::WebhookEvents,
+            Call::WebhookEvent(_) => RouteName::WebhookEvent,
+            Call::RedeliverEvent(_) => RouteName::RedeliverEvent,
+            Call::WebhookDeliveries => RouteName::WebhookDeliveries,
         }
     }
 }

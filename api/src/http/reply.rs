@@ -29,6 +29,14 @@ pub(crate) fn bytes(status: u16, content_type: &'static str, body: impl Into<Byt
     response
 }
 
+/// A response without a body.
+pub(crate) fn empty(status: u16) -> Response {
+    let mut response = Response::new(Bytes::new().into());
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
 /// A response with a JSON body that is already bytes.
 pub(crate) fn json_bytes(status: u16, body: Vec<u8>) -> Response {
     bytes(status, JSON, body)

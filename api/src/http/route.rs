@@ -95,6 +95,13 @@ pub(crate) enum RouteName {
     Cancellations,
     Cancellation,
     ConfirmCancellation,
+    Webhooks,
+    Webhook,
+    PingWebhook,
+    WebhookEvents,
+    WebhookEvent,
+    RedeliverEvent,
+    WebhookDeliveries,
     None,
 }
 
@@ -136,6 +143,13 @@ impl RouteName {
         RouteName::Cancellations,
         RouteName::Cancellation,
         RouteName::ConfirmCancellation,
+        RouteName::Webhooks,
+        RouteName::Webhook,
+        RouteName::PingWebhook,
+        RouteName::WebhookEvents,
+        RouteName::WebhookEvent,
+        RouteName::RedeliverEvent,
+        RouteName::WebhookDeliveries,
         RouteName::None,
     ];
 
@@ -175,6 +189,13 @@ impl RouteName {
             RouteName::Cancellations => "/air/order_cancellations",
             RouteName::Cancellation => "/air/order_cancellations/{id}",
             RouteName::ConfirmCancellation => "/air/order_cancellations/{id}/actions/confirm",
+            RouteName::Webhooks => "/air/webhooks",
+            RouteName::Webhook => "/air/webhooks/{id}",
+            RouteName::PingWebhook => "/air/webhooks/{id}/actions/ping",
+            RouteName::WebhookEvents => "/air/webhooks/events",
+            RouteName::WebhookEvent => "/air/webhooks/events/{id}",
+            RouteName::RedeliverEvent => "/air/webhooks/events/{id}/actions/redeliver",
+            RouteName::WebhookDeliveries => "/air/webhooks/deliveries",
             RouteName::None => "none",
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use flightline_ledger::order::{
-    BookingReference, CancelQuote, Cause, Metadata, MoneyState, OfferRequestId, Order, OrderId,
-    OrderOutcome, OrderState, QuoteId, RefundTerms, Seat, Terms,
+    BookingReference, CancelQuote, Cause, Metadata, Milestone, MoneyState, OfferRequestId, Order,
+    OrderId, OrderOutcome, OrderState, QuoteId, RefundTerms, Seat, Terms,
 };
 use flightline_ledger::{Cabin, Class, CommandId, FlightKey, Money, ProviderCode, Station};
 
@@ -51,6 +51,8 @@ pub struct OrderRow {
     pub quotes: Vec<OrderQuote>,
     /// The newest payment; number 0 = none yet.
     pub payment: OrderPayment,
+    /// What its client is told of it, in order. The list only grows.
+    pub milestones: Vec<Milestone>,
     /// The client's notes.
     pub metadata: Metadata,
     /// The segments of all slices, in flying order.
@@ -209,6 +211,7 @@ impl OrderRow {
                 failures: charge.failures,
                 captured_ms: charge.captured_ms,
             },
+            milestones: order.milestones().to_vec(),
             metadata: order.metadata().clone(),
             segments: order
                 .segments()

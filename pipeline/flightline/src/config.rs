@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub ledger: Ledger,
     pub orders: Orders,
     pub payments: Payments,
+    pub webhooks: Webhooks,
     pub booking: Booking,
     pub log: Log,
     /// Providers by name.
@@ -120,6 +121,14 @@ pub(crate) struct Payments {
     pub balance: String,
     /// The same for single clients, by the name of their token.
     pub balances: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Webhooks {
+    /// Take webhooks on this machine and in private networks, and without encryption. Always so with
+    /// `auth.mode = "open"`.
+    pub allow_private: bool,
 }
 
 /// Terms of the booking API.
@@ -224,6 +233,7 @@ impl Default for Config {
             ledger: Ledger::default(),
             orders: Orders::default(),
             payments: Payments::default(),
+            webhooks: Webhooks::default(),
             booking: Booking::default(),
             log: Log::default(),
             providers: BTreeMap::new(),

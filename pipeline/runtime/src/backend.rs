@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, OrderAnswer, OrderExplanation,
-    OrderSubmit, ProviderStatus, Readiness, Settled, Submit, SubmitError,
+    OrderSubmit, ProviderStatus, Readiness, Settled, Submit, SubmitError, WebhookAnswer,
+    WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::{OrderChange, Reader};
@@ -14,7 +15,7 @@ use flightline_ledger::order::OrderId;
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, ProviderCode};
 use flightline_sinks::serving::Serving;
 use flightline_stream::{StreamKey, StreamLog, partition_of_flight};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::hold_index::{Claim, HoldIndex};
@@ -24,6 +25,7 @@ use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::{Job, Sequencer};
 use crate::waiters::{BatchWaiter, Waiter, Waiters};
+use crate::webhooks::Webhooks;
 
 /// What the threads of a replica share.
 pub(crate) struct Inner {
@@ -36,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) serving: Arc<Serving>,
     pub(crate) stats: Arc<ProviderStats>,
     pub(crate) people: OnceLock<People>,
+    /// Absent before the start is through and from the beginning of the stop.
+    pub(crate) webhooks: RwLock<Option<Arc<Webhooks>>>,
     pub(crate) authorities: Vec<(ProviderCode, u8)>,
     pub(crate) dataflow: OnceLock<Reader>,
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
@@ -159,6 +163,15 @@ impl Backend for Inner {
 
     fn unseal(&self, order: OrderId, sealed: &str) -> Result<Option<Vec<u8>>, String> {
         self.people()?.unseal(order, sealed)
+    }
+
+    fn webhooks(&self, client: &str, call: WebhookCall) -> Result<WebhookAnswer, WebhookFault> {
+        match &*self.webhooks.read() {
+            Some(webhooks) => webhooks.call(client, call),
+            None => Err(WebhookFault::Unavailable(
+                "the replica is starting or stopping".to_owned(),
+            )),
+        }
     }
 
     fn explain_order(&self, order: OrderId) -> Result<Option<OrderExplanation>, String> {

@@ -42,6 +42,8 @@ pub struct ReplicaConfig {
     pub settings: Settings,
     /// Settings of orders; written into the stream where it has others.
     pub orders: OrderSettings,
+    /// Webhooks may go to this machine and private networks, without encryption.
+    pub webhooks_private: bool,
     /// The payment service.
     pub payments: PaymentsUrl,
     /// How often idle partitions are looked at for what is due.

@@ -31,6 +31,7 @@ pub mod sequencer;
 pub mod tokens;
 pub mod verify;
 pub mod waiters;
+mod webhooks;
 
 pub use config::{AuthMode, ReplicaConfig};
 pub use replica::Replica;

@@ -21,7 +21,7 @@ use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey};
 use flightline_sinks::postgres::PostgresSink;
 use flightline_sinks::serving::Serving;
 use flightline_stream::{Checker, EmbeddedConfig, EmbeddedLog, StreamLog};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rand::RngExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -40,6 +40,7 @@ use crate::reading::{ReadError, for_each_batch};
 use crate::sequencer::{Job, Sequencer, report_of};
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
 use crate::waiters::{Waiter, Waiters};
+use crate::webhooks::Webhooks;
 
 /// Retired flights whose hold ids are dropped together.
 const FORGET_TOGETHER: usize = 256;
@@ -55,6 +56,7 @@ pub struct Replica {
     writer: std::thread::JoinHandle<()>,
     ticker: Ticker,
     control: JoinHandle<()>,
+    delivering: crate::webhooks::Running,
     data_dir: PathBuf,
     history_records: u64,
 }
@@ -72,6 +74,7 @@ struct Fanout {
     serving: Arc<Serving>,
     holds: Arc<HoldIndex>,
     notices: Arc<Notices>,
+    webhooks: Arc<Webhooks>,
     postgres: PostgresSink,
     retired: Vec<FlightKey>,
 }
@@ -80,6 +83,7 @@ impl EpochSink for Fanout {
     fn epoch(&mut self, epoch: Arc<Epoch>) {
         self.serving.apply(&epoch);
         self.notices.epoch(&epoch);
+        self.webhooks.epoch(&epoch);
         self.forget(&epoch);
         self.postgres.epoch(epoch);
     }
@@ -156,6 +160,7 @@ impl Replica {
             desk: desk.clone(),
             holds,
             people: OnceLock::new(),
+            webhooks: RwLock::new(None),
             serving: Arc::new(Serving::new(partitions)),
             stats,
             authorities: config.authorities.clone(),
@@ -181,6 +186,14 @@ impl Replica {
         }
 
         tokio::spawn(Cashier::run(service, desk.clone(), sequencer, effects));
+        let (webhooks, delivering) = Webhooks::start(
+            &config.data_dir,
+            partitions,
+            config.booking.is_live,
+            config.webhooks_private,
+        )?;
+        let webhooks = Arc::new(webhooks);
+        *inner.webhooks.write() = Some(webhooks.clone());
         let notices = Arc::new(Notices::new(
             partitions,
             inner.serving.clone(),
@@ -200,6 +213,7 @@ impl Replica {
                 serving: folding.serving.clone(),
                 holds: folding.holds.clone(),
                 notices: fanned,
+                webhooks,
                 postgres: sink,
                 retired: Vec::new(),
             };
@@ -257,6 +271,7 @@ impl Replica {
             writer,
             ticker,
             control,
+            delivering,
             data_dir: config.data_dir,
             history_records,
         })
@@ -334,6 +349,9 @@ impl Replica {
             .context("waiting for the stream's thread")?
             .map_err(|_| anyhow::anyhow!("the stream's thread panicked"))?;
         self.inner.waiters.drop_all();
+        // The dataflow let go of them with its sinks: their keeper ends when the last does.
+        *self.inner.webhooks.write() = None;
+        self.delivering.stop().await;
         if let Some(database) = self.inner.postgres.get() {
             database.stop().await?;
         }

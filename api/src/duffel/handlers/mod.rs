@@ -9,6 +9,7 @@ pub(crate) mod offers;
 pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod places;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,6 +10,7 @@ pub(crate) mod ordered;
 pub(crate) mod place;
 pub(crate) mod slice;
 pub(crate) mod text;
+pub(crate) mod webhook;
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -34,6 +34,9 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         shutdown_timeout: std::time::Duration::from_secs(config.http.shutdown_timeout_s),
         settings: config.ledger.settings(),
         orders: config.orders.settings(config.booking.pay_by_s),
+        // An open replica is on loopback only, where clients on this machine are tried out.
+        webhooks_private: config.webhooks.allow_private
+            || config.auth.mode == crate::config::AuthMode::Open,
         payments: config
             .payments
             .url

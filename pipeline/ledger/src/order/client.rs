@@ -5,6 +5,7 @@ use super::effect::Step;
 use super::ids::{OrderId, QuoteId};
 use super::log::Log;
 use super::memo::Memos;
+use super::milestone::Told;
 use super::observer::OrderIx;
 use super::outcome::{Field, OrderOutcome, OrderReason};
 use super::reference::BookingReference;
@@ -43,6 +44,9 @@ impl Order {
             quotes: 0,
             pending: Vec::new(),
             revision: 0,
+            milestones: Vec::new(),
+            retimed: 0,
+            told: Told::default(),
             memos: Memos::default(),
             log: Log::default(),
             retired: false,

@@ -80,6 +80,10 @@ fn order(print: &mut Print, order: &Order) {
         quotes,
         pending: waits,
         revision,
+        // Derived from what is here and what was.
+        milestones,
+        retimed,
+        told: _,
         memos,
         log,
         retired: _,
@@ -112,6 +116,8 @@ fn order(print: &mut Print, order: &Order) {
     print.add(waits.len() as u64);
     waits.iter().for_each(|one| pending(print, one));
     print.add(*revision);
+    print.add(milestones.len() as u64);
+    print.add(u64::from(*retimed));
     print.add(memos.as_slice().len() as u64);
     memos.as_slice().iter().for_each(|one| memo(print, one));
     print.add(log.dropped());

@@ -215,7 +215,9 @@ impl Order {
                     let known_ms = segment.departs_ms;
                     if boards == board && segment.retimed(notice.offset, departs_ms) {
                         news = true;
-                        self.changes_pending |= known_ms != departs_ms;
+                        let differs = known_ms != departs_ms;
+                        self.changes_pending |= differs;
+                        self.retimed += u32::from(differs);
                     }
                 }
             }

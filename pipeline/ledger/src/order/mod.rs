@@ -27,6 +27,7 @@ mod hear;
 mod ids;
 mod log;
 mod memo;
+mod milestone;
 mod observer;
 mod orders;
 mod outcome;
@@ -43,6 +44,7 @@ pub use command::{
 pub use effect::{Effect, EffectResult, MoneyAsk, SeatsAsk, Step, Work};
 pub use ids::{EffectId, OfferRequestId, OrderId, QuoteId};
 pub use log::{Log, LogEntry, LogEvent};
+pub use milestone::{Milestone, MilestoneKind};
 pub use observer::{OrderIx, OrderObserver};
 pub use orders::{Orders, Outstanding};
 pub use outcome::{Field, OrderDecision, OrderKind, OrderOutcome, OrderReason};

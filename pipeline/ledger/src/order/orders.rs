@@ -172,6 +172,7 @@ impl Orders {
                 changed = true;
             }
             order.revision += u64::from(changed);
+            order.reach_milestones(&cx);
             let (id, retired) = (order.id, order.retired);
             self.requeue(at);
             if changed {
@@ -213,6 +214,7 @@ impl Orders {
             let outcome = order.ask_for_seats(&mut cx);
             order.remember(id, action, outcome, &cx);
             order.revision += 1;
+            order.reach_milestones(&cx);
             self.index.insert(mix::hash_id(CommandId(order_id.0)), at);
             self.ids.push(order_id);
             self.orders.push(Some(Box::new(order)));
@@ -248,6 +250,9 @@ impl Orders {
         }
         let changed = changes_order(&outcome);
         order.revision += u64::from(changed);
+        if changed {
+            order.reach_milestones(&cx);
+        }
         self.requeue(at);
         if changed {
             observer.order_changed(at);

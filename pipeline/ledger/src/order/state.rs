@@ -5,6 +5,7 @@ use super::effect::Step;
 use super::ids::{EffectId, OrderId, QuoteId};
 use super::log::Log;
 use super::memo::Memos;
+use super::milestone::{Milestone, Told};
 use super::observer::OrderIx;
 use super::reference::BookingReference;
 use crate::codes::{CommandId, Money, ProviderCode};
@@ -395,6 +396,10 @@ pub struct Order {
     pub(super) quotes: u32,
     pub(super) pending: Vec<Pending>,
     pub(super) revision: u64,
+    pub(super) milestones: Vec<Milestone>,
+    /// How often times changed.
+    pub(super) retimed: u32,
+    pub(super) told: Told,
     pub(super) memos: Memos,
     pub(super) log: Log,
     pub(super) retired: bool,

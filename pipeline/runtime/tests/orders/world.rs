@@ -61,6 +61,7 @@ fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
         shutdown_timeout: Duration::from_secs(5),
         settings: Settings::default(),
         orders: settings,
+        webhooks_private: true,
         payments: PaymentsUrl::Sandbox(None),
         booking: flightline_api::BookingTerms::default(),
         tick: Duration::from_millis(20),
