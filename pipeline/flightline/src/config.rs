@@ -366,9 +366,20 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result
         }
         Err(_) => {}
     }
-    // Names that the test suites read are not configuration.
+    // Names that the test suites and benches read are not configuration.
     let ours = |key: &figment::value::UncasedStr| {
-        !["test_", "kill_", "bench_", "token"]
+        let theirs = [
+            "test_",
+            "kill_",
+            "bench_",
+            "golden_",
+            "token",
+            "program",
+            "venv",
+            "url",
+            "departure",
+        ];
+        !theirs
             .iter()
             .any(|p| key.as_str().to_ascii_lowercase().starts_with(p))
     };
