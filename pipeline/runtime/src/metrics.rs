@@ -70,6 +70,37 @@ pub(crate) fn text(inner: &Inner) -> String {
         "Ids in the index of holds",
         inner.holds.len() as i64,
     );
+    gauge(
+        r,
+        "orders",
+        "Orders that are known",
+        inner.serving.order_count() as i64,
+    );
+    let orders = inner.desk.stats();
+    counter(
+        r,
+        "order_effects_seats",
+        "What orders asked of flights",
+        load(&orders.seats),
+    );
+    counter(
+        r,
+        "order_effects_money",
+        "What orders asked of the payment service",
+        load(&orders.money),
+    );
+    counter(
+        r,
+        "order_effects_unknown",
+        "Effects with an unknown outcome, which are asked for again",
+        load(&orders.unknown),
+    );
+    counter(
+        r,
+        "order_tickets",
+        "Tickets issued since the start",
+        load(&orders.tickets),
+    );
     if let Some(reader) = inner.dataflow.get() {
         let backlog = reader.backlog();
         gauge(

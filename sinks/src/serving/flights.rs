@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use flightline_dataflows::changelog::{Change, Epoch};
 use flightline_dataflows::rows::{
-    DriftRow, FlightRow, InventoryRow, LegRow, LoadFactorRow, OfferRow, OversoldRow,
+    DriftRow, FlightRow, FlightStatus, InventoryRow, LegRow, LoadFactorRow, OfferRow, OversoldRow,
 };
-use flightline_ledger::{Carrier, Date, FlightKey, ProviderCode};
+use flightline_ledger::{Carrier, Date, FlightKey, ProviderCode, Station};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 
@@ -37,6 +37,15 @@ pub struct FlightView {
     pub offers: Vec<OfferRow>,
     /// What the view reflects at least.
     pub covers: Arc<Covers>,
+}
+
+/// Whether and when a flight flies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlightPlan {
+    /// Does it fly?
+    pub status: FlightStatus,
+    /// Where its legs depart, and when: Unix time in seconds.
+    pub departures: Vec<(Station, i64)>,
 }
 
 /// Drift of one provider over all its counts.
@@ -124,6 +133,17 @@ impl Flights {
 
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Whether and when a flight flies: less than a view, and cheap.
+    pub(crate) fn plan(&self, flight: &FlightKey) -> Option<FlightPlan> {
+        let shard = self.shard(flight).read();
+        let entry = shard.get(flight)?;
+        let departures = entry.legs.iter().map(|leg| (leg.board, leg.departs_s));
+        Some(FlightPlan {
+            status: entry.flight.first()?.status,
+            departures: departures.collect(),
+        })
     }
 
     /// Applies an epoch, flight by flight: a reader sees each flight before or after, never between.

@@ -47,7 +47,7 @@ use parking_lot::Mutex;
 
 pub use changes::{Event, EventId, RingLimits, Subscription};
 pub use covers::{Covers, NotYet};
-pub use flights::{DriftSummary, FlightView};
+pub use flights::{DriftSummary, FlightPlan, FlightView};
 pub use journeys::{
     BadPlace, ConnectionRules, Detour, Journey, JourneyQuery, JourneyResult, JourneySegment, Place,
     Places, TimeWindow, WORK_MAX,
@@ -229,6 +229,11 @@ impl Serving {
     /// The order that has not ended and whose hold this is.
     pub fn order_of_hold(&self, hold: CommandId) -> Option<Arc<OrderRow>> {
         self.orders.of_hold(hold)
+    }
+
+    /// Whether and when a flight flies.
+    pub fn plan(&self, flight: &FlightKey) -> Option<FlightPlan> {
+        self.flights.plan(flight)
     }
 
     /// Orders with a segment on the flight that have not ended.

@@ -14,7 +14,7 @@ use warp::reply::Response;
 
 use super::offers::wait_seen;
 use super::{Job, TIMEOUT_MS, flag, not_found, off_thread, one_of};
-use crate::backend::{Backend, Caller, OrderAnswer, Role};
+use crate::backend::{Backend, OrderAnswer, Role};
 use crate::duffel::fields::Object;
 use crate::duffel::orders::asked::{self, OrderType, PaymentAsked};
 use crate::duffel::orders::people::{self, Sealed};
@@ -77,12 +77,11 @@ where
     let by_balance = payment.as_ref().is_some_and(|p| p.card.is_none());
 
     // A key that was used before leads to the order that it made, whatever became of the offer since.
-    let known = request
-        .key()?
-        .and_then(|_| request.app.backend.serving().order(order));
-    let offer = match known {
-        Some(_) => offer,
-        None => agreed(request, &caller, &offer, kind, payment.as_ref(), now_ms).await?,
+    let is_known = request.key()?.is_some() && is_taken(request, order);
+    let offer = if is_known {
+        offer
+    } else {
+        agreed(request, &offer, kind, payment.as_ref(), now_ms).await?
     };
     let plain = serde_json::to_vec(&sealed).map_err(|_| ApiError::internal())?;
     let text = seal(request, order, plain).await?;
@@ -112,11 +111,17 @@ where
     respond(request, &row, 201, Some((&answer, is_replay))).await
 }
 
+/// Is there an order of this search that has not failed? It may still be in the making, and hold the
+/// very seats that a second request would look for.
+fn is_taken(request: &Request, order: OrderId) -> bool {
+    let row = request.app.backend.serving().order(order);
+    row.is_some_and(|row| row.established || !row.state.is_end())
+}
+
 /// The offer at the price that the client agrees with: the one that it was shown, or, when it moved, the
 /// one that it pays.
 async fn agreed(
     request: &Request,
-    caller: &Caller,
     offer: &token::Offer,
     kind: OrderType,
     payment: Option<&PaymentAsked>,
@@ -130,13 +135,7 @@ async fn agreed(
         ));
     }
     let (_, order) = make::order_of(offer);
-    if request
-        .app
-        .backend
-        .serving()
-        .order(order)
-        .is_some_and(|row| row.established)
-    {
+    if is_taken(request, order) {
         return Err(refused::command(OrderReason::AlreadyBooked));
     }
     wait_seen(request, offer).await?;
@@ -179,7 +178,6 @@ async fn agreed(
             ));
         }
     }
-    let _ = caller;
     Ok(priced.offer)
 }
 

@@ -52,11 +52,12 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
 fn text(report: &VerifyReport) -> String {
     let mut t = format!(
         "stream   {} records in {} partitions, hash {}\n\
-         state    {} flights, {} seats held or sold, {} oversold, digest {}\n",
+         state    {} flights, {} orders, {} seats held or sold, {} oversold, digest {}\n",
         report.records,
         report.partitions,
         report.stream_hash,
         report.flights,
+        report.orders,
         report.seats_used,
         report.oversold,
         report.state_hash

@@ -108,7 +108,11 @@ impl OrderDesk {
 
     /// Hears of an order when nothing more happens to it by itself.
     pub(crate) fn watch(&self, order: OrderId, watcher: oneshot::Sender<Settled>) {
-        self.watchers.lock().entry(order).or_default().push(watcher);
+        let mut all = self.watchers.lock();
+        let watchers = all.entry(order).or_default();
+        // Those who gave up waiting.
+        watchers.retain(|watcher| !watcher.is_closed());
+        watchers.push(watcher);
     }
 
     /// Tells those who wait for an order, if it is settled.

@@ -13,7 +13,7 @@ use flightline_dataflows::changelog::Epoch;
 use flightline_dataflows::rows::{FlightStatus, HoldStatus, OrderRow, OrderSegment};
 use flightline_ledger::order::{FlightChange, FlightNotice, OrderAction, Seat};
 use flightline_ledger::{CommandId, FlightKey};
-use flightline_sinks::serving::{FlightView, Serving};
+use flightline_sinks::serving::{FlightPlan, Serving};
 use flightline_stream::partition_of_flight;
 use parking_lot::Mutex;
 
@@ -88,15 +88,25 @@ impl Notices {
             if orders.is_empty() {
                 continue;
             }
-            let Some(view) = self.serving.flight(&flight) else {
+            let Some(plan) = self.serving.plan(&flight) else {
                 continue;
             };
             for order in orders {
-                self.compare(&order, &view, flight, covers(&flight), true);
+                self.compare(&order, &plan, flight, covers(&flight), true);
             }
         }
+        // An order looks at its flights when it has begun to want, or got, seats on them: what changes
+        // later, the flight's own change tells.
+        let gone = epoch.orders.iter().filter(|(_, diff)| *diff < 0);
+        let before: HashMap<_, _> = gone.map(|(row, _)| (row.order, row)).collect();
         for (order, _) in epoch.orders.iter().filter(|(_, d)| came(d)) {
-            self.look_at(order, &covers);
+            let seats = |row: &OrderRow| -> Vec<_> {
+                row.segments.iter().map(|s| (s.hold, s.seat)).collect()
+            };
+            let known = before.get(&order.order);
+            if known.is_none_or(|known| seats(known) != seats(order)) {
+                self.look_at(order, &covers);
+            }
         }
     }
 
@@ -121,9 +131,9 @@ impl Notices {
             if last.replace(segment.flight) == Some(segment.flight) {
                 continue;
             }
-            if let Some(view) = self.serving.flight(&segment.flight) {
+            if let Some(plan) = self.serving.plan(&segment.flight) {
                 let covers = covers(&segment.flight);
-                self.compare(order, &view, segment.flight, covers, false);
+                self.compare(order, &plan, segment.flight, covers, false);
             }
         }
     }
@@ -144,7 +154,7 @@ impl Notices {
     fn compare(
         &self,
         order: &OrderRow,
-        view: &FlightView,
+        plan: &FlightPlan,
         flight: FlightKey,
         covers: u64,
         fresh: bool,
@@ -153,7 +163,7 @@ impl Notices {
         let ours: Vec<&OrderSegment> = ours
             .filter(|s| !matches!(s.seat, Seat::Free | Seat::Kept))
             .collect();
-        if view.flight.status == FlightStatus::Cancelled {
+        if plan.status == FlightStatus::Cancelled {
             if ours.iter().any(|s| fresh || s.gone_offset.is_none()) {
                 self.tell(order, flight, covers, FlightChange::Cancelled);
             }
@@ -161,14 +171,15 @@ impl Notices {
         }
         for segment in ours {
             let board = segment.board.unwrap_or(flight.board);
-            let Some(leg) = view.legs.iter().find(|leg| leg.board == board) else {
+            let leg = plan.departures.iter().find(|leg| leg.0 == board);
+            let Some((_, departs_s)) = leg else {
                 // The flight goes on, but not from there: to the order it is cancelled.
                 if fresh || segment.gone_offset.is_none() {
                     self.tell(order, flight, covers, FlightChange::Cancelled);
                 }
                 continue;
             };
-            let departs_ms = leg.departs_s.saturating_mul(1000);
+            let departs_ms = departs_s.saturating_mul(1000);
             if departs_ms != segment.departs_ms {
                 self.tell(
                     order,
