@@ -185,8 +185,10 @@ impl World {
     }
 
     fn create_order(&mut self) {
-        let request = if self.rng.random_ratio(1, 8) {
-            self.orders.requests
+        // One that was refused can be made again.
+        let request = if self.rng.random_ratio(1, 3) {
+            let back = self.rng.random_range(0..30_u32);
+            self.orders.requests.saturating_sub(u128::from(back))
         } else {
             self.orders.requests += 1;
             self.orders.requests
