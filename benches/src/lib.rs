@@ -7,8 +7,9 @@
 //! - [`random`], [`fleet`], [`traffic`]: seeded numbers, flights, and mixed records about them.
 //! - [`http`]: a load generator; [`holds`]: requests for seats and the check of the answers.
 //! - [`server`], [`postgres`]: the real program, and what it is compared with.
+//! - [`booking`]: orders and holds inside one process.
 //! - [`flow`]: records as the dataflow takes them, and sinks that only count.
-//! - [`memory`], [`stopwatch`], [`scratch`]: what a process uses, time of one core, folders that go away.
+//! - [`memory`], [`threads`], [`stopwatch`], [`scratch`]: what a process and its threads use, time of one core, folders that go away.
 //!
 //! The habits that every benchmark keeps: subject and baseline run in the same process on the same
 //! machine, by turns and several times; ratios are taken turn by turn, since the machine's other
@@ -16,6 +17,7 @@
 //! mode (`--smoke`) checks that what is measured is right, and never how long it takes.
 
 pub mod args;
+pub mod booking;
 pub mod fleet;
 pub mod flow;
 pub mod holds;
@@ -32,4 +34,5 @@ pub mod report;
 pub mod scratch;
 pub mod server;
 pub mod stopwatch;
+pub mod threads;
 pub mod traffic;

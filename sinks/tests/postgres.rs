@@ -511,6 +511,9 @@ async fn verify_finds_every_change() {
             "flightline.decision",
             "at = at + interval '1 microsecond', detail = 'x'",
         ),
+        ("flightline.orders", "revision = revision + 1"),
+        ("flightline.order_segment", "seats = seats + 1"),
+        ("flightline.payment", "failures = failures + 1"),
         ("flightline.feed_reject", "raw = raw || '\\x00'"),
         ("flightline.inventory_drift", "expected = expected + 1"),
         ("views.offers", "price = price * 10.0"),
@@ -561,4 +564,69 @@ async fn verify_finds_every_change() {
         .unwrap()
         .unwrap();
     assert_eq!(found.table, "flightline.sink_progress");
+}
+
+/// A change of any column of the tables of orders, however small, is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_finds_one_changed_byte_of_orders() {
+    let server = Server::start();
+    let mut world = World::new(52, 3);
+    let mut tables = Tables::default();
+    let (mut sink, handle) = open(server.config(3, "spool")).await;
+    for _ in 0..6 {
+        for _ in 0..60 {
+            world.order_step();
+        }
+        let epoch = world.close();
+        tables.add(&epoch);
+        sink.epoch(epoch);
+    }
+    covered(&handle, &world.covers).await;
+    assert_eq!(verify(&server, &world, &tables).await, None);
+    let db = server.client().await;
+    let mut changed = 0;
+    for (table, only) in [
+        ("orders", None),
+        ("order_segment", None),
+        ("payment", None),
+        ("decision", Some("order_id")),
+    ] {
+        let name = format!("flightline.{table}");
+        let keep = format!("CREATE TABLE kept AS SELECT * FROM {name}");
+        db.batch_execute(&keep).await.unwrap();
+        let sql = "SELECT column_name::text, data_type::text FROM information_schema.columns \
+                   WHERE table_schema = 'flightline' AND table_name = $1 ORDER BY ordinal_position";
+        for row in db.query(sql, &[&table]).await.unwrap() {
+            let (column, kind): (String, String) = (row.get(0), row.get(1));
+            if only.is_some_and(|only| only != column) {
+                continue;
+            }
+            let other = match kind.as_str() {
+                "text" => format!(
+                    "coalesce(overlay({column} placing CASE left({column}, 1) WHEN 'x' THEN 'y' ELSE 'x' END FROM 1 FOR 1), 'x')"
+                ),
+                "boolean" => format!("NOT {column}"),
+                "timestamp with time zone" => format!(
+                    "CASE WHEN isfinite({column}) THEN {column} + interval '1 microsecond' ELSE '2000-01-01' END"
+                ),
+                _ => format!("coalesce({column} + 100, 0)"),
+            };
+            for offset in ["0", "(SELECT count(*) - 1 FROM kept)"] {
+                let sql = format!(
+                    "UPDATE {name} SET {column} = {other} \
+                     WHERE ctid = (SELECT ctid FROM {name} ORDER BY ctid LIMIT 1 OFFSET {offset})"
+                );
+                assert_eq!(db.execute(&sql, &[]).await.unwrap(), 1, "{sql}");
+                let found = verify(&server, &world, &tables).await;
+                let found = found.unwrap_or_else(|| panic!("not found: {sql}"));
+                assert_eq!(found.table, name, "{sql}: {found}");
+                changed += 1;
+                let restore = format!("TRUNCATE {name}; INSERT INTO {name} SELECT * FROM kept");
+                db.batch_execute(&restore).await.unwrap();
+            }
+        }
+        db.batch_execute("DROP TABLE kept").await.unwrap();
+    }
+    assert_eq!(changed, 2 * (23 + 17 + 10 + 1));
+    assert_eq!(verify(&server, &world, &tables).await, None);
 }

@@ -77,6 +77,14 @@ struct Maker {
     sent: Vec<(CommandId, FlightKey, FlightCommand)>,
 }
 
+/// Where the stream of a flight lies.
+pub fn partition_of(flight: &FlightKey, partitions: u32) -> u32 {
+    let sum = flight.to_bytes().iter().fold(7_u32, |sum, b| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(*b))
+    });
+    sum % partitions
+}
+
 fn station(code: &str) -> Station {
     code.parse().unwrap()
 }
@@ -94,10 +102,7 @@ impl Maker {
     }
 
     fn partition_of(&self, flight: &FlightKey) -> u32 {
-        let sum = flight.to_bytes().iter().fold(7_u32, |sum, b| {
-            sum.wrapping_mul(31).wrapping_add(u32::from(*b))
-        });
-        sum % self.partitions
+        partition_of(flight, self.partitions)
     }
 
     fn command(&mut self) -> (u32, CommandId, Command) {

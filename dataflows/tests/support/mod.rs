@@ -3,6 +3,8 @@
 
 pub mod history;
 pub mod naive;
+pub mod naive_orders;
+pub mod order_history;
 pub mod sinks;
 
 /// SplitMix64: small, seeded, the same on every machine.

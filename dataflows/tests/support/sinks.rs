@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use flightline_dataflows::changelog::{Change, DecisionSink, Epoch, EpochSink, Record};
-use flightline_dataflows::{Config, Dataflow};
+use flightline_dataflows::{Config, Dataflow, OrderChange, OrderNews};
 use flightline_ledger::Decision;
+use flightline_ledger::order::{Effect, OrderDecision};
 
 /// Remembers decisions by partition.
 #[derive(Default)]
@@ -17,6 +18,48 @@ impl DecisionSink for Decisions {
         assert!(!decisions.is_empty(), "told of nothing");
         let mut all = self.0.lock().unwrap();
         all.entry(partition).or_default().extend(decisions);
+    }
+}
+
+/// One call of the decision sink, as far as orders go.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// The orders had news.
+    News {
+        until: u64,
+        decisions: Vec<OrderDecision>,
+        effects: Vec<Effect>,
+        changed: Vec<OrderChange>,
+    },
+    /// Records were decided, up to this offset.
+    Decided(u64),
+}
+
+/// Remembers, by partition, what was told of orders and when.
+#[derive(Default)]
+pub struct Words(pub Mutex<BTreeMap<u32, Vec<Word>>>);
+
+impl DecisionSink for Words {
+    fn decided(&self, partition: u32, decisions: &[Decision]) {
+        let until = decisions.last().unwrap().offset + 1;
+        let mut all = self.0.lock().unwrap();
+        all.entry(partition).or_default().push(Word::Decided(until));
+    }
+
+    fn orders(&self, partition: u32, news: &mut OrderNews) {
+        let word = Word::News {
+            until: news.until,
+            decisions: news.decisions().copied().collect(),
+            // Taken, as the runtime takes them.
+            effects: std::mem::take(&mut news.effects),
+            changed: news.changed.clone(),
+        };
+        self.0
+            .lock()
+            .unwrap()
+            .entry(partition)
+            .or_default()
+            .push(word);
     }
 }
 
@@ -53,9 +96,16 @@ pub struct Feed {
 impl Feed {
     pub fn run(&self, history: &[Record]) -> Run {
         let decisions = Arc::new(Decisions::default());
+        let epochs = self.run_into(history, decisions.clone());
+        let decisions = Arc::into_inner(decisions).unwrap().0.into_inner().unwrap();
+        Run { epochs, decisions }
+    }
+
+    /// The epochs of a run whose decisions go to `sink`.
+    pub fn run_into(&self, history: &[Record], sink: Arc<impl DecisionSink>) -> Vec<Arc<Epoch>> {
         let epochs = Epochs::default();
         let config = Config::new(self.partitions).with_workers(self.workers);
-        let mut dataflow = Dataflow::start(config, decisions.clone(), epochs.clone()).unwrap();
+        let mut dataflow = Dataflow::start(config, sink, epochs.clone()).unwrap();
         let mut rest: Vec<Record> = history.to_vec();
         if let Some(until) = &self.snapshot {
             dataflow.snapshot_epoch(until);
@@ -86,9 +136,7 @@ impl Feed {
             "nothing is left behind"
         );
         drop(reader);
-        let decisions = Arc::into_inner(decisions).unwrap().0.into_inner().unwrap();
-        let epochs = epochs.0.lock().unwrap().clone();
-        Run { epochs, decisions }
+        epochs.0.lock().unwrap().clone()
     }
 }
 

@@ -1,10 +1,13 @@
 //! A world that makes random epochs as the dataflow would, and the naive fold that judges sinks.
 //!
-//! The rows are no ledger's: values are drawn at random, hostile ones included. What holds are the
+//! The rows are no ledger's: values are drawn at random, hostile ones included; only those of orders
+//! come from a real fold (`orders`). What holds are the
 //! invariants of the changelog: consolidated, sorted, one −1 and one +1 a key at most.
 #![allow(dead_code, reason = "every test file uses its part")]
 
 pub(crate) mod naive;
+mod naive_orders;
+pub(crate) mod orders;
 pub(crate) mod server;
 
 use std::collections::BTreeMap;
@@ -85,6 +88,7 @@ pub(crate) struct World {
     pub(crate) cheapest: Table<(Station, Station, Date, Cabin, [u8; 3]), CheapestRow>,
     pub(crate) load: Table<(FlightKey, u8, Cabin), LoadFactorRow>,
     pub(crate) oversold: Table<OversoldKey, OversoldRow>,
+    pub(crate) orders: orders::OrderWorld,
     decisions: Vec<DecisionRow>,
     rejects: Vec<FeedRejectRow>,
     next_flight: u16,
@@ -108,6 +112,7 @@ impl World {
             cheapest: Table::default(),
             load: Table::default(),
             oversold: Table::default(),
+            orders: orders::OrderWorld::new(partitions),
             decisions: Vec::new(),
             rejects: Vec::new(),
             next_flight: 1,
@@ -226,6 +231,9 @@ impl World {
 
     /// One random thing happens.
     pub(crate) fn step(&mut self) {
+        if self.rng.random_ratio(2, 5) {
+            return self.order_step();
+        }
         match self.rng.random_range(0..100) {
             0..=7 => self.new_flight(),
             8..=9 => self.forget_flight(),
@@ -726,7 +734,7 @@ impl World {
             cheapest_by_route_day: self.cheapest.close(),
             load_factor: self.load.close(),
             oversold: self.oversold.close(),
-            orders: Vec::new(),
+            orders: self.orders.rows.close(),
             decisions,
             rejects,
         })
@@ -761,7 +769,7 @@ impl World {
             cheapest_by_route_day: all(&self.cheapest),
             load_factor: all(&self.load),
             oversold: all(&self.oversold),
-            orders: Vec::new(),
+            orders: all(&self.orders.rows),
             decisions: Vec::new(),
             rejects: Vec::new(),
         }

@@ -2,6 +2,7 @@
 //! code that shares nothing with the sink.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use flightline_dataflows::changelog::Epoch;
 use flightline_dataflows::rows::*;
@@ -10,7 +11,7 @@ use flightline_ledger::outcome::{Outcome, Reason, Replay};
 use flightline_ledger::{Class, Date, FlightKey, Money};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::Fold;
+use super::{Fold, naive_orders};
 
 /// A row as text, by column.
 pub(crate) type Line = Vec<Option<String>>;
@@ -27,25 +28,26 @@ pub(crate) struct Tables {
     cheapest: Fold<CheapestRow>,
     load: Fold<LoadFactorRow>,
     oversold: Fold<OversoldRow>,
+    orders: Fold<Arc<OrderRow>>,
     pub(crate) decisions: Vec<DecisionRow>,
     pub(crate) rejects: Vec<FeedRejectRow>,
     covers: Vec<u64>,
 }
 
-fn some(value: impl ToString) -> Option<String> {
+pub(super) fn some(value: impl ToString) -> Option<String> {
     Some(value.to_string())
 }
 
-fn class(class: Option<Class>) -> Option<String> {
+pub(super) fn class(class: Option<Class>) -> Option<String> {
     Some(class.map_or_else(String::new, |c| c.to_string()))
 }
 
-fn clean(text: &str) -> Option<String> {
+pub(super) fn clean(text: &str) -> Option<String> {
     Some(text.replace('\0', "\u{fffd}"))
 }
 
 /// `2026-12-25 10:00:00.5+00` as PostgreSQL shows it.
-fn instant(ms: i64, zone: &str) -> Option<String> {
+pub(super) fn instant(ms: i64, zone: &str) -> Option<String> {
     if ms == i64::MAX || ms == i64::MIN {
         return some(if ms < 0 { "-infinity" } else { "infinity" });
     }
@@ -73,7 +75,7 @@ fn three(code: [u8; 3]) -> Option<String> {
     )
 }
 
-fn key(flight: FlightKey) -> Option<String> {
+pub(super) fn key(flight: FlightKey) -> Option<String> {
     some(flight)
 }
 
@@ -96,6 +98,7 @@ impl Tables {
         self.cheapest.add(&epoch.cheapest_by_route_day);
         self.load.add(&epoch.load_factor);
         self.oversold.add(&epoch.oversold);
+        self.orders.add(&epoch.orders);
         self.decisions.extend(epoch.decisions.iter().cloned());
         self.rejects.extend(epoch.rejects.iter().cloned());
         self.covers.clone_from(&epoch.covers);
@@ -330,8 +333,30 @@ impl Tables {
         );
         table(
             "flightline.decision",
-            "partition, \"offset\", command_id, flight_key, kind, outcome, reason, at, replay, first_offset, detail, ref_text, actor",
+            "partition, \"offset\", command_id, flight_key, kind, outcome, reason, at, replay, first_offset, detail, ref_text, actor, order_id",
             self.decisions.iter().map(decision).collect(),
+        );
+        let orders = self.orders.rows();
+        table(
+            "flightline.orders",
+            naive_orders::ORDERS,
+            orders.iter().map(|r| naive_orders::order(r)).collect(),
+        );
+        table(
+            "flightline.order_segment",
+            naive_orders::SEGMENTS,
+            orders
+                .iter()
+                .flat_map(|r| naive_orders::segments(r))
+                .collect(),
+        );
+        table(
+            "flightline.payment",
+            naive_orders::PAYMENTS,
+            orders
+                .iter()
+                .filter_map(|r| naive_orders::payment(r))
+                .collect(),
         );
         let reject = |r: &FeedRejectRow| {
             vec![
@@ -395,6 +420,9 @@ impl Tables {
 }
 
 fn decision(r: &DecisionRow) -> Line {
+    if let Some(order) = &r.order {
+        return naive_orders::decision(r, order);
+    }
     let d = &r.decision;
     let text = r.note.as_ref().and_then(|n| n.ref_text.as_deref());
     let actor = r.note.as_ref().and_then(|n| n.actor.as_deref());
@@ -427,5 +455,6 @@ fn decision(r: &DecisionRow) -> Line {
         detail,
         text.and_then(clean),
         actor.and_then(clean),
+        None,
     ]
 }
