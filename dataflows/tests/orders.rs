@@ -89,18 +89,6 @@ fn rows_and_decisions_of_every_epoch_are_those_of_a_plain_fold() {
     }
 }
 
-/// The fold of orders counts a refused void or refund, and does not say that the order changed: the
-/// row shows it only with the order's next change, and other rows come out after a restart.
-#[test]
-#[ignore = "the fold does not tell of a refused void or refund"]
-fn a_void_or_refund_that_was_refused_shows_at_the_end_of_its_epoch() {
-    for seed in 0..12 {
-        let history = order_history::random_with(seed, PARTITIONS, 600, true);
-        let feed = feed(1 + seed as usize % 4, 40, &[1, 7, 100, 3]);
-        follow(seed, &history, &epochs(&feed, &history));
-    }
-}
-
 /// What must come up for any of this to mean something.
 const MUST_COME_UP: &[&str] = &[
     "created",

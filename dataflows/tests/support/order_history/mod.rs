@@ -21,20 +21,9 @@ use super::{Dice, history};
 const IDS_FROM: u128 = 1 << 64;
 
 /// A history of flights and orders over `partitions`: so many records about flights, and up to four
-/// about orders after each. No void or refund is refused in it.
+/// about orders after each.
 pub fn random(seed: u64, partitions: u32, flight_records: usize) -> Vec<Record> {
-    random_with(seed, partitions, flight_records, false)
-}
-
-/// As [`random`], and perhaps with voids and refunds that are refused and tried anew.
-pub fn random_with(
-    seed: u64,
-    partitions: u32,
-    flight_records: usize,
-    undoing_fails: bool,
-) -> Vec<Record> {
     let mut maker = Maker::new(seed, partitions);
-    maker.undoing_fails = undoing_fails;
     for record in history::random(seed, partitions, flight_records) {
         maker.now_ms = record.input.at_ms;
         if let Command::Flight(flight, _) = &record.input.command {
@@ -52,7 +41,6 @@ pub fn random_with(
 
 struct Maker {
     dice: Dice,
-    undoing_fails: bool,
     partitions: u32,
     orders: Vec<Orders>,
     ledgers: Vec<Ledger>,
@@ -91,7 +79,6 @@ impl Maker {
         let orders = (0..partitions).map(|p| Orders::new(p, references(partitions)));
         Self {
             dice: Dice(!seed),
-            undoing_fails: false,
             partitions,
             orders: orders.collect(),
             ledgers: (0..partitions).map(|_| Ledger::new()).collect(),

@@ -91,7 +91,7 @@ impl Maker {
         let step = effect.work.step();
         let result = if self.dice.one_in(12) {
             EffectResult::Unknown
-        } else if self.dice.one_in(12) && (self.undoing_fails || !is_undoing(step)) {
+        } else if self.dice.one_in(12) {
             failure(step)
         } else {
             self.success(step)
@@ -249,10 +249,6 @@ impl Maker {
         };
         self.say(id, OrderAction::FlightChanged(notice));
     }
-}
-
-fn is_undoing(step: Step) -> bool {
-    matches!(step, Step::Void | Step::Refund)
 }
 
 fn failure(step: Step) -> EffectResult {

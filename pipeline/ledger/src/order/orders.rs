@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::command::{OrderAction, OrderCommand, OrderSettings};
 use super::details;
-use super::effect::Effect;
+use super::effect::{Effect, EffectResult};
 use super::ids::{OrderId, QuoteId};
 use super::log::LogEvent;
 use super::memo::{Memo, Memos};
@@ -248,7 +248,7 @@ impl Orders {
         if is_client {
             order.remember(id, action, outcome, &cx);
         }
-        let changed = changes_order(&outcome);
+        let changed = changes_order(&outcome) || is_failure(action, &outcome);
         order.revision += u64::from(changed);
         if changed {
             order.reach_milestones(&cx);
@@ -366,6 +366,18 @@ fn changes_order(outcome: &OrderOutcome) -> bool {
             | OrderOutcome::Claimed { .. }
             | OrderOutcome::AskedAgain { .. }
     )
+}
+
+/// Was a void or refund refused? It is asked for anew, and counted for people to see.
+fn is_failure(action: &OrderAction, outcome: &OrderOutcome) -> bool {
+    let failed = matches!(
+        action,
+        OrderAction::EffectDone {
+            result: EffectResult::Failed { .. },
+            ..
+        }
+    );
+    failed && matches!(outcome, OrderOutcome::AskedAgain { .. })
 }
 
 fn locate(index: &Index, ids: &[OrderId], id: OrderId) -> Option<OrderIx> {
