@@ -6,6 +6,7 @@
 //! booking client would do it.
 
 mod bookings;
+mod orders;
 mod summary;
 
 use std::io::IsTerminal;
@@ -153,7 +154,7 @@ async fn show(
     let routes = bookings::routes(shift)?;
     let result = bookings::run(
         &client,
-        routes,
+        routes.clone(),
         bookings::Plan {
             duration: Duration::from_secs(args.duration),
             rate: args.rate.max(1),
@@ -161,9 +162,11 @@ async fn show(
         },
     )
     .await?;
+    say("ordering trips through the booking API: search, hold, pay with the sandbox, cancel");
+    let orders = orders::run(&client, &routes, args.seed).await?;
     say("waiting until PostgreSQL has all of it");
     replica.flushed(Duration::from_secs(120)).await?;
-    let summary = summary::make(replica, &report, shift, &result).await?;
+    let summary = summary::make(replica, &report, shift, &result, &orders).await?;
     if args.json {
         print_line(&serde_json::to_string_pretty(&summary.json())?)
     } else {

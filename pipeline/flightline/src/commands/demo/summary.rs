@@ -5,6 +5,7 @@ use flightline_runtime::Replica;
 use serde_json::{Value, json};
 
 use super::bookings::Result as Bookings;
+use super::orders::Result as Orders;
 
 /// One number with the statement that it comes from.
 struct Number {
@@ -17,6 +18,7 @@ struct Number {
 pub(crate) struct Summary {
     numbers: Vec<Number>,
     bookings: Bookings,
+    orders: Orders,
     report: Value,
     shift: i64,
     first_day: String,
@@ -54,6 +56,14 @@ const NUMBERS: &[(&str, &str)] = &[
         "oversold seats",
         "select coalesce(sum(oversold), 0)::int8 from views.oversold",
     ),
+    (
+        "orders booked",
+        "select count(*) from flightline.orders where state = 'booked'",
+    ),
+    (
+        "orders cancelled",
+        "select count(*) from flightline.orders where state = 'cancelled'",
+    ),
     ("decisions", "select count(*) from flightline.decision"),
     (
         "rejected records",
@@ -67,6 +77,7 @@ pub(crate) async fn make(
     report: &Value,
     shift: i64,
     bookings: &Bookings,
+    orders: &Orders,
 ) -> anyhow::Result<Summary> {
     let client = replica
         .database()
@@ -91,6 +102,7 @@ pub(crate) async fn make(
     Ok(Summary {
         numbers,
         bookings: bookings.clone(),
+        orders: orders.clone(),
         report: report.clone(),
         shift,
         first_day: days.get(0),
@@ -124,6 +136,12 @@ impl Summary {
             "feed": self.report,
             "shift_days": self.shift,
             "postgres": postgres,
+            "orders": {
+                "tried": self.orders.tried, "instant": self.orders.instant,
+                "held_and_paid": self.orders.held_and_paid, "refused": self.orders.refused,
+                "nothing_found": self.orders.nothing_found, "cancelled": self.orders.cancelled,
+                "example": self.orders.example,
+            },
             "simulated": {
                 "attempts": b.attempts, "nothing_found": b.nothing_found, "held": b.held,
                 "sold_out": b.sold_out, "refused": b.refused, "overloaded": b.overloaded,
@@ -170,6 +188,18 @@ impl Summary {
             percentile(&b.hold_us, 0.5),
             percentile(&b.hold_us, 0.99)
         ));
+        let o = &self.orders;
+        line(format!(
+            "Orders: {} tried through the booking API, paid with the sandbox, which moves no money",
+            o.tried
+        ));
+        line(format!(
+            "  bought at once {}, held and then paid {}, nothing to sell {}, refused {}; cancelled later {}",
+            o.instant, o.held_and_paid, o.nothing_found, o.refused, o.cancelled
+        ));
+        if let Some(refusal) = &o.first_refusal {
+            line(format!("  first refusal: {refusal}"));
+        }
         if let Some(failure) = &b.first_failure {
             line(format!("  first failure: {failure}"));
         }
@@ -188,6 +218,11 @@ impl Summary {
             "  curl '{url}/health/ready'     {url}/openapi.json     {url}/metrics"
         ));
         line(format!("  {}", replica.database().psql_command()));
+        if let Some(reference) = &self.orders.example {
+            line(format!(
+                "  flightline explain order {reference}      what was decided about it, and why"
+            ));
+        }
         line("  flightline verify            folds the stream from the start and compares every table".to_owned());
         t
     }
