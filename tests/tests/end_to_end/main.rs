@@ -8,6 +8,7 @@ mod crash;
 mod events;
 mod harness;
 mod order_answers;
+mod order_crash;
 mod orders;
 mod program;
 mod provider;
