@@ -273,7 +273,7 @@ async fn adds_up(place: &Place, client: &Client, rounds: u32) -> usize {
 async fn orders_settle_and_seats_and_money_add_up_whenever_the_process_dies() {
     let rounds: u32 = from_env("FLIGHTLINE_KILL_ROUNDS", 8);
     let seed: u64 = from_env("FLIGHTLINE_KILL_SEED", 20_350_601);
-    println!("FLIGHTLINE_KILL_SEED={seed} FLIGHTLINE_KILL_ROUNDS={rounds}");
+    eprintln!("FLIGHTLINE_KILL_SEED={seed} FLIGHTLINE_KILL_ROUNDS={rounds}");
     let place = Place::new();
     let mut rng = Rng::new(seed);
     let mut told: Vec<Told> = Vec::new();
@@ -302,7 +302,7 @@ async fn orders_settle_and_seats_and_money_add_up_whenever_the_process_dies() {
         tokio::time::sleep(Duration::from_millis(rng.below(100) as u64)).await;
         replica.kill();
         let news: Vec<Told> = tasks.join_all().await.into_iter().flatten().collect();
-        println!("round {round}: {} orders told", news.len());
+        eprintln!("round {round}: {} orders told", news.len());
         assert!(!news.is_empty(), "round {round}: nobody got an order");
         told.extend(news);
     }
@@ -314,7 +314,7 @@ async fn orders_settle_and_seats_and_money_add_up_whenever_the_process_dies() {
     assert!(booked > 0 && told.len() > booked, "too little happened");
     replica.stop();
     let report = place.verify();
-    println!("{} orders told, {booked} booked: {report}", told.len());
+    eprintln!("{} orders told, {booked} booked: {report}", told.len());
 }
 
 /// The service has taken the money and its answer was lost: the order does not know of it when the
