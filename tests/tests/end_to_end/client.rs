@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
+    token: Option<String>,
 }
 
 /// Status, headers and JSON of an answer.
@@ -36,7 +37,15 @@ impl Client {
         Self {
             http,
             url: url.to_owned(),
+            token: None,
         }
+    }
+
+    /// The same, with a token.
+    pub(crate) fn with_token(url: &str, token: &str) -> Self {
+        let mut client = Self::new(url);
+        client.token = Some(token.to_owned());
+        client
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
@@ -49,7 +58,26 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, reqwest::Error> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        self.try_keyed(method, path, body, None).await
+    }
+
+    /// A call with an `Idempotency-Key`.
+    pub(crate) async fn try_keyed(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<Answer, reqwest::Error> {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        // The booking API wants to know its version; other calls do not mind.
+        let mut request = request.header("duffel-version", "v2");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -102,9 +130,14 @@ impl Client {
     /// Sends canonical events, and expects every one to be read.
     pub(crate) async fn push(&self, provider: &str, events: &[Value]) -> Value {
         let lines: String = events.iter().map(|e| format!("{e}\n")).collect();
-        let response = self
+        let request = self
             .http
-            .post(format!("{}/providers/{provider}/events", self.url))
+            .post(format!("{}/providers/{provider}/events", self.url));
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let response = request
             .header("content-type", "application/x-ndjson")
             .body(lines)
             .send()

@@ -25,6 +25,22 @@ pub(crate) fn schedule(flight: &str, seats: u32, at: u32) -> Value {
     })
 }
 
+/// A flight back, four days later.
+pub(crate) fn flight_back(number: u32) -> String {
+    format!("FL{number}.2035-06-05.LAX")
+}
+
+/// One leg LAX–JFK with so many seats in economy, all for sale.
+pub(crate) fn schedule_back(flight: &str, seats: u32, at: u32) -> Value {
+    let mut schedule = schedule(flight, seats, at);
+    let leg = &mut schedule["legs"][0];
+    leg["board"] = json!("LAX");
+    leg["off"] = json!("JFK");
+    leg["departs"] = json!("2035-06-05T12:00:00-07:00");
+    leg["arrives"] = json!("2035-06-05T20:30:00-04:00");
+    schedule
+}
+
 /// A price for every seat.
 pub(crate) fn fares(flight: &str, amount: &str, at: u32) -> Value {
     json!({
