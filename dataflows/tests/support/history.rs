@@ -212,6 +212,7 @@ impl Maker {
                 .one_in(3)
                 .then(|| 1_000 + self.dice.below(7_200_000)),
             expected_price: None,
+            wait_ms: None,
         }
     }
 
