@@ -359,8 +359,8 @@ impl Ledger {
                             observer: step.observer as &mut dyn Observer,
                         };
                         let settings = &self.settings;
-                        let waits =
-                            flight.start_waiting(input.id, hash, details, request, settings, &mut step);
+                        let waits = flight
+                            .start_waiting(input.id, hash, details, request, settings, &mut step);
                         if let Some((outcome, due)) = waits {
                             self.waiting += 1;
                             self.due_ms = self.due_ms.min(due.deadline_ms);
