@@ -274,6 +274,11 @@ impl Outcome {
         }
     }
 
+    /// Did the command make a hold, with seats or waiting for them?
+    pub const fn makes_hold(&self) -> bool {
+        matches!(self, Outcome::Held { .. } | Outcome::Waiting { .. })
+    }
+
     /// The refusal, if it is one.
     pub const fn reason(&self) -> Option<Reason> {
         match self {
