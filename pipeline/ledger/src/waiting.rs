@@ -240,3 +240,21 @@ impl Flight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::*;
+
+    /// Flights on which nobody waits are as large, and lie as they did, before anybody could.
+    #[test]
+    fn a_flight_pays_for_nobody_who_waits() {
+        assert_eq!(
+            offset_of!(Flight, waiting),
+            offset_of!(Flight, providers) + 4
+        );
+        assert_eq!(offset_of!(Flight, memos), offset_of!(Flight, waiting) + 4);
+        assert_eq!(size_of::<Option<Box<Waitlist>>>(), size_of::<usize>());
+    }
+}

@@ -16,7 +16,7 @@ use flightline_ledger::command::{
 };
 use flightline_ledger::order::{
     CreateOrder, EffectId, EffectResult, FlightChange, FlightNotice, OfferRequestId, OrderAction,
-    OrderId, OrderSettings, Payment, QuoteId, RefundTerms, SegmentRequest, Terms,
+    OrderId, Payment, QuoteId, RefundTerms, SegmentRequest, Terms,
 };
 use flightline_ledger::{
     Command, CommandId, FlightCommand, FlightKey, HoldRequest, Money, ProviderBody, ProviderEvent,
@@ -332,10 +332,7 @@ fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Comm
         })))
     };
     let mut all = vec![
-        (
-            "configure_orders",
-            Command::ConfigureOrders(Box::new(OrderSettings::default())),
-        ),
+        ("configure_orders", Command::ConfigureOrders(Box::default())),
         (
             "order_create_instant",
             create(

@@ -184,7 +184,15 @@ impl Generator {
             1 => Some(rng.between(1, 20 * MINUTE_MS) as u64),
             _ => Some(rng.pick(&[0, 1, 48 * HOUR_MS as u64, u64::MAX, i64::MAX as u64])),
         };
-        let expected_price = rng.chance(120).then(|| {
+        let longest_ms = rng.pick(&[40 * MINUTE_MS, 6 * HOUR_MS]);
+        let wait_ms = match rng.weighted(&[(600, 0), (380, 1), (20, 2)]) {
+            0 => None,
+            1 => Some(rng.between(1, longest_ms) as u64),
+            _ => Some(rng.pick(&[0, 1, 48 * HOUR_MS as u64, u64::MAX, i64::MAX as u64])),
+        };
+        // Whoever waits for a price of whichever provider depends on what others take.
+        let depends = wait_ms.is_some() && provider.is_none();
+        let expected_price = rng.chance(if depends { 400 } else { 120 }).then(|| {
             let known: Vec<_> = flight
                 .into_iter()
                 .flat_map(|flight| flight.providers.values())
@@ -195,12 +203,6 @@ impl Generator {
                 None => aim::price(rng),
             }
         });
-        let longest_ms = rng.pick(&[40 * MINUTE_MS, 6 * HOUR_MS]);
-        let wait_ms = match rng.weighted(&[(600, 0), (380, 1), (20, 2)]) {
-            0 => None,
-            1 => Some(rng.between(1, longest_ms) as u64),
-            _ => Some(rng.pick(&[0, 1, 48 * HOUR_MS as u64, u64::MAX, i64::MAX as u64])),
-        };
         HoldRequest {
             provider,
             cabin,

@@ -76,13 +76,9 @@ impl Flight {
             }
             other => other?,
         };
-        let taken = self
-            .holds
-            .iter()
-            .filter(|hold| matches!(hold.state, HoldState::Held | HoldState::Confirmed));
-        let taken: i64 = taken.map(|hold| i64::from(hold.seats)).sum();
-        if taken + i64::from(request.seats) > 1_000_000_000 {
-            return Err(Reason::SoldOut { available: 0 });
+        if !self.counts_stay_finite(request.seats) {
+            let reason = Reason::SoldOut { available: 0 };
+            return self.wait(settings, id, segment, request).ok_or(reason);
         }
         let price = self.price(provider, segment, request.cabin, request.class);
         if request.expected_price.is_some() && request.expected_price != price {

@@ -117,7 +117,7 @@ impl Flight {
             self.met("waiting hold waited on for its price");
             return None;
         }
-        if self.seats_taken() + i64::from(hold.seats) > 1_000_000_000 {
+        if !self.counts_stay_finite(hold.seats) {
             return None;
         }
         Some((code, price))
@@ -125,7 +125,6 @@ impl Flight {
 
     /// Gives waiting holds the seats that are free: one after the other, the oldest that fits.
     pub(crate) fn take_turns(&mut self, settings: &Settings, when: &'static str) {
-        let mut places = Vec::new();
         loop {
             let mut queue: Vec<usize> = (0..self.holds.len())
                 .filter(|i| self.holds[*i].state == HoldState::Waiting)
@@ -146,10 +145,6 @@ impl Flight {
             if place > 0 {
                 self.met("waiting hold passed over for a younger one");
             }
-            if places.iter().any(|before| place < *before) {
-                self.met("waiting hold fits by another's turn");
-            }
-            places.push(place);
             let hold = &mut self.holds[i];
             hold.provider = provider;
             hold.price = price;
@@ -179,12 +174,14 @@ impl Flight {
         }
     }
 
-    fn seats_taken(&self) -> i64 {
+    /// Are the seats of the flight's live holds and sales, with so many more, few enough to count?
+    pub(crate) fn counts_stay_finite(&self, more: u16) -> bool {
         let taken = self
             .holds
             .iter()
             .filter(|hold| matches!(hold.state, HoldState::Held | HoldState::Confirmed));
-        taken.map(|hold| i64::from(hold.seats)).sum()
+        let taken: i64 = taken.map(|hold| i64::from(hold.seats)).sum();
+        taken + i64::from(more) <= 1_000_000_000
     }
 }
 
