@@ -184,6 +184,7 @@ impl Maker {
             seats: 1 + self.dice.below(8).saturating_sub(5) as u16,
             ttl_ms: (self.dice.below(4) == 0).then_some(60_000),
             expected_price: None,
+            wait_ms: None,
         };
         let id = CommandId(self.dice.wide());
         match self.push(key, id, FlightCommand::Hold(request)) {

@@ -203,6 +203,7 @@ fn hold(dice: &mut Dice) -> HoldRequest {
         seats: 1,
         ttl_ms: None,
         expected_price: None,
+        wait_ms: None,
     }
 }
 

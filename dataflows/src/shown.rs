@@ -1,4 +1,7 @@
 //! What the rows of a flight last said, and with it which rows went.
+//!
+//! Most rows that went can be told from the hold as it is now: it was held since it was made. What
+//! cannot be told so is kept: rows of sales, and of holds that waited.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +16,10 @@ use crate::watch::HoldChange;
 #[derive(Default)]
 pub(crate) struct Shown {
     pub(crate) image: Image,
-    /// Holds last shown as confirmed, and where they became so. It is the one state that a hold
-    /// can be in, having changed, and still change from: the row it had is gone from the ledger
-    /// then. All other rows that went can be told from the hold as it is.
+    /// Holds last shown as confirmed, and where they became so.
     confirmed: BTreeMap<HoldIx, Confirmed>,
+    /// Rows of holds last shown as waiting, or as held after they had waited.
+    waited: BTreeMap<HoldIx, HoldRow>,
 }
 
 /// Where a hold became a sale.
@@ -44,7 +47,8 @@ impl Shown {
             None => true,
             Some(_) if hold.offset >= since => false,
             Some(HoldState::Confirmed) => self.confirmed.contains_key(&index),
-            Some(_) => true,
+            // What was last shown is the state before the first change.
+            Some(before) => (self.waited.get(&index)).is_none_or(|row| row.status == before),
         };
         if !is_first {
             return;
@@ -53,10 +57,18 @@ impl Shown {
         if let Some(row) = self.before(partition, key, index, &hold, since) {
             give(row, -1);
         }
-        give(hold::row(partition, key, &hold), 1);
+        let row = hold::row(partition, key, &hold);
         if change.before == Some(HoldState::Confirmed) {
             self.confirmed.remove(&index);
         }
+        if hold.state == HoldState::Waiting
+            || hold.state == HoldState::Held && hold.changed_offset != hold.offset
+        {
+            self.waited.insert(index, row.clone());
+        } else if !self.waited.is_empty() {
+            self.waited.remove(&index);
+        }
+        give(row, 1);
         if hold.state == HoldState::Confirmed {
             let confirmed = Confirmed {
                 offset: hold.changed_offset,
@@ -80,6 +92,9 @@ impl Shown {
         }
         let mut before = *hold;
         if hold.changed_offset >= since {
+            if let Some(row) = self.waited.get(&index) {
+                return Some(row.clone());
+            }
             match self.confirmed.get(&index) {
                 Some(confirmed) => {
                     before.state = HoldState::Confirmed;

@@ -3,7 +3,8 @@
 
 mod support;
 
-use flightline_dataflows::changelog::Record;
+use flightline_dataflows::changelog::{Epoch, Record};
+use flightline_dataflows::rows::{HoldRow, HoldStatus};
 use support::naive::{Naive, Tables};
 use support::sinks::{Feed, Run};
 use support::{Dice, history};
@@ -43,10 +44,20 @@ fn every_epoch_equals_the_views_computed_from_scratch() {
     }
 }
 
+fn went(epoch: &Epoch, is: impl Fn(&HoldRow) -> bool) -> usize {
+    let holds = epoch.holds.iter();
+    holds.filter(|(row, diff)| *diff < 0 && is(row)).count()
+}
+
+fn came(epoch: &Epoch, is: impl Fn(&HoldRow) -> bool) -> usize {
+    let holds = epoch.holds.iter();
+    holds.filter(|(row, diff)| *diff > 0 && is(row)).count()
+}
+
 #[test]
 fn random_histories_reach_every_view() {
-    let mut seen = [0_usize; 12];
-    for seed in 0..20 {
+    let mut seen = [0_usize; 15];
+    for seed in 0..40 {
         let history = history::random(seed, PARTITIONS, 1_500);
         let run = feed(1, 500, &[64]).run(&history);
         for epoch in &run.epochs {
@@ -63,6 +74,14 @@ fn random_histories_reach_every_view() {
                 epoch.oversold.len(),
                 epoch.decisions.len(),
                 epoch.rejects.len(),
+                went(epoch, |row| row.status == HoldStatus::Waiting),
+                // Held since a record that did not make it: it had waited.
+                went(epoch, |row| {
+                    row.status == HoldStatus::Held && row.changed_offset != row.offset
+                }),
+                came(epoch, |row| {
+                    row.status == HoldStatus::Held && row.changed_offset != row.offset
+                }),
             ];
             for (sum, count) in seen.iter_mut().zip(counts) {
                 *sum += count;

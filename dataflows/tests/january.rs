@@ -93,6 +93,7 @@ fn history() -> Vec<Record> {
                 seats: 1 + dice.below(6) as u16,
                 ttl_ms: Some(20_000 + dice.below(600_000)),
                 expected_price: None,
+                wait_ms: None,
             };
             holds.push((flight, id));
             maker.push(id, flight, FlightCommand::Hold(request));

@@ -232,6 +232,11 @@ impl ApiError {
                 "another provider owns the flight's schedule",
                 "",
             ),
+            Reason::StillWaiting => (
+                &f::STILL_WAITING,
+                "the hold still waits for its seats: confirm it when it is held",
+                "",
+            ),
         };
         let error = Self::new(fault, message);
         if field.is_empty() {

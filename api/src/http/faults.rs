@@ -84,6 +84,7 @@ faults! {
     ALREADY_CANCELLED = 409 InvalidState "already_cancelled" "Already cancelled";
     ALREADY_CONFIRMED = 409 InvalidState "already_confirmed" "Already confirmed";
     DISPLACED = 409 InvalidState "displaced" "Hold displaced";
+    STILL_WAITING = 409 InvalidState "still_waiting" "Hold still waits";
     NOT_OWNER = 409 InvalidState "not_owner" "Not the owner";
     KEY_REUSED = 409 InvalidState "idempotency_key_reused" "Idempotency key reused";
     NOT_YET = 409 InvalidState "not_yet" "Not yet";

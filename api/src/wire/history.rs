@@ -176,6 +176,9 @@ impl<'a> HistoryItem<'a> {
                 self.expires_at = Some(text::instant(*deadline_ms));
                 self.price(price.as_ref());
             }
+            Outcome::Waiting { deadline_ms, .. } => {
+                self.expires_at = Some(text::instant(*deadline_ms));
+            }
             Outcome::Confirmed { seats, .. }
             | Outcome::Released { seats, .. }
             | Outcome::Cancelled { seats, .. } => self.seats = Some(*seats),

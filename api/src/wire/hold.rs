@@ -96,6 +96,7 @@ macro_rules! hold_fields {
                     seats: self.seats,
                     ttl_ms: self.ttl_s.map(|ttl_s| ttl_s * 1000),
                     expected_price: self.expected_price.map(PriceAsked::check).transpose()?,
+                    wait_ms: None,
                 };
                 Ok((self.id.map(|id| id.0), request))
             }

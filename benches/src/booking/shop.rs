@@ -186,6 +186,7 @@ impl Shop {
             seats: 1,
             // Longer than any run: they are counted at its end.
             ttl_ms: Some(DAY_MS.unsigned_abs()),
+            wait_ms: None,
             expected_price: None,
         };
         let answer = self.backend.submit(Submit {

@@ -21,6 +21,7 @@ const START_MS: i64 = 1_798_761_600_000;
 pub fn random(seed: u64, partitions: u32, records: usize) -> Vec<Record> {
     let mut maker = Maker {
         dice: Dice(seed),
+        is_busy: false,
         partitions,
         offsets: vec![0; partitions as usize],
         now_ms: START_MS,
@@ -29,7 +30,12 @@ pub fn random(seed: u64, partitions: u32, records: usize) -> Vec<Record> {
         holds: Vec::new(),
         sent: Vec::new(),
     };
-    let count = 6 + maker.dice.below(20);
+    maker.is_busy = maker.dice.one_in(2);
+    let count = if maker.is_busy {
+        1 + maker.dice.below(4)
+    } else {
+        6 + maker.dice.below(20)
+    };
     for _ in 0..count {
         let flight = maker.flight();
         maker.flights.push(flight);
@@ -68,6 +74,8 @@ pub fn random(seed: u64, partitions: u32, records: usize) -> Vec<Record> {
 
 struct Maker {
     dice: Dice,
+    /// Few flights, full soon, of which much the same is asked: holds wait and get their turn.
+    is_busy: bool,
     partitions: u32,
     offsets: Vec<u64>,
     now_ms: i64,
@@ -137,9 +145,10 @@ impl Maker {
         // Later flights are met more often: the first retire.
         let from = self.dice.below(self.flights.len() as u64);
         let flight = self.dice.pick(&self.flights[from as usize / 2..]);
+        let events = if self.is_busy { 9 } else { 24 };
         let (flight, command) = match self.dice.below(100) {
-            0..=24 => (flight, self.provider_event(flight)),
-            25..=60 => {
+            n if n <= events => (flight, self.provider_event(flight)),
+            0..=60 => {
                 let hold = self.hold(flight);
                 self.holds.push((flight, id));
                 (flight, FlightCommand::Hold(hold))
@@ -150,8 +159,8 @@ impl Maker {
                 let at = self.holds.len() - 1 - self.dice.below(recent) as usize;
                 let (flight, hold) = self.holds[at];
                 let command = match n {
-                    61..=88 => FlightCommand::Confirm { hold },
-                    89..=94 => FlightCommand::Release { hold },
+                    61..=80 => FlightCommand::Confirm { hold },
+                    81..=90 => FlightCommand::Release { hold },
                     _ => FlightCommand::Cancel { hold },
                 };
                 (flight, command)
@@ -205,6 +214,19 @@ impl Maker {
 
     fn hold(&mut self, flight: FlightKey) -> HoldRequest {
         let stops = ["EWR", "JFK", "IAH", "MIA", "BQN"];
+        if self.is_busy && !self.dice.one_in(4) {
+            return HoldRequest {
+                provider: None,
+                cabin: "Y".parse().unwrap(),
+                class: None,
+                board: None,
+                off: None,
+                seats: 1 + self.dice.below(3) as u16,
+                ttl_ms: Some(1_000 + self.dice.below(600_000)),
+                expected_price: None,
+                wait_ms: Some(1_000 + self.dice.below(7_200_000)),
+            };
+        }
         HoldRequest {
             provider: self.dice.one_in(3).then(|| self.provider()),
             cabin: self.cabin(),
@@ -217,6 +239,10 @@ impl Maker {
                 .one_in(3)
                 .then(|| 1_000 + self.dice.below(7_200_000)),
             expected_price: None,
+            wait_ms: self
+                .dice
+                .one_in(2)
+                .then(|| 1_000 + self.dice.below(7_200_000)),
         }
     }
 

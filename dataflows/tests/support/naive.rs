@@ -295,6 +295,7 @@ impl Naive {
                     HoldState::Cancelled => HoldStatus::Cancelled,
                     HoldState::Expired => HoldStatus::Expired,
                     HoldState::Displaced => HoldStatus::Displaced,
+                    HoldState::Waiting => HoldStatus::Waiting,
                 },
                 deadline_ms: hold.deadline_ms,
                 price: hold.price,

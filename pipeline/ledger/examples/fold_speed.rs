@@ -198,6 +198,7 @@ fn bookings(
                     seats: 1 + (random.next() % 2) as u16,
                     ttl_ms,
                     expected_price: None,
+                    wait_ms: None,
                 })
             }
         };

@@ -12,6 +12,7 @@ use crate::outcome::Outcome;
 use crate::record::Segment;
 use crate::shelf::NO_ROW;
 use crate::view::LegView;
+use crate::waiting::Waitlist;
 
 /// Nothing stated.
 pub(crate) const NO_BOUND: i64 = i64::MAX;
@@ -31,6 +32,8 @@ pub(crate) struct Book {
     pub(crate) quality: u32,
     /// Offset and outcome of the commands whose memo has no room for them.
     pub(crate) answers: BTreeMap<u32, (u64, Outcome)>,
+    /// Absent = no hold ever waited.
+    pub(crate) waitlist: Option<Box<Waitlist>>,
 }
 
 /// Seats by what they are to us.

@@ -64,17 +64,19 @@ impl Recount {
 
 impl Ledger {
     /// Counts everything anew from the holds and compares; checks that nothing live is beyond its
-    /// bound, and that every table agrees with every other. Slow: for tests, `verify` and debugging.
+    /// bound, that nobody waits for seats that there are, and that every table agrees with every other. Slow: for tests, `verify` and debugging.
     ///
     /// # Panics
     /// When an invariant is broken, with what is wrong and where.
     pub fn check_invariants(&self) {
-        let mut live = 0;
+        let (mut live, mut waiting) = (0, 0);
         let mut ends = 0;
         for (at, flight) in self.flights() {
             let key = flight.key;
             flight.check();
+            flight.check_waiting(&self.settings, self.clock_ms);
             live += flight.live as usize;
+            waiting += flight.waiting as usize;
             assert_eq!(self.find(&key), Some(at), "{key}: not found by its key");
             assert_eq!(self.keys[at as usize], key, "{key}: key kept wrongly");
             assert!(
@@ -84,6 +86,7 @@ impl Ledger {
             ends += 1;
         }
         assert_eq!(self.live, live, "live holds of the partition");
+        assert_eq!(self.waiting, waiting, "waiting holds of the partition");
         assert_eq!(self.ends.len(), ends, "flights queued to retire");
     }
 }
@@ -155,6 +158,7 @@ impl Flight {
         assert_eq!(usize::from(self.whole.last), last, "{key}: legs");
         if self.cancelled {
             assert_eq!(self.live, 0, "{key}: cancelled, and holds are live");
+            assert_eq!(self.waiting, 0, "{key}: cancelled, and holds wait");
         }
     }
 

@@ -80,6 +80,9 @@ pub struct HoldRequest {
     pub ttl_ms: Option<u64>,
     /// The price for one seat that the client was shown; another one refuses the hold.
     pub expected_price: Option<Money>,
+    /// How long to wait for seats when there are not enough, in milliseconds, at most
+    /// [`Settings::hold_ttl_max_ms`]; absent = do not wait: be refused.
+    pub wait_ms: Option<u64>,
 }
 
 impl HoldRequest {

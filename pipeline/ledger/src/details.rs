@@ -40,7 +40,8 @@ fn hold(request: &HoldRequest) -> u64 {
             | letter(request.class) << 24
             | u64::from(request.ttl_ms.is_some()) << 32
             | u64::from(request.expected_price.is_some()) << 33
-            | u64::from(request.provider.is_some()) << 34,
+            | u64::from(request.provider.is_some()) << 34
+            | u64::from(request.wait_ms.is_some()) << 35,
     );
     if let Some(code) = request.provider {
         provider_code(&mut print, code);
@@ -50,6 +51,9 @@ fn hold(request: &HoldRequest) -> u64 {
     }
     if let Some(price) = request.expected_price {
         money(&mut print, price);
+    }
+    if let Some(wait_ms) = request.wait_ms {
+        print.add(wait_ms);
     }
     print.get()
 }
@@ -223,6 +227,7 @@ mod tests {
                 currency: "USD".parse().unwrap(),
                 exponent: 2,
             }),
+            wait_ms: None,
         });
         let cancel = FlightCommand::Cancel {
             hold: CommandId(u128::MAX / 3),

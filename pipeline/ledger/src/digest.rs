@@ -6,6 +6,7 @@ use crate::flight::Flight;
 use crate::ledger::Ledger;
 use crate::mix;
 use crate::outcome::{Outcome, Reason};
+use crate::record::Seated;
 use crate::shelf::Row;
 use crate::view::LegView;
 
@@ -213,7 +214,7 @@ fn commands(print: &mut Fingerprint, flight: &Flight) {
         outcome(print, &answer);
     }
     print.add(flight.holds.len() as u64);
-    for (hold, origin) in flight.holds.iter().zip(&flight.origins) {
+    for ((hold, origin), at) in flight.holds.iter().zip(&flight.origins).zip(0..) {
         print.add_wide(hold.id.0);
         print.add(origin.details);
         print.add(origin.offset);
@@ -231,10 +232,11 @@ fn commands(print: &mut Fingerprint, flight: &Flight) {
         if hold.state.takes_seats() {
             print.add(u64::from(hold.segment.first) << 8 | u64::from(hold.segment.last));
         }
-        outcome(
-            print,
-            &origin.outcome(hold, flight.book.providers[hold.provider as usize].code),
-        );
+        outcome(print, &flight.answer_of_hold(at));
+        if hold.seated != Seated::AtOnce {
+            print.add(hold.seated as u64);
+            print.add(flight.ask_of(at).ttl_ms);
+        }
     }
 }
 
@@ -250,6 +252,7 @@ fn outcome(print: &mut Fingerprint, outcome: &Outcome) {
     }
     let (number, flag, price) = match *outcome {
         Outcome::Held { price, .. } => (0, false, price),
+        Outcome::Waiting { ahead, .. } => (ahead, false, None),
         Outcome::Confirmed { seats, already }
         | Outcome::Released { seats, already }
         | Outcome::Cancelled { seats, already } => (u32::from(seats), already, None),
@@ -261,6 +264,9 @@ fn outcome(print: &mut Fingerprint, outcome: &Outcome) {
         Outcome::Refused(Reason::PriceChanged { now }) => (0, false, now),
         Outcome::Refused(_) | Outcome::Stale | Outcome::Noted => (0, false, None),
     };
+    if let Outcome::Waiting { deadline_ms, .. } = *outcome {
+        print.add_signed(deadline_ms);
+    }
     print.add(u64::from(number) << 1 | u64::from(flag));
     print.add_optional(price.map(|price| price.minor as u64));
     if let Some(price) = price {

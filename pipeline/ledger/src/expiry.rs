@@ -30,7 +30,7 @@ pub(crate) struct Expiry {
 impl Expiry {
     const LANES_MAX: usize = 8;
 
-    /// Adds a hold. Its offset is higher than any before.
+    /// Adds a hold.
     #[inline]
     pub(crate) fn push(&mut self, due: Due) {
         // One lane that fits is by far the usual case.

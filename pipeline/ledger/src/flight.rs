@@ -6,7 +6,7 @@ use crate::index::Index;
 use crate::mix;
 use crate::observer::{FlightIx, HoldIx, Observer};
 use crate::outcome::Outcome;
-use crate::record::{Hold, Memo, NO_LEG, NO_MEMO, Origin, Segment, Take};
+use crate::record::{Hold, Memo, NO_LEG, NO_MEMO, Origin, Seated, Segment, Take};
 use crate::shelf::{NO_ROW, Shelf};
 use crate::view::{HoldState, LegView};
 
@@ -42,6 +42,9 @@ pub struct Flight {
     pub(crate) holds: Vec<Hold>,
     /// How many providers there are.
     pub(crate) providers: u32,
+    /// Holds that wait. All that a command reads of waiting on a flight where nobody does, in bytes
+    /// that lay unused.
+    pub(crate) waiting: u32,
 
     pub(crate) memos: Vec<Memo>,
     pub(crate) origins: Vec<Origin>,
@@ -114,6 +117,7 @@ impl Flight {
             live: 0,
             holds: Vec::new(),
             providers: 0,
+            waiting: 0,
             memos: Vec::new(),
             origins: Vec::new(),
             book: Box::default(),
@@ -166,15 +170,22 @@ impl Flight {
         })
     }
 
-    /// Adds a live hold and counts its seats.
+    /// Adds a hold and its id, and counts nothing.
     #[inline(always)]
-    pub(crate) fn add_hold(&mut self, hash: u32, hold: Hold, origin: Origin) -> HoldIx {
+    pub(crate) fn push_hold(&mut self, hash: u32, hold: Hold, origin: Origin) -> HoldIx {
         assert!(self.holds.len() < Found::MAX, "a flight has 2^31 holds");
         let at = self.holds.len() as HoldIx;
-        let take = hold.take();
         self.holds.push(hold);
         self.origins.push(origin);
         self.ids.insert(hash, Found::Hold(at).value());
+        at
+    }
+
+    /// Adds a live hold and counts its seats.
+    #[inline(always)]
+    pub(crate) fn add_hold(&mut self, hash: u32, hold: Hold, origin: Origin) -> HoldIx {
+        let take = hold.take();
+        let at = self.push_hold(hash, hold, origin);
         self.live += 1;
         self.seats += take.seats as u32;
         self.count(&take, take.seats, 0);
@@ -203,6 +214,11 @@ impl Flight {
                 held = -take.seats;
             }
             HoldState::Confirmed => sold = -take.seats,
+            HoldState::Waiting => {
+                self.stop_waiting(at);
+                step.observer.hold_changed(step.flight, at, Some(before));
+                return;
+            }
             _ => unreachable!("a hold came back to life"),
         }
         if state == HoldState::Confirmed {
@@ -423,15 +439,23 @@ impl Flight {
     pub(crate) fn first_answer(&self, found: Found) -> (u64, u64, Outcome) {
         match found {
             Found::Hold(at) => {
-                let (hold, origin) = (&self.holds[at as usize], &self.origins[at as usize]);
-                let provider = self.code_of(hold.provider);
-                let outcome = origin.outcome(hold, provider);
-                (origin.details, origin.offset, outcome)
+                let origin = &self.origins[at as usize];
+                (origin.details, origin.offset, self.answer_of_hold(at))
             }
             Found::Memo(at) => {
                 let (offset, outcome) = self.answer(at);
                 (self.memos[at as usize].details, offset, outcome)
             }
+        }
+    }
+
+    /// The outcome of the command that made a hold.
+    #[inline]
+    pub(crate) fn answer_of_hold(&self, at: HoldIx) -> Outcome {
+        let hold = &self.holds[at as usize];
+        match hold.seated {
+            Seated::AtOnce => self.origins[at as usize].outcome(hold, self.code_of(hold.provider)),
+            Seated::NotYet | Seated::AfterWaiting => self.ask_of(at).outcome(),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::batch::Ahead;
 use crate::codes::FlightKey;
 use crate::command::{Command, FlightCommand, Input, ProviderBody, ProviderEvent, Settings};
 use crate::details;
-use crate::expiry::Expiry;
+use crate::expiry::{Due, Expiry};
 use crate::flight::{Flight, Step};
 use crate::flights::Flights;
 use crate::index::Index;
@@ -47,6 +47,8 @@ pub struct Ledger {
     /// Flights by when they end, before the time they are kept beyond that.
     pub(crate) ends: BTreeSet<(i64, FlightKey, FlightIx)>,
     pub(crate) live: usize,
+    /// Holds that wait.
+    pub(crate) waiting: usize,
 }
 
 impl Default for Ledger {
@@ -69,6 +71,7 @@ impl Ledger {
             expiry: Expiry::default(),
             ends: BTreeSet::new(),
             live: 0,
+            waiting: 0,
         }
     }
 
@@ -131,6 +134,7 @@ impl Ledger {
     #[cold]
     #[inline(never)]
     fn pass_time<O: Observer>(&mut self, input: &Input, observer: &mut O) {
+        let mut freed = Vec::new();
         let flights = &mut self.flights;
         loop {
             let due = self.expiry.pop_due(self.clock_ms, |distance, later| {
@@ -148,9 +152,9 @@ impl Ledger {
             let Some(flight) = flights.get_mut(due.flight) else {
                 continue;
             };
-            if flight.holds[due.hold as usize].state != HoldState::Held {
+            let Some(state) = lapsing(flight, &due) else {
                 continue;
-            }
+            };
             let mut step = Step {
                 offset: input.offset,
                 clock_ms: self.clock_ms,
@@ -158,19 +162,63 @@ impl Ledger {
                 observer,
             };
             flight.settle(due.hold, HoldState::Expired, &mut step);
-            self.live -= 1;
+            match state {
+                HoldState::Waiting => self.waiting -= 1,
+                _ => self.live -= 1,
+            }
+            if flight.waiting > 0 {
+                freed.push(due.flight);
+            }
             observer.flight_changed(due.flight);
         }
         if let Command::Configure(settings) = &input.command {
             self.settings = *settings;
+            // Sale may close later by these: everybody's turn may have come.
+            if self.waiting > 0 {
+                let flights = self.flights();
+                freed = flights
+                    .filter(|(_, flight)| flight.waiting > 0)
+                    .map(|(at, _)| at)
+                    .collect();
+            }
         }
         self.retire(input.offset, observer);
+        freed.sort_unstable();
+        freed.dedup();
+        for flight in freed {
+            self.seat_waiting(flight, input.offset, observer);
+        }
         self.find_due();
+    }
+
+    /// Holds seats for those that wait on a flight, as far as they fit by now.
+    #[cold]
+    #[inline(never)]
+    fn seat_waiting(&mut self, at: FlightIx, offset: u64, observer: &mut dyn Observer) {
+        let Some(flight) = self.flights.get_mut(at).filter(|flight| !flight.retired) else {
+            return;
+        };
+        let mut step = Step {
+            offset,
+            clock_ms: self.clock_ms,
+            flight: at,
+            observer,
+        };
+        let seated = flight.seat_waiting(&self.settings, &mut step);
+        if !seated.is_empty() {
+            step.observer.flight_changed(at);
+        }
+        for due in seated {
+            self.waiting -= 1;
+            self.live += 1;
+            self.due_ms = self.due_ms.min(due.deadline_ms);
+            self.expiry.push(due);
+        }
     }
 
     /// Works out when the clock next has something to do.
     fn find_due(&mut self) {
-        if self.live == 0 {
+        if self.live + self.waiting == 0 {
             self.expiry.clear();
         }
         let hold = self.expiry.first().map(|due| due.deadline_ms);
@@ -200,7 +248,7 @@ impl Ledger {
                 unreachable!("a flight retires twice");
             };
             let mut live: Vec<_> = (0..flight.holds.len() as u32)
-                .filter(|hold| flight.holds[*hold as usize].state == HoldState::Held)
+                .filter(|hold| ends(flight.holds[*hold as usize].state))
                 .collect();
             live.sort_by_key(|hold| (flight.holds[*hold as usize].deadline_ms, *hold));
             for hold in live {
@@ -210,8 +258,11 @@ impl Ledger {
                     flight: at,
                     observer: &mut *observer,
                 };
+                match flight.holds[hold as usize].state {
+                    HoldState::Waiting => self.waiting -= 1,
+                    _ => self.live -= 1,
+                }
                 flight.settle(hold, HoldState::Expired, &mut step);
-                self.live -= 1;
             }
             flight.retired = true;
             self.graveyard.push(at);
@@ -284,7 +335,7 @@ impl Ledger {
             flight: at,
             observer,
         };
-        let live = flight.live;
+        let (live, waiting) = (flight.live, flight.waiting);
         let outcome = match command {
             FlightCommand::Hold(request) => {
                 let made =
@@ -295,7 +346,28 @@ impl Ledger {
                         self.due_ms = self.due_ms.min(due.deadline_ms);
                         self.expiry.push(due);
                         step.observer.flight_changed(at);
+                        if waiting > 0 {
+                            self.seat_waiting(at, input.offset, observer);
+                        }
                         return (outcome, Replay::First);
+                    }
+                    Err(reason @ Reason::SoldOut { .. }) if request.wait_ms.is_some() => {
+                        let mut step = Step {
+                            offset: step.offset,
+                            clock_ms: step.clock_ms,
+                            flight: at,
+                            observer: step.observer as &mut dyn Observer,
+                        };
+                        let settings = &self.settings;
+                        let waits = flight
+                            .start_waiting(input.id, hash, details, request, settings, &mut step);
+                        if let Some((outcome, due)) = waits {
+                            self.waiting += 1;
+                            self.due_ms = self.due_ms.min(due.deadline_ms);
+                            self.expiry.push(due);
+                            return (outcome, Replay::First);
+                        }
+                        Outcome::Refused(reason)
                     }
                     Err(reason) => Outcome::Refused(reason),
                 }
@@ -331,8 +403,14 @@ impl Ledger {
         };
         self.live -= (live - flight.live) as usize;
         flight.remember(hash, input.id, details, input.offset, &outcome);
-        if changes_flight(&outcome) {
+        let has_changed = changes_flight(&outcome);
+        if has_changed {
             step.observer.flight_changed(at);
+        }
+        // Where nobody waits, this look at what was read anyway is all that waiting costs.
+        if waiting > 0 && has_changed {
+            self.waiting -= (waiting - flight.waiting) as usize;
+            self.seat_waiting(at, input.offset, observer);
         }
         (outcome, Replay::First)
     }
@@ -431,21 +509,41 @@ impl Ledger {
         self.live
     }
 
+    /// Holds that wait for seats, over all flights.
+    pub fn waiting_holds(&self) -> usize {
+        self.waiting
+    }
+
     /// When the clock next has something to do: a hold lapses or a flight retires. Absent =
     /// never. A partition to which nothing else is appended needs a `Tick` then. Never later than
     /// that; earlier when very many holds ended before their deadline.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        let hold = if self.live == 0 {
+        let hold = if self.live + self.waiting == 0 {
             None
         } else {
             self.expiry.first_live(|due| {
                 let flight = self.flights.get(due.flight);
-                flight.is_some_and(|f| f.holds[due.hold as usize].state == HoldState::Held)
+                flight.is_some_and(|flight| lapsing(flight, due).is_some())
             })
         };
         let flight = self.ends.first().map(|end| self.retires_at_ms(end.0));
         hold.into_iter().chain(flight).min()
     }
+}
+
+/// Does time end a hold in this state?
+#[inline(always)]
+const fn ends(state: HoldState) -> bool {
+    matches!(state, HoldState::Held | HoldState::Waiting)
+}
+
+/// The state of a hold that is to lapse, unless it has ended before. One that got its seats after
+/// waiting has another deadline since: the entry of the first one is void.
+#[inline(always)]
+fn lapsing(flight: &Flight, due: &Due) -> Option<HoldState> {
+    let hold = &flight.holds[due.hold as usize];
+    let is_due = ends(hold.state) && hold.deadline_ms == due.deadline_ms;
+    is_due.then_some(hold.state)
 }
 
 /// Did the command change anything that [`Observer::flight_changed`] tells of?

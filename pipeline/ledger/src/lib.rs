@@ -40,6 +40,7 @@ mod record;
 mod sale;
 mod shelf;
 mod stock;
+mod waiting;
 
 pub use codes::{
     Cabin, Carrier, Class, CommandId, Currency, Date, FlightKey, Money, ProviderCode, Station,

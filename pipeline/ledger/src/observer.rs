@@ -19,8 +19,9 @@ pub type HoldIx = u32;
 /// It gets indices, not state: read the state when the call has returned. A flight that was retired
 /// in the call can still be read then, until the next call.
 ///
-/// Within one record the order is: holds that expired, flights that retired, then what the command
-/// changed, then [`Observer::decided`].
+/// Within one record the order is: holds that expired, flights that retired, waiting holds that got
+/// seats, then what the command changed, waiting holds that got seats by that, then
+/// [`Observer::decided`]. So one hold can change twice within a record.
 pub trait Observer {
     /// A record was decided. Called once for every record, in offset order, after its changes.
     #[inline]
@@ -41,7 +42,7 @@ pub trait Observer {
         let _ = (flight, hold, before);
     }
 
-    /// The flight is over: its live holds have expired (and were told), and its key is refused from
+    /// The flight is over: its live and waiting holds have expired (and were told), and its key is refused from
     /// now on. Its state is dropped when the next call begins.
     #[inline]
     fn flight_retired(&mut self, flight: FlightIx, key: FlightKey) {

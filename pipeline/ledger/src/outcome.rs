@@ -152,6 +152,14 @@ pub enum Outcome {
         /// Price of one seat, when the provider gave one.
         price: Option<Money>,
     },
+    /// There are not enough seats, and the hold waits for them: it is held as soon as they are there.
+    Waiting {
+        /// Until when it waits, Unix time in milliseconds, by the partition's clock.
+        deadline_ms: i64,
+        /// How many holds of the flight waited before it when it came. They need not be for the
+        /// same seats.
+        ahead: u32,
+    },
     /// The hold is now a sale. `already` = it was one before this command.
     Confirmed {
         /// Seats sold.
@@ -161,21 +169,21 @@ pub enum Outcome {
     },
     /// The hold was given back. `already` = before this command.
     Released {
-        /// Seats given back.
+        /// Seats given back; 0 when it was still waiting for them.
         seats: u16,
         /// The hold had been released by another command before.
         already: bool,
     },
     /// The sale (or live hold) was undone. `already` = before this command.
     Cancelled {
-        /// Seats given back.
+        /// Seats given back; 0 when it was still waiting for them.
         seats: u16,
         /// It had been cancelled by another command before.
         already: bool,
     },
     /// A provider's event was applied.
     Accepted {
-        /// Live holds that lost their seats to it.
+        /// Live holds that lost their seats to it, and waiting ones that lost their hope.
         displaced: u32,
         /// Some aspect of it was older than what was known and was left alone.
         partly_stale: bool,
@@ -225,7 +233,7 @@ pub enum Reason {
     NotOperating,
     /// Seats must be 1 to [`HoldRequest::SEATS_MAX`](crate::HoldRequest::SEATS_MAX).
     InvalidSeats,
-    /// The time to hold must be above 0 and at most the configured maximum.
+    /// The time to hold, and that to wait if any, must be above 0 and at most the configured maximum.
     InvalidTtl,
     /// There is no hold of that id on this flight.
     UnknownHold,
@@ -246,6 +254,8 @@ pub enum Reason {
     NotScheduled,
     /// A change of times from a provider that does not own the flight's schedule.
     NotOwner,
+    /// The hold has no seats yet: it waits for them.
+    StillWaiting,
 }
 
 impl Outcome {
@@ -253,6 +263,7 @@ impl Outcome {
     pub const fn name(&self) -> &'static str {
         match self {
             Outcome::Held { .. } => "held",
+            Outcome::Waiting { .. } => "waiting",
             Outcome::Confirmed { .. } => "confirmed",
             Outcome::Released { .. } => "released",
             Outcome::Cancelled { .. } => "cancelled",
@@ -261,6 +272,11 @@ impl Outcome {
             Outcome::Noted => "noted",
             Outcome::Refused(_) => "refused",
         }
+    }
+
+    /// Did the command make a hold, with seats or waiting for them?
+    pub const fn makes_hold(&self) -> bool {
+        matches!(self, Outcome::Held { .. } | Outcome::Waiting { .. })
     }
 
     /// The refusal, if it is one.
@@ -300,6 +316,7 @@ impl Reason {
             Reason::InvalidEvent => "invalid_event",
             Reason::NotScheduled => "not_scheduled",
             Reason::NotOwner => "not_owner",
+            Reason::StillWaiting => "still_waiting",
         }
     }
 }

@@ -346,6 +346,11 @@ impl Flight {
         self.live as usize
     }
 
+    /// How many holds wait for seats.
+    pub fn waiting_holds(&self) -> usize {
+        self.waiting as usize
+    }
+
     /// How many command ids are remembered.
     pub fn command_count(&self) -> usize {
         self.holds.len() + self.memos.len()

@@ -24,9 +24,22 @@ pub(crate) struct Hold {
     pub(crate) acknowledged: u32,
     pub(crate) seats: u16,
     pub(crate) state: HoldState,
+    pub(crate) seated: Seated,
     pub(crate) cabin: Cabin,
     pub(crate) class: Option<Class>,
     pub(crate) segment: Segment,
+}
+
+/// How a hold came to its seats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Seated {
+    /// By the command that made it.
+    AtOnce,
+    /// It waits for them, or ended before it got any.
+    NotYet,
+    /// It had waited for them.
+    AfterWaiting,
 }
 
 /// The part of a hold that stays as it was made.
@@ -78,6 +91,14 @@ pub(crate) struct Take {
 }
 
 impl Hold {
+    /// Seats that it has or had.
+    pub(crate) fn seats_had(&self) -> u16 {
+        match self.seated {
+            Seated::NotYet => 0,
+            Seated::AtOnce | Seated::AfterWaiting => self.seats,
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn take(&self) -> Take {
         Take {
@@ -105,7 +126,7 @@ impl Origin {
         self.price.get()
     }
 
-    /// The outcome of the command that made the hold.
+    /// The outcome of the command that made the hold, unless it waited.
     pub(crate) fn outcome(&self, hold: &Hold, provider: ProviderCode) -> Outcome {
         Outcome::Held {
             provider,
@@ -246,7 +267,7 @@ plain_reasons! {
     UnknownFlight, FlightCancelled, Departed, Retired, UnknownSegment, SegmentRestricted,
     UnknownCabin, UnknownClass, UnknownProvider, Closed, NotOperating, InvalidSeats, InvalidTtl,
     UnknownHold, Expired, AlreadyReleased, AlreadyCancelled, AlreadyConfirmed, Displaced,
-    InvalidEvent, NotScheduled, NotOwner,
+    InvalidEvent, NotScheduled, NotOwner, StillWaiting,
 }
 
 impl Answer {
@@ -296,7 +317,7 @@ impl Answer {
             Outcome::Noted => (Kind::Noted, 0),
             Outcome::Refused(Reason::SoldOut { available }) => (Kind::SoldOut, available),
             Outcome::Refused(ref reason) => (Kind::Plain, plain_number(reason)?),
-            Outcome::Held { .. } => return None,
+            Outcome::Held { .. } | Outcome::Waiting { .. } => return None,
         };
         (number < Self::NUMBERS).then_some(Self { kind, number })
     }
@@ -363,7 +384,7 @@ mod tests {
             ]);
         }
         outcomes.extend(PLAIN.iter().map(|reason| Outcome::Refused(*reason)));
-        assert_eq!(outcomes.len(), 4 + 8 + 22);
+        assert_eq!(outcomes.len(), 4 + 8 + 23);
         for outcome in outcomes {
             let last = Memo::OFFSETS - 1;
             let memo = Memo::new(CommandId(1), 2, last, &outcome);

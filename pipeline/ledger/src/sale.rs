@@ -7,7 +7,7 @@ use crate::expiry::Due;
 use crate::flight::{Flight, Step};
 use crate::observer::{HoldIx, Observer};
 use crate::outcome::{Outcome, Reason};
-use crate::record::{Hold, NO_MEMO, Origin, PackedMoney, Segment};
+use crate::record::{Hold, NO_MEMO, Origin, PackedMoney, Seated, Segment};
 use crate::shelf::{FLIGHT_SEATS_MAX, Least, OnLeg};
 use crate::view::HoldState;
 
@@ -208,16 +208,53 @@ impl Flight {
         if ttl_ms == 0 || ttl_ms > settings.hold_ttl_max_ms {
             return Err(Reason::InvalidTtl);
         }
+        if let Some(wait_ms) = request.wait_ms
+            && (wait_ms == 0 || wait_ms > settings.hold_ttl_max_ms)
+        {
+            return Err(Reason::InvalidTtl);
+        }
+        self.operates()?;
+        let segment = self
+            .segment(request.board, request.off)
+            .ok_or(Reason::UnknownSegment)?;
+        let (provider, price) = self.offer_on(request, &segment, settings, clock_ms)?;
+        Ok((segment, provider, price, ttl_ms))
+    }
+
+    /// Is the flight to be sold at all?
+    #[inline(always)]
+    fn operates(&self) -> Result<(), Reason> {
         if self.is_codeshare {
             return Err(Reason::NotOperating);
         }
         if self.cancelled {
             return Err(Reason::FlightCancelled);
         }
-        let segment = self
-            .segment(request.board, request.off)
-            .ok_or(Reason::UnknownSegment)?;
-        if self.has_restrictions && self.is_restricted(&segment) {
+        Ok(())
+    }
+
+    /// Who would sell a valid request on a segment now, and at which price.
+    pub(crate) fn offer(
+        &self,
+        request: &HoldRequest,
+        segment: &Segment,
+        settings: &Settings,
+        clock_ms: i64,
+    ) -> Result<(u32, PackedMoney), Reason> {
+        self.operates()?;
+        self.offer_on(request, segment, settings, clock_ms)
+    }
+
+    /// As [`Flight::offer`], of a flight that is to be sold.
+    #[inline(always)]
+    fn offer_on(
+        &self,
+        request: &HoldRequest,
+        segment: &Segment,
+        settings: &Settings,
+        clock_ms: i64,
+    ) -> Result<(u32, PackedMoney), Reason> {
+        if self.has_restrictions && self.is_restricted(segment) {
             return Err(Reason::SegmentRestricted);
         }
         let departs_ms = if segment.first == 0 {
@@ -228,7 +265,7 @@ impl Flight {
         if clock_ms >= departs_ms.saturating_sub_unsigned(settings.close_before_departure_ms) {
             return Err(Reason::Departed);
         }
-        let (provider, price) = self.choose(request, &segment)?;
+        let (provider, price) = self.choose(request, segment)?;
         if self.seats + u32::from(request.seats) > FLIGHT_SEATS_MAX {
             return Err(Reason::SoldOut { available: 0 });
         }
@@ -238,7 +275,25 @@ impl Flight {
                 return Err(Reason::PriceChanged { now });
             }
         }
-        Ok((segment, provider, price, ttl_ms))
+        Ok((provider, price))
+    }
+
+    /// Would the request fit on the segment if nobody had a seat yet? Asked of those who may sell it.
+    pub(crate) fn has_room(&self, request: &HoldRequest, segment: &Segment) -> bool {
+        let named = request.provider.and_then(|code| self.provider_at(code));
+        let sellers = match named {
+            Some(at) => at..at + 1,
+            None => 0..self.book.providers.len(),
+        };
+        let (cabin, class) = (request.cabin, request.class);
+        sellers.into_iter().any(|at| {
+            let seats = self.seats::<false>(at as u32, segment, cabin, class);
+            seats.supply == Supply::Open
+                && (segment.first..=segment.last).all(|leg| {
+                    let room = self.shelf.room_on(at as u32, leg, cabin);
+                    i64::from(request.seats) <= room
+                })
+        })
     }
 
     pub(crate) fn is_restricted(&self, segment: &Segment) -> bool {
@@ -269,6 +324,7 @@ impl Flight {
                 acknowledged: NO_MEMO,
                 seats: request.seats,
                 state: HoldState::Held,
+                seated: Seated::AtOnce,
                 cabin: request.cabin,
                 class: request.class,
                 segment,
@@ -310,7 +366,7 @@ impl Flight {
         };
         let hold = &self.holds[at as usize];
         let (state, seats) = (hold.state, hold.seats);
-        let done = |already| match to {
+        let done = |seats, already| match to {
             HoldState::Confirmed => Outcome::Confirmed { seats, already },
             HoldState::Released => Outcome::Released { seats, already },
             _ => Outcome::Cancelled { seats, already },
@@ -318,9 +374,14 @@ impl Flight {
         match (state, to) {
             (HoldState::Held, _) | (HoldState::Confirmed, HoldState::Cancelled) => {
                 self.settle(at, to, step);
-                done(false)
+                done(seats, false)
             }
-            (state, to) if state == to => done(true),
+            (state, to) if state == to => done(hold.seats_had(), true),
+            (HoldState::Waiting, HoldState::Confirmed) => Outcome::Refused(Reason::StillWaiting),
+            (HoldState::Waiting, _) => {
+                self.settle(at, to, step);
+                done(0, false)
+            }
             (HoldState::Confirmed, _) => Outcome::Refused(Reason::AlreadyConfirmed),
             (HoldState::Released, _) => Outcome::Refused(Reason::AlreadyReleased),
             (HoldState::Cancelled, _) => Outcome::Refused(Reason::AlreadyCancelled),

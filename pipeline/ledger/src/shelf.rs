@@ -366,6 +366,24 @@ impl Shelf {
         }
     }
 
+    /// The most seats that a provider could ever sell in a cabin of a leg, as far as its bound and the
+    /// aircraft's tell.
+    pub(crate) fn room_on(&self, provider: u32, leg: u8, cabin: Cabin) -> i64 {
+        let Some(at) = self.row_of(provider, leg, cabin) else {
+            return 0;
+        };
+        let row = &self.rows()[at];
+        let aircraft = &self.rows()[usize::from(row.aircraft)];
+        let mut room = i64::MAX;
+        if row.bound != UNBOUND {
+            room = i64::from(row.bound);
+        }
+        if aircraft.bound != UNBOUND {
+            room = room.min(i64::from(aircraft.bound) + i64::from(row.allowance));
+        }
+        room
+    }
+
     /// Counts seats in the buckets of one leg.
     #[inline(always)]
     pub(crate) fn count_on_leg(&mut self, take: &Take, leg: u8, held: i32, sold: i32) {

@@ -23,6 +23,7 @@ impl FlightStatus {
 }
 
 /// Where a hold stands. Only [`HoldState::Held`] is live; only `Held` and `Confirmed` take seats.
+/// What is neither live nor waiting nor a sale never changes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum HoldState {
@@ -36,8 +37,11 @@ pub enum HoldState {
     Cancelled = 3,
     /// Lapsed at its deadline, or when its flight retired.
     Expired = 4,
-    /// Lost its seats when the provider cut capacity, changed the route or cancelled the flight.
+    /// Lost its seats when the provider cut capacity, changed the route or cancelled the flight. Or
+    /// waited for seats that will not come for one of the latter two reasons.
     Displaced = 5,
+    /// Waits for seats until the deadline.
+    Waiting = 6,
 }
 
 impl HoldState {
@@ -50,6 +54,7 @@ impl HoldState {
             HoldState::Cancelled => "cancelled",
             HoldState::Expired => "expired",
             HoldState::Displaced => "displaced",
+            HoldState::Waiting => "waiting",
         }
     }
 
@@ -160,7 +165,8 @@ pub struct OfferLine {
 pub struct HoldView {
     /// The id of the command that made it.
     pub id: CommandId,
-    /// From whose allotment.
+    /// From whose allotment. Of a hold that has waited for any provider's seats and got none: the
+    /// flight's first provider, which means nothing.
     pub provider: ProviderCode,
     /// The cabin.
     pub cabin: Cabin,
@@ -170,11 +176,11 @@ pub struct HoldView {
     pub board: Station,
     /// Where the passenger leaves.
     pub off: Station,
-    /// Seats.
+    /// Seats, held, sold or waited for.
     pub seats: u16,
-    /// When it lapses, or would have, Unix time in milliseconds.
+    /// When it lapses, or would have, Unix time in milliseconds. While it waits: until when.
     pub deadline_ms: i64,
-    /// Price of one seat when it was made.
+    /// Price of one seat when they were held.
     pub price: Option<Money>,
     /// Where it stands.
     pub state: HoldState,

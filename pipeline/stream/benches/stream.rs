@@ -63,6 +63,7 @@ fn hold() -> Command {
             seats: 2,
             ttl_ms: Some(900_000),
             expected_price: None,
+            wait_ms: None,
         }),
     )
 }

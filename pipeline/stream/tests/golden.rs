@@ -156,6 +156,7 @@ fn commands() -> Vec<(&'static str, Command)> {
                 seats: 300,
                 ttl_ms: Some(900_000),
                 expected_price: Some(money(12_345)),
+                wait_ms: None,
             })),
         ),
         (
@@ -169,6 +170,7 @@ fn commands() -> Vec<(&'static str, Command)> {
                 seats: 1,
                 ttl_ms: None,
                 expected_price: None,
+                wait_ms: None,
             })),
         ),
         ("confirm", flight(FlightCommand::Confirm { hold })),
@@ -456,6 +458,28 @@ fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Comm
             }),
         ),
         ("order_done_unknown", done(EffectResult::Unknown)),
+        // Waiting came later still.
+        (
+            "hold_waiting",
+            Command::Flight(
+                flight,
+                FlightCommand::Hold(HoldRequest {
+                    provider: None,
+                    cabin: code("Y"),
+                    class: None,
+                    board: None,
+                    off: Some(code("IAH")),
+                    seats: 2,
+                    ttl_ms: Some(900_000),
+                    expected_price: None,
+                    wait_ms: Some(86_400_000),
+                }),
+            ),
+        ),
+        (
+            "order_done_still_waiting",
+            done(EffectResult::Refused(Reason::StillWaiting)),
+        ),
     ]);
     all
 }
@@ -524,9 +548,10 @@ fn records_of_version_1_decode_for_ever() {
 fn running_hashes_and_saved_states_stay() {
     let mut checker = Checker::new(5);
     let mut now = String::new();
-    // The commands that there were when these two files were written.
+    // The commands that there were when these files were written.
     let records = records();
     let (first, later) = records.split_at(22);
+    let (later, _) = later.split_at(29);
     for (offset, (name, record)) in first.iter().enumerate() {
         checker.check(offset as u64, &bytes_of(record)).unwrap();
         writeln!(now, "{:032x} after {name}", checker.state().hash).unwrap();

@@ -13,7 +13,7 @@ use flightline_dataflows::rows::{
     CheapestRow, DecisionRow, DriftRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
     OfferRow, OrderRow, OversoldRow, RouteDayRow, is_recorded,
 };
-use flightline_ledger::{Outcome, Replay};
+use flightline_ledger::Replay;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
@@ -247,7 +247,7 @@ impl Batch {
                 while decisions.next_if(before).is_some() {}
                 let made = decisions.peek().filter(|line| {
                     (line.partition, line.decision.offset) == key
-                        && matches!(line.decision.outcome, Outcome::Held { .. })
+                        && line.decision.outcome.makes_hold()
                         && line.decision.replay == Replay::First
                 });
                 let id = made.and_then(|line| ref_text(line)).map(Box::from);

@@ -6,7 +6,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use flightline_dataflows::changelog::{Change, Epoch};
 use flightline_dataflows::rows::{DecisionRow, FeedRejectRow, OrderRow, is_recorded};
-use flightline_ledger::{Outcome, Replay};
+use flightline_ledger::Replay;
 use futures_util::{TryStreamExt, pin_mut};
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -96,8 +96,7 @@ pub async fn compare(
         .filter(|line| is_recorded(line.decision.kind));
     let mut decisions = std::iter::from_fn(|| {
         let line = decisions.next()?;
-        let made = matches!(line.decision.outcome, Outcome::Held { .. })
-            && line.decision.replay == Replay::First;
+        let made = line.decision.outcome.makes_hold() && line.decision.replay == Replay::First;
         if let Some(text) = ref_text(&line).filter(|_| made) {
             ids.insert((line.partition, line.decision.offset), text.into());
         }

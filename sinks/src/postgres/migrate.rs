@@ -11,7 +11,7 @@ struct Migration {
 }
 
 /// In order; the version is the place, from 1. Steps that were released are never changed.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         name: "tables",
         sql: include_str!("migrations/0001_tables.sql"),
@@ -23,6 +23,10 @@ const MIGRATIONS: [Migration; 3] = [
     Migration {
         name: "orders",
         sql: include_str!("migrations/0003_orders.sql"),
+    },
+    Migration {
+        name: "waiting",
+        sql: include_str!("migrations/0004_waiting.sql"),
     },
 ];
 

@@ -81,13 +81,14 @@ pub struct Serving {
     writer: Mutex<()>,
 }
 
-const HOLD_STATUS: [HoldStatus; 6] = [
+const HOLD_STATUS: [HoldStatus; 7] = [
     HoldStatus::Held,
     HoldStatus::Confirmed,
     HoldStatus::Released,
     HoldStatus::Cancelled,
     HoldStatus::Expired,
     HoldStatus::Displaced,
+    HoldStatus::Waiting,
 ];
 
 /// How much there is.

@@ -511,11 +511,18 @@ impl World {
             changed_offset: offset,
         };
         self.holds.set((partition, offset), Some(row));
-        let outcome = Outcome::Held {
-            provider,
-            seats,
-            deadline_ms,
-            price,
+        let outcome = if offset.is_multiple_of(3) {
+            Outcome::Waiting {
+                deadline_ms,
+                ahead: offset as u32 % 5,
+            }
+        } else {
+            Outcome::Held {
+                provider,
+                seats,
+                deadline_ms,
+                price,
+            }
         };
         self.decide(partition, offset, id, key, Kind::Hold, outcome);
         let text = self
@@ -559,6 +566,7 @@ impl World {
             HoldStatus::Cancelled,
             HoldStatus::Expired,
             HoldStatus::Displaced,
+            HoldStatus::Waiting,
         ]);
         row.changed_at_ms += 1;
         row.changed_offset = offset;

@@ -435,6 +435,7 @@ fn decision(r: &DecisionRow) -> Line {
         Outcome::Accepted { .. } => some("displaced=2 partly_stale"),
         Outcome::Released { already: true, .. } => some("already"),
         Outcome::Refused(Reason::SoldOut { available }) => Some(format!("available={available}")),
+        Outcome::Waiting { ahead, .. } => Some(format!("ahead={ahead}")),
         Outcome::Refused(Reason::PriceChanged { now: Some(now) }) => {
             Some(format!("now={now} {}", now.currency))
         }

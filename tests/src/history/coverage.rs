@@ -22,6 +22,15 @@ fn answer(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Held { price: None, .. } => "held without price",
         Outcome::Held { price: Some(_), .. } => "held",
+        // One that never got seats gives none back.
+        Outcome::Released { seats: 0, already } => match already {
+            false => "released, waiting",
+            true => "released already, waiting",
+        },
+        Outcome::Cancelled { seats: 0, already } => match already {
+            false => "cancelled, waiting",
+            true => "cancelled already, waiting",
+        },
         Outcome::Confirmed { already: true, .. } => "confirmed already",
         Outcome::Released { already: true, .. } => "released already",
         Outcome::Cancelled { already: true, .. } => "cancelled already",
@@ -60,6 +69,7 @@ fn first_answers(kind: Kind) -> Vec<&'static str> {
         Kind::Hold => vec![
             "held",
             "held without price",
+            "waiting",
             "sold_out",
             "sold_out of 0",
             "unknown_flight",
@@ -81,6 +91,7 @@ fn first_answers(kind: Kind) -> Vec<&'static str> {
         Kind::Confirm => vec![
             "confirmed",
             "confirmed already",
+            "still_waiting",
             "already_released",
             "already_cancelled",
             "expired",
@@ -92,6 +103,8 @@ fn first_answers(kind: Kind) -> Vec<&'static str> {
         Kind::Release => vec![
             "released",
             "released already",
+            "released, waiting",
+            "released already, waiting",
             "already_confirmed",
             "already_cancelled",
             "expired",
@@ -103,6 +116,8 @@ fn first_answers(kind: Kind) -> Vec<&'static str> {
         Kind::Cancel => vec![
             "cancelled",
             "cancelled already",
+            "cancelled, waiting",
+            "cancelled already, waiting",
             "already_released",
             "expired",
             "displaced",

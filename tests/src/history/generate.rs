@@ -9,7 +9,7 @@ use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, Input};
 use super::aim::{self, Versions};
 use super::rng::Rng;
 use super::schedules::Flavour;
-use crate::model::{HoldState, Model};
+use crate::model::{Hold, HoldState, Model};
 
 pub(super) const MINUTE_MS: i64 = 60 * 1000;
 pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -64,6 +64,7 @@ impl Generator {
             hostile: rng.chance(250),
             repeats: rng.chance(150),
             events: rng.weighted(&[(1, 60), (2, 200), (1, 450)]),
+            unsettled: rng.chance(200),
         };
         let now_ms = 1_800_000_000_000 + rng.between(0, 90 * 24) * HOUR_MS;
         let flights = rng.weighted(&[(20, 1), (30, 2), (30, 3), (20, 5), (2, 40)]);
@@ -126,7 +127,8 @@ impl Generator {
     fn due_soon(&self, model: &Model) -> Vec<i64> {
         let mut due = Vec::new();
         for flight in model.flights.values() {
-            let live = flight.holds.iter().filter(|h| h.state == HoldState::Held);
+            let live = |h: &&Hold| matches!(h.state, HoldState::Held | HoldState::Waiting);
+            let live = flight.holds.iter().filter(live);
             due.extend(live.map(|hold| hold.deadline_ms));
             due.push(flight.retire_at_ms(&model.settings));
             let close_ms = model
@@ -175,10 +177,14 @@ impl Generator {
 
     fn usual_settings(&mut self) -> Settings {
         let rng = &mut self.rng;
+        let mut close_before = vec![0, 1, 30 * MINUTE_MS as u64];
+        if self.flavour.unsettled {
+            close_before.push(12 * HOUR_MS as u64);
+        }
         Settings {
             hold_ttl_default_ms: rng.between(1, 60 * MINUTE_MS) as u64,
             hold_ttl_max_ms: rng.between(60 * MINUTE_MS, 48 * HOUR_MS) as u64,
-            close_before_departure_ms: rng.pick(&[0, 1, 30 * MINUTE_MS as u64]),
+            close_before_departure_ms: rng.pick(&close_before),
             retire_after_ms: rng.between(0, 2 * HOUR_MS) as u64,
         }
     }
@@ -238,7 +244,7 @@ impl Generator {
             (25, What::Different),
             (5, What::Elsewhere),
             (15, What::Tick),
-            (7, What::Configure),
+            (if self.flavour.unsettled { 60 } else { 7 }, What::Configure),
             (2, What::FeedReject),
             (2, What::Fence),
             (4, What::Order),

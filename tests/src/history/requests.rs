@@ -112,6 +112,11 @@ impl Generator {
     fn hold_id(&mut self, model: &Model, flight: Option<&Flight>, wanted: HoldState) -> CommandId {
         let rng = &mut self.rng;
         let holds = flight.map_or(&[][..], |flight| &flight.holds);
+        let wanted = if rng.chance(80) {
+            HoldState::Waiting
+        } else {
+            wanted
+        };
         let in_state: Vec<CommandId> = holds
             .iter()
             .filter(|hold| hold.state == wanted)
@@ -179,7 +184,15 @@ impl Generator {
             1 => Some(rng.between(1, 20 * MINUTE_MS) as u64),
             _ => Some(rng.pick(&[0, 1, 48 * HOUR_MS as u64, u64::MAX, i64::MAX as u64])),
         };
-        let expected_price = rng.chance(120).then(|| {
+        let longest_ms = rng.pick(&[40 * MINUTE_MS, 6 * HOUR_MS]);
+        let wait_ms = match rng.weighted(&[(600, 0), (380, 1), (20, 2)]) {
+            0 => None,
+            1 => Some(rng.between(1, longest_ms) as u64),
+            _ => Some(rng.pick(&[0, 1, 48 * HOUR_MS as u64, u64::MAX, i64::MAX as u64])),
+        };
+        // Whoever waits for a price of whichever provider depends on what others take.
+        let depends = wait_ms.is_some() && provider.is_none();
+        let expected_price = rng.chance(if depends { 400 } else { 120 }).then(|| {
             let known: Vec<_> = flight
                 .into_iter()
                 .flat_map(|flight| flight.providers.values())
@@ -199,6 +212,7 @@ impl Generator {
             seats: seats as u16,
             ttl_ms,
             expected_price,
+            wait_ms,
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Flavour {
     pub(crate) repeats: bool,
     /// Share of provider events, in 1000.
     pub(crate) events: u32,
+    /// Settings change often, those of when sale closes by much.
+    pub(crate) unsettled: bool,
 }
 
 fn times(board: Station, departs_s: i64, arrives_s: i64) -> LegTimes {

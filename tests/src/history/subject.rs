@@ -221,6 +221,7 @@ fn hold(hold: &flightline_ledger::HoldView) -> model::HoldView {
             HoldState::Cancelled => model::HoldState::Cancelled,
             HoldState::Expired => model::HoldState::Expired,
             HoldState::Displaced => model::HoldState::Displaced,
+            HoldState::Waiting => model::HoldState::Waiting,
         },
         changed: (hold.changed_offset, hold.changed_at_ms),
         acknowledged_at: hold.acknowledged_offset,

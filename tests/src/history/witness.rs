@@ -29,6 +29,11 @@ pub(crate) struct Witness {
     faults: Vec<String>,
 }
 
+/// Does a hold in this state end by its deadline?
+fn is_open(state: HoldState) -> bool {
+    matches!(state, HoldState::Held | HoldState::Waiting)
+}
+
 impl Observer for Witness {
     fn decided(&mut self, _: &Input, decision: &Decision) {
         self.told.push(Told::Decided(*decision));
@@ -51,10 +56,18 @@ impl Witness {
     /// After a record was folded.
     pub(crate) fn after(&mut self, ledger: &Ledger, input: &Input, decision: &Decision) {
         let told = std::mem::take(&mut self.told);
+        // A hold that got its seats may change again within the record: a state between is told as
+        // that before the next change.
+        let after = |at: usize, of: (FlightIx, HoldIx)| {
+            told[at + 1..].iter().find_map(|what| match what {
+                Told::Hold(flight, hold, before) if (*flight, *hold) == of => *before,
+                _ => None,
+            })
+        };
         let mut expired = Vec::new();
         let mut retired = Vec::new();
         let mut decided = 0;
-        for what in told {
+        for (at, what) in told.iter().cloned().enumerate() {
             if decided > 0 {
                 self.fault(input, format!("told after the decision: {what:?}"));
             }
@@ -66,9 +79,10 @@ impl Witness {
                         self.fault(input, text);
                     }
                     let now = ledger.flight(flight).hold(hold);
-                    self.holds.insert((flight, hold), now.state);
+                    let state = after(at, (flight, hold)).unwrap_or(now.state);
+                    self.holds.insert((flight, hold), state);
                     // Retirement lets the rest of a flight's holds expire, whatever their deadline.
-                    if now.state == HoldState::Expired && now.deadline_ms <= decision.at_ms {
+                    if state == HoldState::Expired && now.deadline_ms <= decision.at_ms {
                         expired.push((now.deadline_ms, now.offset));
                         if !retired.is_empty() {
                             self.fault(input, "a hold expired after a retirement".into());
@@ -83,8 +97,8 @@ impl Witness {
                     let after_ms = ledger.settings().retire_after_ms;
                     let retire_at_ms = over.ends_at_ms().saturating_add_unsigned(after_ms);
                     retired.push((retire_at_ms, key));
-                    if over.holds().any(|hold| hold.state == HoldState::Held) {
-                        self.fault(input, format!("{key} retired with a live hold"));
+                    if over.holds().any(|hold| is_open(hold.state)) {
+                        self.fault(input, format!("{key} retired with an open hold"));
                     }
                     self.holds.retain(|(ix, _), _| *ix != flight);
                     self.views.remove(&flight);
@@ -135,9 +149,7 @@ impl Witness {
             return Err("holds changed untold".into());
         }
         let holds = ledger.flights().flat_map(|(_, flight)| flight.holds());
-        let deadlines = holds
-            .filter(|h| h.state == HoldState::Held)
-            .map(|h| h.deadline_ms);
+        let deadlines = holds.filter(|h| is_open(h.state)).map(|h| h.deadline_ms);
         let after_ms = ledger.settings().retire_after_ms;
         let ends = ledger.flights().map(|(_, flight)| flight.ends_at_ms());
         let retirements = ends.map(|end| end.saturating_add_unsigned(after_ms));
@@ -151,6 +163,11 @@ impl Witness {
         let live = there.values().filter(|s| **s == HoldState::Held).count();
         if live != ledger.live_holds() {
             return Err(format!("{live} live holds, {} told", ledger.live_holds()));
+        }
+        let waiting = there.values().filter(|s| **s == HoldState::Waiting).count();
+        if waiting != ledger.waiting_holds() {
+            let told = ledger.waiting_holds();
+            return Err(format!("{waiting} waiting holds, {told} told"));
         }
         Ok(())
     }

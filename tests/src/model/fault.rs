@@ -56,11 +56,29 @@ pub enum Fault {
     HalfStationChange,
     /// Finds the price without regard to the class.
     PriceIgnoresClass,
+    /// Lets a request wait that could never fit.
+    WaitsWithoutRoom,
+    /// Decides a command before those who wait get the seats that lapsed.
+    NewRequestsFirst,
+    /// Gives free seats to whoever came last.
+    YoungestWaiterFirst,
+    /// Lets nobody pass the first of those who wait.
+    HeadOfQueueBlocks,
+    /// Leaves a hold that got its seats the deadline until which it waited.
+    TurnKeepsDeadline,
+    /// Gives seats to whoever waits without a look at the price that was expected.
+    WaiterTakesAnyPrice,
+    /// Lets holds wait beyond their deadline.
+    WaitsForEver,
+    /// Lets holds wait on when their flight is cancelled.
+    WaitsOverCancellation,
+    /// Repeats of a request that waited what became of it, not what was answered.
+    ReplaysTheTurn,
 }
 
 impl Fault {
     /// Every way there is but [`Fault::None`].
-    pub const ALL: [Fault; 25] = [
+    pub const ALL: [Fault; 34] = [
         Fault::OversellsByOne,
         Fault::ForgetsRefusedIds,
         Fault::ReplayByIdAlone,
@@ -86,5 +104,14 @@ impl Fault {
         Fault::SellsWithdrawn,
         Fault::HalfStationChange,
         Fault::PriceIgnoresClass,
+        Fault::WaitsWithoutRoom,
+        Fault::NewRequestsFirst,
+        Fault::YoungestWaiterFirst,
+        Fault::HeadOfQueueBlocks,
+        Fault::TurnKeepsDeadline,
+        Fault::WaiterTakesAnyPrice,
+        Fault::WaitsForEver,
+        Fault::WaitsOverCancellation,
+        Fault::ReplaysTheTurn,
     ];
 }

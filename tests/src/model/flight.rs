@@ -23,8 +23,10 @@ pub enum HoldState {
     Cancelled,
     /// Its deadline passed.
     Expired,
-    /// It lost its seats.
+    /// It lost its seats, or the hope of them.
     Displaced,
+    /// It has no seats yet.
+    Waiting,
 }
 
 #[derive(Clone, Debug)]
@@ -40,10 +42,22 @@ pub(crate) struct Hold {
     pub(crate) deadline_ms: i64,
     pub(crate) price: Option<Money>,
     pub(crate) state: HoldState,
+    /// Of one that waits or once did.
+    pub(crate) wait: Option<Wait>,
     pub(crate) acknowledged_at: Option<u64>,
     pub(crate) made: Moment,
     /// When it came to its state.
     pub(crate) changed: Moment,
+}
+
+/// What a hold waits for, or once did, beside its seats.
+#[derive(Clone, Debug)]
+pub(crate) struct Wait {
+    pub(crate) named: Option<ProviderCode>,
+    pub(crate) expected_price: Option<Money>,
+    pub(crate) ttl_ms: u64,
+    /// It has had no seats so far.
+    pub(crate) in_vain: bool,
 }
 
 /// A record: its offset and the clock at it.
@@ -182,6 +196,8 @@ pub(crate) struct Flight {
     /// The record that is being folded.
     pub(crate) now: Moment,
     pub(crate) memory: BTreeMap<CommandId, Remembered>,
+    /// Whose schedule made the flight.
+    pub(crate) creator: ProviderCode,
     pub(crate) owner: ProviderCode,
     pub(crate) authority: u8,
     pub(crate) cancelled: bool,
@@ -241,9 +257,15 @@ impl Flight {
         for i in 0..self.holds.len() {
             let hold = &self.holds[i];
             let deadline_ms = hold.deadline_ms.saturating_add(late);
-            if hold.state == HoldState::Held && deadline_ms <= self.now.clock_ms {
+            let met = match hold.state {
+                HoldState::Held => "hold expired by the clock",
+                HoldState::Waiting if self.fault == Fault::WaitsForEver => continue,
+                HoldState::Waiting => "waiting hold expired by the clock",
+                _ => continue,
+            };
+            if deadline_ms <= self.now.clock_ms {
                 self.set_state(i, HoldState::Expired);
-                self.met("hold expired by the clock");
+                self.met(met);
             }
         }
     }

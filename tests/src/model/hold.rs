@@ -34,6 +34,12 @@ impl Flight {
         if ttl_ms == 0 || ttl_ms > settings.hold_ttl_max_ms {
             return Err(Reason::InvalidTtl);
         }
+        if request
+            .wait_ms
+            .is_some_and(|ms| ms == 0 || ms > settings.hold_ttl_max_ms)
+        {
+            return Err(Reason::InvalidTtl);
+        }
         if self.operating.is_some() {
             return Err(Reason::NotOperating);
         }
@@ -60,18 +66,19 @@ impl Flight {
                 if !self.providers.contains_key(&code) {
                     return Err(Reason::UnknownProvider);
                 }
-                self.offer(code, segment, request)?;
-                code
+                self.offer(code, segment, request).map(|()| code)
             }
-            None => self.cheapest(segment, request)?,
+            None => self.cheapest(segment, request),
         };
-        let taken = self
-            .holds
-            .iter()
-            .filter(|hold| matches!(hold.state, HoldState::Held | HoldState::Confirmed));
-        let taken: i64 = taken.map(|hold| i64::from(hold.seats)).sum();
-        if taken + i64::from(request.seats) > 1_000_000_000 {
-            return Err(Reason::SoldOut { available: 0 });
+        let provider = match provider {
+            Err(reason @ Reason::SoldOut { .. }) => {
+                return self.wait(settings, id, segment, request).ok_or(reason);
+            }
+            other => other?,
+        };
+        if !self.counts_stay_finite(request.seats) {
+            let reason = Reason::SoldOut { available: 0 };
+            return self.wait(settings, id, segment, request).ok_or(reason);
         }
         let price = self.price(provider, segment, request.cabin, request.class);
         if request.expected_price.is_some() && request.expected_price != price {
@@ -90,6 +97,7 @@ impl Flight {
             deadline_ms,
             price,
             state: HoldState::Held,
+            wait: None,
             acknowledged_at: None,
             made: self.now,
             changed: self.now,
@@ -121,6 +129,7 @@ impl Flight {
                 self.set_state(i, HoldState::Confirmed);
                 confirmed(false)
             }
+            HoldState::Waiting => Outcome::Refused(Reason::StillWaiting),
             HoldState::Confirmed => confirmed(true),
             HoldState::Released => Outcome::Refused(Reason::AlreadyReleased),
             HoldState::Cancelled => Outcome::Refused(Reason::AlreadyCancelled),
@@ -133,10 +142,10 @@ impl Flight {
         let Some(i) = self.find_hold(id) else {
             return Outcome::Refused(Reason::UnknownHold);
         };
-        let seats = self.holds[i].seats;
+        let seats = self.holds[i].seats_had();
         let released = |already| Outcome::Released { seats, already };
         match self.holds[i].state {
-            HoldState::Held => {
+            HoldState::Held | HoldState::Waiting => {
                 self.set_state(i, HoldState::Released);
                 released(false)
             }
@@ -152,10 +161,10 @@ impl Flight {
         let Some(i) = self.find_hold(id) else {
             return Outcome::Refused(Reason::UnknownHold);
         };
-        let seats = self.holds[i].seats;
+        let seats = self.holds[i].seats_had();
         let cancelled = |already| Outcome::Cancelled { seats, already };
         match self.holds[i].state {
-            HoldState::Held => {
+            HoldState::Held | HoldState::Waiting => {
                 self.set_state(i, HoldState::Cancelled);
                 cancelled(false)
             }

@@ -6,7 +6,7 @@
 //!
 //! - State: what is known about a flight (`flight.rs`), how much of it is used (`usage.rs`).
 //! - Commands: `hold.rs` (hold, confirm, release, cancel), `offer.rs` (who can sell, and at which
-//!   price), `valid.rs` (which provider events are
+//!   price), `waiting.rs` (who waits, and whose turn it is), `valid.rs` (which provider events are
 //!   valid), `event.rs` (their order of checks and the small ones), `schedule.rs` (schedule,
 //!   equipment, status, ownership), `availability.rs`.
 //! - [`Snapshot`]: the whole state in plain values, to compare with.
@@ -22,6 +22,7 @@ mod schedule;
 mod snapshot;
 mod usage;
 mod valid;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,10 +40,10 @@ pub use snapshot::{
 };
 
 use flight::Moment;
-pub(crate) use flight::{CabinOnLeg, Flight};
+pub(crate) use flight::{CabinOnLeg, Flight, Hold};
 
 /// The rules that a run must have exercised, by name; see [`Model::rules`].
-pub const RULES: [&str; 40] = [
+pub const RULES: [&str; 52] = [
     "hold expired by the clock",
     "flight retired",
     "live hold expired by retirement",
@@ -83,6 +84,18 @@ pub const RULES: [&str; 40] = [
     "availability created a cabin",
     "availability created a class",
     "sale acknowledged",
+    "no room to wait for",
+    "waiting hold got seats that lapsed",
+    "waiting hold got seats that a command made free",
+    "waiting hold got seats by new settings",
+    "waiting hold passed over for a younger one",
+    "waiting hold waited on for its price",
+    "waiting hold outlived the sale",
+    "waiting hold expired by the clock",
+    "waiting hold expired by retirement",
+    "waiting hold displaced by a station change",
+    "waiting hold displaced by the flight's cancellation",
+    "waiting hold displaced by another's withdrawal",
 ];
 
 /// The judge: folds one partition as `docs/ledger.md` says.
@@ -145,6 +158,14 @@ impl Model {
         if let Command::Configure(settings) = &input.command {
             self.settings = *settings;
         }
+        if self.fault != Fault::NewRequestsFirst {
+            let is_new = matches!(input.command, Command::Configure(_));
+            self.take_turns(if is_new {
+                "waiting hold got seats by new settings"
+            } else {
+                "waiting hold got seats that lapsed"
+            });
+        }
         let (flight, outcome, replay) = match &input.command {
             Command::Flight(key, command) => {
                 let (outcome, replay) = self.decide_flight(*key, command, input);
@@ -157,6 +178,7 @@ impl Model {
             | Command::Order(..)
             | Command::ConfigureOrders(_) => (FlightKey::NONE, Outcome::Noted, Replay::First),
         };
+        self.take_turns("waiting hold got seats that a command made free");
         self.collect_rules();
         Decision {
             offset: input.offset,
@@ -166,6 +188,13 @@ impl Model {
             kind: kind_of(&input.command),
             outcome,
             replay,
+        }
+    }
+
+    /// Waiting holds get their seats, on every flight.
+    fn take_turns(&mut self, when: &'static str) {
+        for flight in self.flights.values_mut() {
+            flight.take_turns(&self.settings, when);
         }
     }
 
@@ -205,6 +234,9 @@ impl Model {
                 self.met("flight retired");
                 if flight.holds.iter().any(|h| h.state == HoldState::Held) {
                     self.met("live hold expired by retirement");
+                }
+                if flight.holds.iter().any(|h| h.state == HoldState::Waiting) {
+                    self.met("waiting hold expired by retirement");
                 }
             }
             self.retired.insert(key);
@@ -255,7 +287,11 @@ impl Model {
             } else {
                 Replay::Different { first_offset }
             };
-            return (first.outcome, replay);
+            let outcome = match (self.fault, first.outcome) {
+                (Fault::ReplaysTheTurn, Outcome::Waiting { .. }) => flight.told_anew(input.id),
+                (_, outcome) => outcome,
+            };
+            return (outcome, replay);
         }
         let outcome = flight.decide(&self.settings, input.id, command);
         flight.remember(input.id, command, outcome);

@@ -23,7 +23,7 @@ pub(crate) struct Segment {
 
 impl Flight {
     /// Seats that the provider can sell; signed.
-    fn sellable(
+    pub(crate) fn sellable(
         &self,
         code: ProviderCode,
         segment: Segment,

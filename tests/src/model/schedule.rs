@@ -44,6 +44,7 @@ impl Flight {
             key,
             now,
             memory: BTreeMap::new(),
+            creator: event.provider,
             owner: event.provider,
             authority: event.authority,
             cancelled: false,
@@ -141,7 +142,7 @@ impl Flight {
             if !self.providers[&code].sells {
                 self.met("ownership taken over while the new owner does not sell");
                 self.cancelled = true;
-                aspects.displaced += self.displace_all(|_| true);
+                aspects.displaced += self.displace_all(None);
             } else if self.fault != Fault::TakeoverKeepsStatus {
                 self.cancelled = false;
             }
@@ -294,6 +295,11 @@ impl Flight {
             let legs = self.find_segment(Some(board), Some(off));
             self.holds[i].legs = legs;
             match (self.holds[i].state, legs) {
+                (HoldState::Waiting, None) => {
+                    self.set_state(i, HoldState::Displaced);
+                    displaced += 1;
+                    self.met("waiting hold displaced by a station change");
+                }
                 (HoldState::Held, None) => {
                     self.set_state(i, HoldState::Displaced);
                     displaced += 1;
@@ -323,12 +329,12 @@ impl Flight {
         provider.sells = false;
         if code == self.owner {
             self.cancelled = true;
-            aspects.displaced = self.displace_all(|_| true);
+            aspects.displaced = self.displace_all(None);
             if aspects.displaced > 0 {
                 self.met("live hold displaced by the flight's cancellation");
             }
         } else {
-            aspects.displaced = self.displace_all(|hold| hold.provider == code);
+            aspects.displaced = self.displace_all(Some(code));
             if aspects.displaced > 0 {
                 self.met("live hold displaced by another's withdrawal");
             }

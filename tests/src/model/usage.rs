@@ -246,14 +246,28 @@ impl Flight {
         displaced
     }
 
-    /// Takes the seats of every live hold that `whose` picks.
-    pub(crate) fn displace_all(&mut self, whose: impl Fn(&Hold) -> bool) -> u32 {
+    /// Ends every live or waiting hold of the provider, or of all.
+    pub(crate) fn displace_all(&mut self, only: Option<ProviderCode>) -> u32 {
         let mut displaced = 0;
         for i in 0..self.holds.len() {
-            if self.holds[i].state == HoldState::Held && whose(&self.holds[i]) {
-                self.set_state(i, HoldState::Displaced);
-                displaced += 1;
+            let hold = &self.holds[i];
+            let of = match (hold.state, &hold.wait) {
+                (HoldState::Held, _) => Some(hold.provider),
+                (HoldState::Waiting, _) if self.fault == Fault::WaitsOverCancellation => continue,
+                (HoldState::Waiting, Some(wait)) => wait.named,
+                _ => continue,
+            };
+            if only.is_some() && of != only {
+                continue;
             }
+            if hold.state == HoldState::Waiting {
+                self.met(match only {
+                    Some(_) => "waiting hold displaced by another's withdrawal",
+                    None => "waiting hold displaced by the flight's cancellation",
+                });
+            }
+            self.set_state(i, HoldState::Displaced);
+            displaced += 1;
         }
         displaced
     }

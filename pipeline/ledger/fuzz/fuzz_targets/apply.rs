@@ -284,6 +284,11 @@ impl Maker<'_, '_> {
             } else {
                 None
             },
+            wait_ms: if self.chance(3)? {
+                Some(self.0.int_in_range(0..=9000)?)
+            } else {
+                None
+            },
         })
     }
 

@@ -3,6 +3,7 @@
 use super::Told;
 use crate::book::{BookCabin, NO_BOUND, SegmentKey};
 use crate::flight::Flight;
+use crate::observer::HoldIx;
 use crate::record::Hold;
 use crate::shelf::{Row, row_of_class};
 use crate::view::HoldState;
@@ -13,31 +14,40 @@ const fn exceeds(used: i64, bound: i64) -> bool {
 }
 
 impl Flight {
-    /// Displaces every live hold, or every one of a provider.
+    /// Displaces every live and waiting hold, or every one of a provider.
     pub(super) fn displace_all(&mut self, provider: Option<u32>, step: &mut Told<'_>) {
-        self.displace_where(step, |_, hold| {
-            provider.is_none_or(|provider| hold.provider == provider)
+        self.displace_where(step, |flight, at| {
+            let hold = &flight.holds[at as usize];
+            let is_of = |provider| match hold.state {
+                HoldState::Held => hold.provider == provider,
+                HoldState::Waiting => flight.waits_for(at, flight.code_of(provider)),
+                _ => false,
+            };
+            provider.is_none_or(is_of)
         });
     }
 
     /// Displaces live holds that use a bucket used beyond its bound, newest first, until none does.
     pub(super) fn displace_excess(&mut self, step: &mut Told<'_>) {
         if self.live > 0 && self.has_excess() {
-            self.displace_where(step, Self::uses_excess);
+            self.displace_where(step, |flight, at| {
+                let hold = &flight.holds[at as usize];
+                hold.state == HoldState::Held && flight.uses_excess(hold)
+            });
         }
     }
 
-    fn displace_where(&mut self, step: &mut Told<'_>, goes: impl Fn(&Self, &Hold) -> bool) {
-        let mut to_visit = self.live;
+    fn displace_where(&mut self, step: &mut Told<'_>, goes: impl Fn(&Self, HoldIx) -> bool) {
+        let mut to_visit = self.live + self.waiting;
         let mut at = self.holds.len();
         while to_visit > 0 {
-            assert!(at > 0, "fewer holds are live than were counted");
+            assert!(at > 0, "fewer holds are live or wait than were counted");
             at -= 1;
-            let hold = &self.holds[at];
-            if hold.state == HoldState::Held {
+            let state = self.holds[at].state;
+            if matches!(state, HoldState::Held | HoldState::Waiting) {
                 to_visit -= 1;
-                if goes(self, hold) {
-                    self.settle(at as u32, HoldState::Displaced, step);
+                if goes(self, at as HoldIx) {
+                    self.settle(at as HoldIx, HoldState::Displaced, step);
                 }
             }
         }

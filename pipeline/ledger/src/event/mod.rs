@@ -66,7 +66,7 @@ impl Flight {
 
     /// Decides a provider's event about this flight.
     pub(crate) fn hear(&mut self, event: &ProviderEvent, step: &mut Told<'_>) -> Outcome {
-        let live = self.live;
+        let (live, waiting) = (self.live, self.waiting);
         let aspects = match &event.body {
             ProviderBody::Schedule(plan) => self.hear_schedule(event, plan, step),
             ProviderBody::TimeChange(times) => self.hear_times(event, times),
@@ -92,7 +92,7 @@ impl Flight {
             self.displace_excess(step);
         }
         Outcome::Accepted {
-            displaced: live - self.live,
+            displaced: live - self.live + (waiting - self.waiting),
             partly_stale: aspects.stale > 0,
         }
     }

@@ -74,16 +74,19 @@ impl Flight {
         provider.segments = segments;
     }
 
-    /// Finds a hold's or sale's legs anew by its stations, and makes room for it there.
+    /// Finds the legs of a hold or sale anew by its stations, and makes room for it there.
     fn put_on_route(&mut self, at: u32, step: &mut Told<'_>) {
         let hold = &self.holds[at as usize];
         let (state, stations) = (hold.state, (hold.segment.board, hold.segment.off));
-        if !state.takes_seats() {
+        let waits = state == HoldState::Waiting;
+        if !(state.takes_seats() || waits) {
             return;
         }
         let segment = self.segment_between(stations.0, stations.1);
         self.holds[at as usize].segment = segment;
-        if segment.is_flown() {
+        if segment.is_flown() && waits {
+            // It uses no cabin yet.
+        } else if segment.is_flown() {
             let take = self.holds[at as usize].take();
             let provider = &mut self.book.providers[take.provider as usize];
             for leg in segment.first..=segment.last {
@@ -92,7 +95,7 @@ impl Flight {
                     provider.cabins[cabin].allow_stray(class);
                 }
             }
-        } else if state == HoldState::Held {
+        } else if state == HoldState::Held || waits {
             self.settle(at, HoldState::Displaced, step);
         }
     }

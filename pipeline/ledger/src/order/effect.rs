@@ -310,7 +310,11 @@ impl EffectResult {
             Outcome::Released { .. } => Some(EffectResult::Released),
             Outcome::Cancelled { .. } => Some(EffectResult::Cancelled),
             Outcome::Refused(reason) => Some(EffectResult::Refused(reason)),
-            Outcome::Accepted { .. } | Outcome::Stale | Outcome::Noted => None,
+            // Orders do not ask to wait.
+            Outcome::Waiting { .. }
+            | Outcome::Accepted { .. }
+            | Outcome::Stale
+            | Outcome::Noted => None,
         }
     }
 

@@ -332,6 +332,7 @@ impl Order {
             seats: request.seats,
             ttl_ms: Some(self.hold_ttl_ms),
             expected_price: Some(request.price),
+            wait_ms: None,
         }
     }
 }

@@ -304,6 +304,7 @@ impl Facts {
                     seats: segment.seats,
                     ttl_ms: Some(self.ttl_ms),
                     expected_price: Some(segment.price),
+                    wait_ms: None,
                 }))
             }
             Step::Confirm => Some(SeatsAsk::Confirm { hold: hold() }),

@@ -1,7 +1,7 @@
 //! Confirm, release, cancel: the whole table, and what gives seats back.
 
 use flightline_ledger::HoldState::{
-    self, Cancelled, Confirmed, Displaced, Expired, Held, Released,
+    self, Cancelled, Confirmed, Displaced, Expired, Held, Released, Waiting,
 };
 use flightline_ledger::{FlightCommand, HoldRequest, Outcome, ProviderBody, Reason};
 
@@ -27,6 +27,7 @@ fn world_in(state: HoldState) -> World {
             world.event("own", 11, ProviderBody::Cancel);
             world.event("own", 12, ProviderBody::Reinstate);
         }
+        Waiting => unreachable!("there are seats"),
     }
     assert_eq!(world.state("h"), state);
     world

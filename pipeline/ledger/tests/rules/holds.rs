@@ -27,6 +27,7 @@ fn the_first_check_that_fails_is_the_reason() {
         seats: 0,
         ttl_ms: Some(0),
         expected_price: Some(usd(1)),
+        wait_ms: None,
     };
     assert_eq!(world.hold("1", request), refused(Reason::InvalidSeats));
     request.seats = 1000;

@@ -68,6 +68,14 @@ fn every_detail_of_a_hold_counts() {
             expected_price: Some(usd(1)),
             ..ask(2)
         },
+        HoldRequest {
+            wait_ms: Some(1),
+            ..ask(2)
+        },
+        HoldRequest {
+            wait_ms: Some(2),
+            ..ask(2)
+        },
     ];
     let mut world = World::simple(5);
     let first = world.hold("a", ask(2));

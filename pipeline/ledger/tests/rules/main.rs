@@ -19,3 +19,4 @@ mod route;
 mod status;
 mod time;
 mod validity;
+mod waiting;

@@ -74,6 +74,46 @@ fn a_hold_and_what_becomes_of_it() {
 }
 
 #[test]
+fn seats_that_lapsed_go_to_who_waits_before_the_command() {
+    let mut world = World::simple(1);
+    let held = HoldRequest {
+        ttl_ms: Some(500),
+        ..ask(1)
+    };
+    world.held("h", held);
+    let waits = HoldRequest {
+        wait_ms: Some(900),
+        ..held
+    };
+    let outcome = world.hold("w", waits);
+    let heard = [
+        Heard::Hold(1, None),
+        Heard::Flight(0),
+        Heard::Decided(outcome),
+    ];
+    assert!(matches!(outcome, Outcome::Waiting { .. }));
+    let records = world.records.clone();
+    assert_eq!(hear(world), heard);
+
+    let mut world = World::empty();
+    for record in records {
+        world.record(record.id, record.command);
+    }
+    world.now_ms += 500;
+    let outcome = world.say("c", FlightCommand::Confirm { hold: id("w") });
+    let heard = [
+        Heard::Hold(0, Some(HoldState::Held)),
+        Heard::Flight(0),
+        Heard::Hold(1, Some(HoldState::Waiting)),
+        Heard::Flight(0),
+        Heard::Hold(1, Some(HoldState::Held)),
+        Heard::Flight(0),
+        Heard::Decided(outcome),
+    ];
+    assert_eq!(hear(world), heard);
+}
+
+#[test]
 fn a_refusal_or_replay_changes_nothing() {
     let mut world = World::simple(9);
     let outcome = world.hold("a", ask(10));

@@ -155,6 +155,7 @@ fn an_offer_is_what_a_hold_gets() {
             seats: offer.seats,
             ttl_ms: None,
             expected_price: Some(offer.price),
+            wait_ms: None,
         };
         let mut ledger = world.ledger.clone();
         let mut say = |seats, name: &str| {

@@ -104,6 +104,7 @@ pub(crate) fn ask(seats: u16) -> HoldRequest {
         seats,
         ttl_ms: None,
         expected_price: None,
+        wait_ms: None,
     }
 }
 

@@ -6,7 +6,7 @@
 //! | 3 configure | default time to hold, longest, closing before departure, retirement after: integers, ms |
 //! | 4 feed reject | provider, message, line, code, reason, raw |
 //! | 5 configure orders | see `order.rs` |
-//! | 16 hold | flight key, bits, cabin, seats, then what the bits say: provider 1, class 2, board 4, off 8, time to hold 16, price 32 |
+//! | 16 hold | flight key, bits, cabin, seats, then what the bits say: provider 1, class 2, board 4, off 8, time to hold 16, price 32, time to wait 64 |
 //! | 17 confirm, 18 release, 19 cancel | flight key, id of the hold |
 //! | 32–41 | flight key and the provider's event |
 //! | 48–56 | the order's id and what is asked of it |
@@ -43,7 +43,8 @@ mod hold_bits {
     pub(super) const OFF: u8 = 8;
     pub(super) const TTL: u8 = 16;
     pub(super) const PRICE: u8 = 32;
-    pub(super) const ALL: u8 = 63;
+    pub(super) const WAIT: u8 = 64;
+    pub(super) const ALL: u8 = 127;
 }
 
 pub(super) fn kind_of(command: &Command) -> u8 {
@@ -167,7 +168,8 @@ fn put_hold(out: &mut Vec<u8>, request: &HoldRequest) -> Result<(), EncodeError>
             | bit(request.board.is_some(), hold_bits::BOARD)
             | bit(request.off.is_some(), hold_bits::OFF)
             | bit(request.ttl_ms.is_some(), hold_bits::TTL)
-            | bit(request.expected_price.is_some(), hold_bits::PRICE),
+            | bit(request.expected_price.is_some(), hold_bits::PRICE)
+            | bit(request.wait_ms.is_some(), hold_bits::WAIT),
     );
     out.push(request.cabin.letter());
     put_uint(out, u64::from(request.seats));
@@ -185,6 +187,9 @@ fn put_hold(out: &mut Vec<u8>, request: &HoldRequest) -> Result<(), EncodeError>
     }
     if let Some(price) = request.expected_price {
         put_money(out, price)?;
+    }
+    if let Some(wait_ms) = request.wait_ms {
+        put_uint(out, wait_ms);
     }
     Ok(())
 }
@@ -214,6 +219,9 @@ fn get_hold(reader: &mut Reader<'_>) -> Result<HoldRequest, DecodeError> {
             .transpose()?,
         expected_price: has(hold_bits::PRICE)
             .then(|| get_money(reader))
+            .transpose()?,
+        wait_ms: has(hold_bits::WAIT)
+            .then(|| reader.uint("wait_ms"))
             .transpose()?,
     })
 }

@@ -13,7 +13,7 @@
 //! segment, 7 segment restricted, 8 unknown cabin, 9 unknown class, 10 unknown provider, 11 closed,
 //! 12 price changed, 13 not operating, 14 invalid seats, 15 invalid time to hold, 16 unknown hold,
 //! 17 expired, 18 already released, 19 already cancelled, 20 already confirmed, 21 displaced,
-//! 22 invalid event, 23 not scheduled, 24 not owner.
+//! 22 invalid event, 23 not scheduled, 24 not owner, 25 still waiting.
 
 use flightline_ledger::Reason;
 use flightline_ledger::order::EffectResult;
@@ -27,7 +27,7 @@ const SOLD_OUT: u8 = 1;
 const PRICE_CHANGED: u8 = 12;
 
 /// The reasons that say nothing more, with their numbers.
-const PLAIN: [(u8, Reason); 22] = [
+const PLAIN: [(u8, Reason); 23] = [
     (2, Reason::UnknownFlight),
     (3, Reason::FlightCancelled),
     (4, Reason::Departed),
@@ -50,6 +50,7 @@ const PLAIN: [(u8, Reason); 22] = [
     (22, Reason::InvalidEvent),
     (23, Reason::NotScheduled),
     (24, Reason::NotOwner),
+    (25, Reason::StillWaiting),
 ];
 
 pub(super) fn put(out: &mut Vec<u8>, result: &EffectResult) -> Result<(), EncodeError> {
@@ -203,7 +204,8 @@ mod tests {
                 | Reason::Displaced
                 | Reason::InvalidEvent
                 | Reason::NotScheduled
-                | Reason::NotOwner => PLAIN.iter().filter(|(_, r)| *r == reason).count() == 1,
+                | Reason::NotOwner
+                | Reason::StillWaiting => PLAIN.iter().filter(|(_, r)| *r == reason).count() == 1,
             }
         }
         for (number, reason) in PLAIN {

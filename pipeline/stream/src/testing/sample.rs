@@ -186,6 +186,7 @@ impl Sampler {
             seats: self.bits() as u16,
             ttl_ms: self.maybe(Self::number),
             expected_price: self.maybe(Self::money),
+            wait_ms: self.maybe(Self::number),
         }
     }
 

@@ -150,6 +150,7 @@ fn write_detail(outcome: &Outcome, row: &mut Row<'_>) {
             row.display(format_args!("now={now} {}", now.currency));
         }
         Outcome::Refused(Reason::PriceChanged { now: None }) => row.text("now=none"),
+        Outcome::Waiting { ahead, .. } => row.display(format_args!("ahead={ahead}")),
         Outcome::Held { .. }
         | Outcome::Confirmed { .. }
         | Outcome::Released { .. }

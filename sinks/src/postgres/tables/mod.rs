@@ -141,10 +141,11 @@ pub(super) static ALL: [&Table; 15] = [
 mod tests {
     use super::*;
 
-    const MIGRATIONS: [&str; 3] = [
+    const MIGRATIONS: [&str; 4] = [
         include_str!("../migrations/0001_tables.sql"),
         include_str!("../migrations/0002_views.sql"),
         include_str!("../migrations/0003_orders.sql"),
+        include_str!("../migrations/0004_waiting.sql"),
     ];
 
     fn sql_name(ty: Type) -> &'static [&'static str] {
