@@ -2,6 +2,7 @@
 //! its own. Only HTTP is left out.
 
 mod questions;
+mod webhooks;
 mod world;
 
 use flightline_ledger::order::{OrderAction, OrderOutcome, OrderState, Payment, Seat};
