@@ -133,7 +133,7 @@ const MUST_COME_UP: &[&str] = &[
 fn random_histories_come_to_everything() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut add = |what: String| *seen.entry(what).or_default() += 1;
-    for seed in 0..12 {
+    for seed in 0..40 {
         let history = history(seed, 600);
         let mut judge = Judge::new(PARTITIONS);
         judge.fold_all(&history);
@@ -152,7 +152,7 @@ fn random_histories_come_to_everything() {
             }
         }
         let mut ever = BTreeSet::new();
-        for epoch in epochs(&feed(1, 500, &[64]), &history) {
+        for epoch in epochs(&feed(1, 2_000, &[64]), &history) {
             for decision in orders_of(&epoch.decisions) {
                 let outcome = decision.outcome;
                 add(match outcome.reason() {

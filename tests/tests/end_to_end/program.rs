@@ -143,10 +143,13 @@ fn the_demo_runs_twice_and_verifies_clean() {
     assert_eq!(first["feed"]["rejected"], 0, "{first}");
     assert_eq!(first["simulated"]["failed"], 0, "{first}");
     assert_eq!(first["simulated"]["attempts"], 150, "{first}");
+    let seats = |from: &str| first[from]["seats_sold"].as_i64().unwrap();
     assert_eq!(
-        first["postgres"]["seats_sold"], first["simulated"]["seats_sold"],
+        seats("postgres"),
+        seats("simulated") + seats("orders"),
         "{first}"
     );
+    assert_eq!(first["orders"]["refused"], 0, "{first}");
     assert_eq!(first["postgres"]["oversold_seats"], 0, "{first}");
     let report = place.verify();
     assert_eq!(report["clean"], true, "{report}");

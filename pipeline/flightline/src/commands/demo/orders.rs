@@ -22,6 +22,8 @@ pub(crate) struct Result {
     pub instant: usize,
     pub held_and_paid: usize,
     pub cancelled: usize,
+    /// On all flights of the orders that stayed.
+    pub seats_sold: usize,
     pub refused: usize,
     pub first_refusal: Option<String>,
     /// The last one that stayed booked.
@@ -114,6 +116,9 @@ async fn order(
         call(client, &path, Value::Null).await?;
         result.cancelled += 1;
     } else {
+        let slices = offer["slices"].as_array().into_iter().flatten();
+        let flights = slices.filter_map(|slice| slice["segments"].as_array().map(Vec::len));
+        result.seats_sold += party * flights.sum::<usize>();
         result.example = order["booking_reference"].as_str().map(str::to_owned);
     }
     Ok(())

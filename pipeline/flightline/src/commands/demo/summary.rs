@@ -140,7 +140,7 @@ impl Summary {
                 "tried": self.orders.tried, "instant": self.orders.instant,
                 "held_and_paid": self.orders.held_and_paid, "refused": self.orders.refused,
                 "nothing_found": self.orders.nothing_found, "cancelled": self.orders.cancelled,
-                "example": self.orders.example,
+                "seats_sold": self.orders.seats_sold, "example": self.orders.example,
             },
             "simulated": {
                 "attempts": b.attempts, "nothing_found": b.nothing_found, "held": b.held,
