@@ -161,7 +161,9 @@ async fn nothing_is_lost_or_doubled_when_postgres_is_killed() {
     config.batch_bytes_max = 300_000;
     let (mut sink, handle) = open(config).await;
     let mut kills = 0;
-    for round in 0..24 {
+    // How many kills meet the sink at work depends on the machine: on until some have.
+    let met = || handle.status().reconnects > 3;
+    for round in (0..240).take_while(|round| *round < 24 || !met()) {
         for _ in 0..world.rng.random_range(1..15) {
             let steps = world.rng.random_range(1..60);
             let epoch = world.epoch(steps);
