@@ -17,7 +17,7 @@
 //! - [`backend`]: the port to a replica.
 //! - `http`: routes, errors, bodies, and what surrounds every request.
 //! - `handlers`: one file per group of calls.
-//! - `duffel`: the booking API, search and offers, in Duffel's conventions; [`reference`]: airports,
+//! - `duffel`: the booking API, search, offers and orders, in Duffel's conventions; [`mod@reference`]: airports,
 //!   cities, airlines and aircraft for it.
 //! - `wire`: what stands in bodies.
 //! - `server`: connections.

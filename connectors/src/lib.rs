@@ -9,7 +9,7 @@
 //! - [`reject`]: records that were set aside, and the codes that say why.
 //! - [`ids`]: identity of commands. Stable for ever.
 //! - [`airports`]: airports with their place and time zone.
-//! - [`reference`]: names of cities, airlines and types of aircraft.
+//! - [`mod@reference`]: names of cities, airlines and types of aircraft.
 //! - [`payments`]: payment services, for orders.
 //! - [`vault`]: keys for personal data, and data sealed with them.
 //! - [`webhooks`]: events to booking clients, kept and delivered.

@@ -23,7 +23,7 @@ use crate::holds::Flights;
 use crate::latency::Latencies;
 use crate::random::Dice;
 
-/// Price of every seat, in minor units of [`usd`]: that of [`fleet::Plan::endless`].
+/// Price of every seat, in minor units: that of [`fleet::Plan::endless`].
 pub const FARE_MINOR: i64 = 10_000;
 
 const DAY_MS: i64 = 86_400_000;

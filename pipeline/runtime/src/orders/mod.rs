@@ -2,8 +2,8 @@
 //!
 //! - [`OrderDesk`]: hears the fold. Seats are asked for in the flight's stream right away, and the
 //!   flight's answer goes straight into the order's stream; who waits for an order is told.
-//! - [`cashier`]: runs what happens outside, at the payment service.
-//! - [`notices`]: tells orders what happened to their flights.
+//! - `cashier`: runs what happens outside, at the payment service.
+//! - `notices`: tells orders what happened to their flights.
 //!
 //! Every effect has an id that follows from its order, and every record that reports one is harmless
 //! when it comes twice. So a start runs whatever the folded state still waits for, without knowing
