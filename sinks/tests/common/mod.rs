@@ -750,6 +750,10 @@ impl World {
 
     /// The next epoch, of about `steps` things.
     pub(crate) fn epoch(&mut self, steps: usize) -> Arc<Epoch> {
+        if steps > 0 {
+            // Rows change by records: whoever waits for the epoch waits for their offsets.
+            self.offset(0);
+        }
         for _ in 0..steps {
             self.step();
         }
