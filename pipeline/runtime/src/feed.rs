@@ -78,6 +78,8 @@ pub(crate) fn ingest(
         intake.take(batch)?;
     }
     intake.finish()?;
+    // Who pushed, and searches then, finds what was pushed.
+    inner.await_index();
     let report = report_of(intake.tally);
     match broke_off {
         Some(why) => Err(FeedError::BrokeOff {
