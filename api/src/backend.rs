@@ -268,6 +268,29 @@ pub struct ProviderStatus {
     pub drifting: u64,
     /// Sum of their absolute values, in seats.
     pub drift_seats: u64,
+    /// Watched folders and pulls, as configured.
+    pub sources: Vec<SourceStatus>,
+}
+
+/// How a watched folder or a pull stands, since the replica started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// What is read.
+    pub source: String,
+    /// `waiting`, `taking`, `backing_off` or `open`.
+    pub state: &'static str,
+    /// Files or answers taken to their end.
+    pub taken: u64,
+    /// Files or answers that were refused as they were.
+    pub refused: u64,
+    /// Answers that said that nothing had changed.
+    pub unchanged: u64,
+    /// Tries that failed, and were or will be made again.
+    pub failed: u64,
+    /// When something was last taken or found unchanged, Unix time in milliseconds.
+    pub last_good_at_ms: Option<i64>,
+    /// What last went wrong, unless something worked since.
+    pub last_error: Option<String>,
 }
 
 /// What became of a provider's file or message.

@@ -13,8 +13,9 @@
 //! - [`payments`]: payment services, for orders.
 //! - [`vault`]: keys for personal data, and data sealed with them.
 //! - [`webhooks`]: events to booking clients, kept and delivered.
+//! - [`intake`]: watched folders, and feeds that are fetched.
 //!
-//! Unlike the rest, the last three talk to others or keep files.
+//! Unlike the rest, the last four talk to others or keep files.
 //!
 //! Parsing is pure: it reads no clock, no environment and no network, so that the same bytes give
 //! the same commands with the same ids. It streams: memory does not grow with the file. A bad
@@ -31,6 +32,7 @@ mod currency;
 pub mod format;
 pub mod ids;
 mod input;
+pub mod intake;
 mod lines;
 pub mod nycflights13;
 pub mod payments;

@@ -23,7 +23,7 @@ use crate::http::query::Query;
 use crate::http::reply::{self, NDJSON, OFFSET, to_json};
 use crate::http::request::{Request, provider_in_path};
 use crate::openapi::{FeedQuery, FileQuery, ProviderPath, ReadHeaders, WriteHeaders};
-use crate::wire::provider::{DriftAnswer, FeedAnswer, SequenceAnswer, StatusAnswer};
+use crate::wire::provider::{DriftAnswer, FeedAnswer, SequenceAnswer, SourceAnswer, StatusAnswer};
 use crate::wire::text;
 use reader::{BodyReader, Piece, unpack};
 
@@ -367,6 +367,22 @@ pub(crate) async fn status(request: &Request, provider: &str) -> Result<Response
             rows: status.drifting,
             seats: status.drift_seats,
         },
+        sources: status
+            .sources
+            .iter()
+            .map(|source| SourceAnswer {
+                source: &source.source,
+                state: source.state,
+                taken: source.taken,
+                refused: source.refused,
+                unchanged: source.unchanged,
+                failed: source.failed,
+                last_good_at: source
+                    .last_good_at_ms
+                    .map(|at_ms| text::instant(at_ms).as_str().to_owned()),
+                last_error: source.last_error.as_deref(),
+            })
+            .collect(),
     };
     Ok(reply::json(200, &answer))
 }

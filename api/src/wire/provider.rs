@@ -84,6 +84,32 @@ pub(crate) struct StatusAnswer<'a> {
     pub(crate) lag_ms: Option<u64>,
     /// What the provider's counts say beside what the ledger expected.
     pub(crate) drift: DriftAnswer,
+    /// Its watched folders and pulls on this replica.
+    pub(crate) sources: Vec<SourceAnswer<'a>>,
+}
+
+/// How a watched folder or a pull stands, since the replica started.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FeedSource)]
+pub(crate) struct SourceAnswer<'a> {
+    /// What is read: a folder, or a request.
+    pub(crate) source: &'a str,
+    /// What it does: `waiting` for the next file or time; `taking`; `backing_off` after a failure;
+    /// `open`: so much failed that the provider is left alone, but for one try now and then.
+    pub(crate) state: &'a str,
+    /// Files or answers taken to their end.
+    pub(crate) taken: u64,
+    /// Files or answers that were refused as they were.
+    pub(crate) refused: u64,
+    /// Answers that said that nothing had changed.
+    pub(crate) unchanged: u64,
+    /// Tries that failed, and were or will be made again.
+    pub(crate) failed: u64,
+    /// When something was last taken or found unchanged.
+    #[schema(format = DateTime)]
+    pub(crate) last_good_at: Option<String>,
+    /// What last went wrong, unless something worked since.
+    pub(crate) last_error: Option<&'a str>,
 }
 
 /// A place in a provider's own order.

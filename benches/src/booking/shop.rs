@@ -98,6 +98,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         orders: OrderSettings::default(),
         payments: PaymentsUrl::Sandbox(None),
         tick: Duration::from_millis(500),
+        intakes: Vec::new(),
         authorities: Vec::new(),
     };
     Replica::start_with(config, service).await

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, OrderAnswer, OrderExplanation,
-    OrderSubmit, ProviderStatus, Readiness, Settled, Submit, SubmitError, WebhookAnswer,
-    WebhookCall, WebhookFault,
+    OrderSubmit, ProviderStatus, Readiness, Settled, SourceStatus, Submit, SubmitError,
+    WebhookAnswer, WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::{OrderChange, Reader};
@@ -29,6 +29,8 @@ use crate::webhooks::Webhooks;
 
 /// What the threads of a replica share.
 pub(crate) struct Inner {
+    /// Watched folders and pulls; set when they begin.
+    pub(crate) sources: OnceLock<Vec<(ProviderCode, flightline_connectors::intake::Source)>>,
     pub(crate) log: Arc<dyn StreamLog>,
     pub(crate) partitions: u32,
     pub(crate) sequencer: Arc<Sequencer>,
@@ -59,6 +61,27 @@ impl Inner {
     pub(crate) fn flights_of(&self, provider: ProviderCode, scope: Scope) -> Vec<FlightKey> {
         self.serving
             .flights_of_provider(provider, scope.carrier, scope.from, scope.to)
+    }
+
+    /// How the watched folders and pulls of a provider stand.
+    fn sources_of(&self, provider: ProviderCode) -> Vec<SourceStatus> {
+        let all = self.sources.get().map(Vec::as_slice).unwrap_or_default();
+        let theirs = all.iter().filter(|(whose, _)| *whose == provider);
+        theirs
+            .map(|(_, source)| {
+                let state = source.state();
+                SourceStatus {
+                    source: source.name().to_owned(),
+                    state: state.doing.name(),
+                    taken: state.taken,
+                    refused: state.refused,
+                    unchanged: state.unchanged,
+                    failed: state.failed,
+                    last_good_at_ms: state.last_good_ms,
+                    last_error: state.last_error,
+                }
+            })
+            .collect()
     }
 
     fn people(&self) -> Result<&People, String> {
@@ -270,7 +293,12 @@ impl Backend for Inner {
     }
 
     fn provider_status(&self, provider: ProviderCode) -> Option<ProviderStatus> {
-        let counts = self.stats.of(provider)?;
+        let sources = self.sources_of(provider);
+        let counts = match self.stats.of(provider) {
+            Some(counts) => counts,
+            None if sources.is_empty() => return None,
+            None => Default::default(),
+        };
         let drift = self.serving.drift(provider);
         Some(ProviderStatus {
             accepted: counts.accepted,
@@ -283,6 +311,7 @@ impl Backend for Inner {
             last_event_at_ms: counts.last_at_ms,
             drifting: drift.drifting,
             drift_seats: drift.seats,
+            sources,
         })
     }
 

@@ -50,6 +50,8 @@ pub struct ReplicaConfig {
     pub tick: Duration,
     /// Weight of providers' words on schedules; those not named have 0.
     pub authorities: Vec<(ProviderCode, u8)>,
+    /// Feeds that come by themselves: watched folders and pulls.
+    pub intakes: Vec<crate::intake::IntakeConfig>,
     /// Terms of the booking API.
     pub booking: BookingTerms,
 }

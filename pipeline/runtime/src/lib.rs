@@ -6,7 +6,7 @@
 //! - [`orders`]: what orders ask for, and what becomes of it.
 //! - [`reading`]: records out of the stream, checked; [`refold`]: history and explanations.
 //! - [`control`]: questions of commands on the same machine; [`offline`]: the same without a replica.
-//! - [`feed`]: provider feeds in. [`tokens`]: who may call.
+//! - [`feed`]: provider feeds in. [`intake`]: those that come by themselves. [`tokens`]: who may call.
 //!
 //! Everything here may do I/O and read the clock; nothing here decides about a seat.
 
@@ -18,6 +18,7 @@ pub mod database;
 mod explanation;
 pub mod feed;
 pub mod hold_index;
+pub mod intake;
 mod metrics;
 pub mod offline;
 pub mod orders;
@@ -34,4 +35,5 @@ pub mod waiters;
 mod webhooks;
 
 pub use config::{AuthMode, ReplicaConfig};
+pub use intake::{IntakeConfig, Way};
 pub use replica::Replica;

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
@@ -14,6 +16,43 @@ fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
 
 fn gauge(registry: &mut Registry, name: &str, help: &str, value: i64) {
     registry.register(name, help, ConstGauge::new(value));
+}
+
+/// The labels of a watched folder or a pull.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    provider: String,
+    source: String,
+    outcome: &'static str,
+}
+
+/// What became of what watched folders and pulls read.
+fn sources(registry: &mut Registry, inner: &Inner) {
+    let Some(all) = inner.sources.get().filter(|all| !all.is_empty()) else {
+        return;
+    };
+    let counts = Family::<SourceLabels, Counter>::default();
+    for (provider, source) in all {
+        let state = source.state();
+        for (outcome, count) in [
+            ("taken", state.taken),
+            ("refused", state.refused),
+            ("unchanged", state.unchanged),
+            ("failed", state.failed),
+        ] {
+            let labels = SourceLabels {
+                provider: provider.to_string(),
+                source: source.name().to_owned(),
+                outcome,
+            };
+            counts.get_or_create(&labels).inc_by(count);
+        }
+    }
+    registry.register(
+        "feed_source",
+        "Files and answers of watched folders and pulls, by what became of them",
+        counts,
+    );
 }
 
 /// Everything in the Prometheus text format, without the end mark.
@@ -70,6 +109,7 @@ pub(crate) fn text(inner: &Inner) -> String {
         "Ids in the index of holds",
         inner.holds.len() as i64,
     );
+    sources(r, inner);
     gauge(
         r,
         "orders",

@@ -31,6 +31,7 @@ use crate::booking::BookingData;
 use crate::config::{AuthMode, ReplicaConfig};
 use crate::database::Database;
 use crate::hold_index::HoldIndex;
+use crate::intake::Intakes;
 use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
 use crate::orders::notices::Notices;
@@ -57,6 +58,7 @@ pub struct Replica {
     ticker: Ticker,
     control: JoinHandle<()>,
     delivering: crate::webhooks::Running,
+    intakes: crate::intake::Running,
     data_dir: PathBuf,
     history_records: u64,
 }
@@ -164,6 +166,7 @@ impl Replica {
             serving: Arc::new(Serving::new(partitions)),
             stats,
             authorities: config.authorities.clone(),
+            sources: OnceLock::new(),
             dataflow: OnceLock::new(),
             postgres: OnceLock::new(),
             ready: AtomicBool::new(false),
@@ -230,6 +233,10 @@ impl Replica {
             started.elapsed().as_secs_f64()
         ));
 
+        let intakes = Intakes::open(&inner, &config.intakes)?;
+        if inner.sources.set(intakes.sources()).is_err() {
+            unreachable!("the ways in are set once, here");
+        }
         let people = People::open(&config.data_dir, inner.desk.last_key())?;
         if inner.people.set(people).is_err() {
             unreachable!("the keys are opened once, here");
@@ -260,6 +267,7 @@ impl Replica {
         inner.ready.store(true, Ordering::Release);
         let ticker = Ticker::start(inner.clone(), config.tick)?;
         let control = crate::control::serve(&config.data_dir, &inner)?;
+        let intakes = intakes.start()?;
         tracing::info!(%address, "ready");
         Ok(Self {
             inner,
@@ -272,6 +280,7 @@ impl Replica {
             ticker,
             control,
             delivering,
+            intakes,
             data_dir: config.data_dir,
             history_records,
         })
@@ -335,6 +344,7 @@ impl Replica {
     /// is there.
     pub async fn shutdown(self) -> anyhow::Result<()> {
         let _ = self.stop_http.send(true);
+        self.intakes.stop().await;
         self.ticker.stop();
         self.control.abort();
         // It holds the stream until it has ended.

@@ -108,6 +108,13 @@ impl Client {
         })
     }
 
+    /// A page that is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let request = self.http.get(format!("{}{path}", self.url));
+        let answer = request.send().await.expect("an answer");
+        answer.text().await.expect("a text")
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, None).await
     }

@@ -65,6 +65,7 @@ fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
         payments: PaymentsUrl::Sandbox(None),
         booking: flightline_api::BookingTerms::default(),
         tick: Duration::from_millis(20),
+        intakes: Vec::new(),
         authorities: Vec::new(),
     }
 }
