@@ -8,6 +8,7 @@
 //! - [`http`]: a load generator; [`holds`]: requests for seats and the check of the answers.
 //! - [`server`], [`postgres`]: the real program, and what it is compared with.
 //! - [`booking`]: orders and holds inside one process.
+//! - [`chaos`]: a replica under load and faults, and everything compared afterwards.
 //! - [`flow`]: records as the dataflow takes them, and sinks that only count.
 //! - [`memory`], [`threads`], [`stopwatch`], [`scratch`]: what a process and its threads use, time of one core, folders that go away.
 //!
@@ -18,6 +19,7 @@
 
 pub mod args;
 pub mod booking;
+pub mod chaos;
 pub mod fleet;
 pub mod flow;
 pub mod holds;

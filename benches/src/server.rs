@@ -61,6 +61,11 @@ impl Server {
         self.ready_after
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its memory.
     pub fn memory(&self) -> Memory {
         memory::of(self.child.id())

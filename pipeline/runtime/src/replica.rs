@@ -345,12 +345,14 @@ impl Replica {
     pub async fn shutdown(self) -> anyhow::Result<()> {
         let _ = self.stop_http.send(true);
         self.intakes.stop().await;
-        self.ticker.stop();
         self.control.abort();
         // It holds the stream until it has ended.
         let _ = self.control.await;
         crate::control::remove(&self.data_dir);
         let _ = self.http.await;
+        // Not earlier: whoever is still answered may wait for something that is due by the clock, such
+        // as a payment that is asked about again.
+        self.ticker.stop();
         self.inner.sequencer.close("it is shutting down");
         self.inner.sequencer.stop();
         let writer = self.writer;
