@@ -7,6 +7,7 @@ mod client;
 mod crash;
 mod events;
 mod harness;
+mod operations;
 mod order_answers;
 mod order_crash;
 mod orders;
