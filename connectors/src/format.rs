@@ -6,6 +6,7 @@ use std::fmt;
 use crate::canonical::{self, Canonical};
 use crate::connector::Connector;
 use crate::nycflights13::{self, NycFlights13};
+use crate::ssim::{self, Ssim};
 
 /// A provider format that is known here.
 #[derive(Clone, Copy)]
@@ -52,6 +53,15 @@ pub const FORMATS: &[Format] = &[
         make: |options| {
             let config = nycflights13::Config::from_options(options)?;
             Ok(Box::new(NycFlights13::new(config)))
+        },
+    },
+    Format {
+        name: "ssim",
+        description: "an airline's schedule as a file (SSIM chapter 7)",
+        options: &[(ssim::SELL, ssim::SELL_HELP)],
+        make: |options| {
+            let config = ssim::Config::from_options(options)?;
+            Ok(Box::new(Ssim::new(config)))
         },
     },
 ];

@@ -3,6 +3,7 @@
 //! - [`connector`]: the one shape of every connector, and what it yields.
 //! - [`canonical`]: our own provider format, newline-delimited JSON.
 //! - [`nycflights13`]: the public schedule of New York's departures in 2013, as CSV.
+//! - [`ssim`]: schedules of airlines as files.
 //! - [`format`](mod@format): the connectors by name.
 //! - [`push`]: a file or request body in, batches of commands and rejects out. What the command
 //!   line and the HTTP interface both use.
@@ -38,6 +39,8 @@ pub mod push;
 pub mod reference;
 pub mod reject;
 mod replacement;
+mod schedule;
+pub mod ssim;
 pub mod vault;
 pub mod webhooks;
 

@@ -2,8 +2,11 @@
 
 mod canonical;
 mod conformance;
+mod feeds;
 mod nycflights13;
 mod page;
 mod push;
 mod round_trip;
+mod ssim_file;
+mod ssim_samples;
 mod support;
