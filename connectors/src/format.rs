@@ -7,6 +7,7 @@ use crate::canonical::{self, Canonical};
 use crate::connector::Connector;
 use crate::nycflights13::{self, NycFlights13};
 use crate::ssim::{self, Ssim};
+use crate::ssm::{self, Ssm};
 
 /// A provider format that is known here.
 #[derive(Clone, Copy)]
@@ -62,6 +63,15 @@ pub const FORMATS: &[Format] = &[
         make: |options| {
             let config = ssim::Config::from_options(options)?;
             Ok(Box::new(Ssim::new(config)))
+        },
+    },
+    Format {
+        name: "ssm",
+        description: "changes of schedules as teletype messages, SSM and ASM",
+        options: &[(ssm::RECEIVED, ssm::RECEIVED_HELP)],
+        make: |options| {
+            let config = ssm::Config::from_options(options)?;
+            Ok(Box::new(Ssm::new(config)))
         },
     },
 ];

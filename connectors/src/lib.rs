@@ -4,6 +4,9 @@
 //! - [`canonical`]: our own provider format, newline-delimited JSON.
 //! - [`nycflights13`]: the public schedule of New York's departures in 2013, as CSV.
 //! - [`ssim`]: schedules of airlines as files.
+//! - [`ssm`]: changes of schedules as teletype messages.
+//! - [`unplaced`]: reports that name a flight by number and day alone.
+//! - [`late`]: reports that came before what they are about.
 //! - [`format`](mod@format): the connectors by name.
 //! - [`push`]: a file or request body in, batches of commands and rejects out. What the command
 //!   line and the HTTP interface both use.
@@ -32,6 +35,7 @@ mod currency;
 pub mod format;
 pub mod ids;
 mod input;
+pub mod late;
 mod lines;
 pub mod nycflights13;
 pub mod payments;
@@ -41,12 +45,16 @@ pub mod reject;
 mod replacement;
 mod schedule;
 pub mod ssim;
+pub mod ssm;
+pub mod unplaced;
 pub mod vault;
 pub mod webhooks;
 
 pub use canonical::CanonicalEvent;
 pub use connector::{Connector, Parsed, Parser, Source, Warning};
 pub use format::{Format, Options, format};
+pub use late::Late;
 pub use push::{Batch, Push, PushCommand, PushConfig, Tally};
 pub use reject::{Code, Reject};
 pub use replacement::{Replacement, ReplacementClose, Scope};
+pub use unplaced::Unplaced;

@@ -29,13 +29,6 @@ pub(crate) fn date(text: &str) -> Option<Date> {
     Date::from_ymd(2000 + year.cast_signed(), month, day)
 }
 
-/// `DDMMMYY` of a day.
-pub(crate) fn text(date: Date) -> String {
-    let (year, month, day) = date.ymd();
-    let month = MONTHS.get(month as usize - 1).copied().unwrap_or("???");
-    format!("{day:02}{month}{:02}", year.rem_euclid(100))
-}
-
 /// The day of that name which is nearest to another day: for texts without a year.
 pub(crate) fn nearest((day, month): (u32, u32), to: Date) -> Option<Date> {
     let (year, _, _) = to.ymd();
@@ -146,7 +139,6 @@ mod tests {
     #[test]
     fn days_and_times_are_read_strictly() {
         assert_eq!(date("05JAN27"), Some(day("2027-01-05")));
-        assert_eq!(text(day("2027-01-05")), "05JAN27");
         for bad in [
             "5JAN27", "31APR27", "05jan27", "05JAN2", "05JAN277", "00XXX00", "",
         ] {

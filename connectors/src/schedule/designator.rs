@@ -47,15 +47,6 @@ impl Designator {
             board,
         }
     }
-
-    /// The number of a flight.
-    pub(crate) const fn of(flight: &FlightKey) -> Self {
-        Self {
-            carrier: flight.carrier,
-            number: flight.number,
-            suffix: flight.suffix,
-        }
-    }
 }
 
 impl fmt::Display for Designator {

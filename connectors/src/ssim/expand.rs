@@ -13,8 +13,8 @@ use super::record::LegRecord;
 use crate::schedule::calendar::{DAY_S, Period};
 use crate::schedule::clock::{self, Mode, Moment};
 
-/// Legs of one number that follow each other within so long are one flight: 6 hours.
-const GROUND_S_MAX: i64 = 6 * 3600;
+/// Legs of one number that follow each other within so long are one flight: 10 hours.
+const GROUND_S_MAX: i64 = 10 * 3600;
 
 /// Legs that are numbered as following each other may be so far apart: 2 days.
 const STATED_GROUND_S_MAX: i64 = 2 * DAY_S;

@@ -186,6 +186,7 @@ fn line_of(item: &Parsed) -> u64 {
         Parsed::Reject(reject) => reject.line,
         Parsed::Warning(warning) => warning.line,
         Parsed::Event { line, .. }
+        | Parsed::Unplaced { line, .. }
         | Parsed::ReplaceBegin { line, .. }
         | Parsed::ReplaceEnd { line, .. } => *line,
     }
