@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use flightline_ledger::command::SourceVersion;
 use flightline_ledger::{
-    Carrier, Date, FlightCommand, FlightKey, ProviderBody, ProviderCode, ProviderEvent,
+    Carrier, CommandId, Date, FlightCommand, FlightKey, ProviderBody, ProviderCode, ProviderEvent,
 };
 
 use crate::ids;
@@ -38,8 +38,9 @@ pub struct Late {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kept {
-    /// Refused because the flight was not there, or not in the shape that it speaks of.
-    Placed(FlightKey, Box<ProviderEvent>),
+    /// Refused because the flight was not there, or (with the id of that refusal) not in the shape
+    /// that it speaks of.
+    Placed(FlightKey, Box<ProviderEvent>, Option<CommandId>),
     /// Also about flights of the day that come later.
     Unplaced(Box<Unplaced>),
 }
@@ -47,7 +48,7 @@ enum Kept {
 impl Kept {
     fn version(&self) -> SourceVersion {
         match self {
-            Kept::Placed(_, event) => event.version,
+            Kept::Placed(_, event, _) => event.version,
             Kept::Unplaced(event) => event.version,
         }
     }
@@ -69,9 +70,9 @@ impl Late {
         self.count == 0
     }
 
-    /// Keeps a command that the ledger refused as not scheduled or invalid. A schedule is not
-    /// kept: sent again, it would be refused again.
-    pub fn refused(&mut self, command: &PushCommand) {
+    /// Keeps a command that the ledger refused as not scheduled, or as not fitting the flight
+    /// (`invalid`). A schedule is not kept: sent again, it would be refused again.
+    pub fn refused(&mut self, command: &PushCommand, invalid: bool) {
         let FlightCommand::Provider(event) = &command.command else {
             return;
         };
@@ -86,7 +87,8 @@ impl Late {
             flight.number,
             flight.suffix,
         );
-        self.keep(place, Kept::Placed(flight, event.clone()));
+        let id = invalid.then_some(command.id);
+        self.keep(place, Kept::Placed(flight, event.clone(), id));
     }
 
     /// Keeps a report about a number and a day, whatever flights of them there are already.
@@ -123,8 +125,8 @@ impl Late {
         }
     }
 
-    /// What has to follow a schedule that the ledger accepted, the oldest first. `command` is that
-    /// schedule; for anything else there is nothing.
+    /// What has to follow a schedule that the ledger accepted for the first time (not one that was
+    /// sent again), the oldest first. `command` is that schedule; for anything else there is nothing.
     pub fn after(&mut self, command: &PushCommand) -> Vec<PushCommand> {
         let FlightCommand::Provider(event) = &command.command else {
             return Vec::new();
@@ -149,10 +151,19 @@ impl Late {
             };
             let before = kept.len();
             kept.retain(|report| match report {
-                Kept::Placed(key, placed) if *key == flight => {
+                Kept::Placed(key, placed, refused) if *key == flight => {
+                    let id = match refused {
+                        None => ids::provider_event_id(key, placed),
+                        // The flight remembers the refusal under the id of the report for ever.
+                        Some(id) => ids::client_command_id(
+                            event.provider.as_str(),
+                            "late",
+                            &format!("{id} behind {}", command.id),
+                        ),
+                    };
                     let command = PushCommand {
                         line: command.line,
-                        id: ids::provider_event_id(key, placed),
+                        id,
                         flight,
                         command: FlightCommand::Provider(placed.clone()),
                     };

@@ -83,6 +83,12 @@ impl Days {
         (days != 0).then_some(Self(days))
     }
 
+    /// The digits of the days.
+    #[cfg(test)]
+    pub(crate) fn digits(self) -> Vec<u8> {
+        (1..=7).filter(|n| self.0 & (1 << (n - 1)) != 0).collect()
+    }
+
     fn has(self, date: Date) -> bool {
         // 1970-01-01 was a Thursday.
         self.0 & (1 << (date.0 + 3).rem_euclid(7)) != 0

@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(of(Mode::Local, "2027-01-05 13:00", 120), (noon, 60, true));
         assert_eq!(of(Mode::Utc, "2027-01-05 12:00", 120), (noon, 60, true));
         // Two hours off.
-        assert_eq!(of(Mode::Local, "2027-01-05 12:00", 0), (noon, 0, true));
+        assert_eq!(of(Mode::Local, "2027-01-05 15:00", 180), (noon, 180, true));
         // A station that nobody knows.
         let moment = stated(Mode::Local, noon, 540, "QQQ".parse().unwrap());
         assert_eq!(

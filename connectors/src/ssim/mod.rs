@@ -33,6 +33,8 @@ mod expand;
 mod group;
 mod parser;
 mod record;
+#[cfg(test)]
+mod rustyssim;
 
 use crate::connector::{Connector, Parser, Source};
 

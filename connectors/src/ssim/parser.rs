@@ -74,7 +74,7 @@ impl<'a> Records<'a> {
             let (number, complete) = (line.number, line.complete);
             let mut key = None;
             let what = line.text.and_then(|text| {
-                if !complete && text.chars().count() < super::RECORD_CHARS - 6 {
+                if !complete && text.chars().count() < super::RECORD_CHARS {
                     return Err(Fault::new(
                         Code::Truncated,
                         format!(

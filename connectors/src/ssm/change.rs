@@ -104,6 +104,20 @@ impl Change {
                 };
                 match line {
                     Line::Remark => break,
+                    Line::Flight { .. }
+                        if !(periods.is_empty()
+                            && change.aircraft.is_empty()
+                            && change.legs.is_empty()) =>
+                    {
+                        return Err(Fault::new(
+                            Code::BadRecord,
+                            format!(
+                                "line {}: {} is a flight behind its days, aircraft and legs: separate parts with //",
+                                part.line + n as u64,
+                                quoted(text)
+                            ),
+                        ));
+                    }
                     Line::Flight {
                         designator,
                         day,

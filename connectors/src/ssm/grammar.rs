@@ -194,6 +194,15 @@ fn period(from: Day, rest: &[&str]) -> Option<Line> {
 
 fn flight(first: &str, rest: &[&str], is_asm: bool) -> Option<Line> {
     if !is_asm {
+        // Behind the number stand data elements, such as `1/OW1`.
+        let element = |token: &&str| {
+            token
+                .split_once('/')
+                .is_some_and(|(number, _)| number.parse::<u16>().is_ok())
+        };
+        if !rest.iter().all(element) {
+            return None;
+        }
         return Some(Line::Flight {
             designator: Designator::read(first)?,
             day: None,
@@ -298,6 +307,7 @@ mod tests {
             ("25APR18 03MAY21 123456/W2", false, "period"),
             ("25APR 00XXX00 1", false, "period"),
             ("25APR18 03MAY21 8", false, "none"),
+            ("CDG0800 AMS2520", false, "none"),
             ("J 735 GV.Y126", false, "equipment"),
             ("J 735 GV/XX.Y126 VPBXX", false, "equipment"),
             ("UFA1515/M1/1520 AER1500/1", false, "leg"),

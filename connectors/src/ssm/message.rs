@@ -6,6 +6,7 @@ use crate::schedule::calendar;
 use crate::schedule::clock::Mode;
 
 use super::PART_LINES_MAX;
+use super::grammar::Line;
 
 /// The head of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +123,10 @@ impl<'a> Messages<'a> {
                 && self.part.is_some()
                 && !text.starts_with("NNNN")
                 && text != "//"
-                && !whole(text)
+                && !whole(
+                    text,
+                    self.part.as_ref().is_some_and(|part| part.lines.len() == 1),
+                )
             {
                 let fault = Fault::new(
                     Code::Truncated,
@@ -228,8 +232,11 @@ fn envelope(text: &str) -> bool {
             && text.len() > 3)
 }
 
-/// Whether a last line without line end can be whole: it ends as one of its kind does.
-fn whole(text: &str) -> bool {
-    super::grammar::Line::read(text, true).is_some()
-        || super::grammar::Line::read(text, false).is_some()
+/// Whether a last line without line end can be whole: it reads as one of its kind, and a flight
+/// stands only behind the action.
+fn whole(text: &str, behind_action: bool) -> bool {
+    [true, false].into_iter().any(|is_asm| {
+        Line::read(text, is_asm)
+            .is_some_and(|line| behind_action || !matches!(line, Line::Flight { .. }))
+    })
 }

@@ -14,7 +14,7 @@ use flightline_connectors::{
 };
 use flightline_ledger::{
     Carrier, Command, Date, Decision, FlightCommand, FlightKey, Outcome, ProviderBody,
-    ProviderCode, Reason,
+    ProviderCode, Reason, Replay,
 };
 use tokio::sync::oneshot;
 
@@ -335,11 +335,11 @@ impl Intake<'_> {
             };
             let outcome = &answer.decision.outcome;
             let schedules = matches!(event.body, ProviderBody::Schedule(_));
-            let early = matches!(
-                outcome,
-                Outcome::Refused(Reason::NotScheduled | Reason::InvalidEvent)
-            );
-            let applied = !matches!(outcome, Outcome::Refused(_) | Outcome::Stale);
+            let invalid = matches!(outcome, Outcome::Refused(Reason::InvalidEvent));
+            let early = invalid || matches!(outcome, Outcome::Refused(Reason::NotScheduled));
+            // Sent again, a schedule changes nothing: what follows it followed the first time.
+            let applied = !matches!(outcome, Outcome::Refused(_) | Outcome::Stale)
+                && answer.decision.replay == Replay::First;
             if !(early && !schedules || applied && schedules) {
                 continue;
             }
@@ -350,7 +350,7 @@ impl Intake<'_> {
                 command,
             };
             if early {
-                late.refused(&command);
+                late.refused(&command, invalid);
             } else {
                 self.follow.extend(late.after(&command));
             }
