@@ -15,6 +15,7 @@ use crate::canonical::CanonicalEvent;
 use crate::input::MaybeGz;
 use crate::reject::Reject;
 use crate::replacement::Replacement;
+use crate::unplaced::Unplaced;
 
 /// One provider format.
 pub trait Connector: fmt::Debug + Send + Sync {
@@ -61,6 +62,13 @@ pub enum Parsed {
         line: u64,
         /// The report.
         event: CanonicalEvent,
+    },
+    /// A provider's report about flights that it names by number and day: see [`Unplaced`].
+    Unplaced {
+        /// Line of the record, from 1.
+        line: u64,
+        /// The report.
+        event: Unplaced,
     },
     /// A full replacement begins: the events up to its end are all there is in its scope.
     ReplaceBegin {

@@ -6,6 +6,8 @@ use std::fmt;
 use crate::canonical::{self, Canonical};
 use crate::connector::Connector;
 use crate::nycflights13::{self, NycFlights13};
+use crate::ssim::{self, Ssim};
+use crate::ssm::{self, Ssm};
 
 /// A provider format that is known here.
 #[derive(Clone, Copy)]
@@ -52,6 +54,24 @@ pub const FORMATS: &[Format] = &[
         make: |options| {
             let config = nycflights13::Config::from_options(options)?;
             Ok(Box::new(NycFlights13::new(config)))
+        },
+    },
+    Format {
+        name: "ssim",
+        description: "an airline's schedule as a file (SSIM chapter 7)",
+        options: &[(ssim::SELL, ssim::SELL_HELP)],
+        make: |options| {
+            let config = ssim::Config::from_options(options)?;
+            Ok(Box::new(Ssim::new(config)))
+        },
+    },
+    Format {
+        name: "ssm",
+        description: "changes of schedules as teletype messages, SSM and ASM",
+        options: &[(ssm::RECEIVED, ssm::RECEIVED_HELP)],
+        make: |options| {
+            let config = ssm::Config::from_options(options)?;
+            Ok(Box::new(Ssm::new(config)))
         },
     },
 ];

@@ -3,6 +3,10 @@
 //! - [`connector`]: the one shape of every connector, and what it yields.
 //! - [`canonical`]: our own provider format, newline-delimited JSON.
 //! - [`nycflights13`]: the public schedule of New York's departures in 2013, as CSV.
+//! - [`ssim`]: schedules of airlines as files.
+//! - [`ssm`]: changes of schedules as teletype messages.
+//! - [`unplaced`]: reports that name a flight by number and day alone.
+//! - [`late`]: reports that came before what they are about.
 //! - [`format`](mod@format): the connectors by name.
 //! - [`push`]: a file or request body in, batches of commands and rejects out. What the command
 //!   line and the HTTP interface both use.
@@ -33,6 +37,7 @@ pub mod format;
 pub mod ids;
 mod input;
 pub mod intake;
+pub mod late;
 mod lines;
 pub mod nycflights13;
 pub mod payments;
@@ -40,12 +45,18 @@ pub mod push;
 pub mod reference;
 pub mod reject;
 mod replacement;
+mod schedule;
+pub mod ssim;
+pub mod ssm;
+pub mod unplaced;
 pub mod vault;
 pub mod webhooks;
 
 pub use canonical::CanonicalEvent;
 pub use connector::{Connector, Parsed, Parser, Source, Warning};
 pub use format::{Format, Options, format};
+pub use late::Late;
 pub use push::{Batch, Push, PushCommand, PushConfig, Tally};
 pub use reject::{Code, Reject};
 pub use replacement::{Replacement, ReplacementClose, Scope};
+pub use unplaced::Unplaced;

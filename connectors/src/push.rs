@@ -17,6 +17,7 @@ use crate::canonical;
 use crate::connector::{Connector, Parsed, Parser, Source, Warning};
 use crate::reject::{Code, Reject};
 use crate::replacement::{Replacement, ReplacementClose, Scope};
+use crate::unplaced::Unplaced;
 
 pub use tally::{REJECTS_KEPT_MAX, RejectLine, Tally};
 
@@ -67,6 +68,9 @@ pub struct PushCommand {
 pub struct Batch {
     /// To append, in this order.
     pub commands: Vec<PushCommand>,
+    /// Reports about flights that are to be looked up, each with its line: when the commands are
+    /// decided. Versions put them into their order.
+    pub unplaced: Vec<(u64, Unplaced)>,
     /// Records that were set aside, to append as
     /// [`Command::FeedReject`](flightline_ledger::Command::FeedReject).
     pub rejects: Vec<Reject>,
@@ -97,7 +101,12 @@ struct Named {
     flights: HashSet<FlightKey>,
     /// Why it must not close: the first record of which it is not known what flight it names.
     spoiled: Option<String>,
+    /// Flights that are none of its, for which it is said one by one only at first.
+    outside: u64,
 }
+
+/// How many flights outside of a replacement are told one by one.
+const OUTSIDE_TOLD_MAX: u64 = 5;
 
 impl fmt::Debug for Push<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,14 +152,22 @@ impl<'a> Push<'a> {
                 if let Some(open) = &mut self.open {
                     open.name(flight, self.config.replace_flights_max);
                     if !open.scope.contains(&flight) {
-                        batch.warnings.push(Warning {
-                            line,
-                            flight: Some(flight),
-                            text: format!(
-                                "the flight is outside of the replacement ({}): taken as a change of its own",
-                                open.scope
-                            ),
-                        });
+                        open.outside += 1;
+                        if open.outside <= OUTSIDE_TOLD_MAX {
+                            let more = if open.outside == OUTSIDE_TOLD_MAX {
+                                "; further ones are taken without a word"
+                            } else {
+                                ""
+                            };
+                            batch.warnings.push(Warning {
+                                line,
+                                flight: Some(flight),
+                                text: format!(
+                                    "the flight is outside of the replacement ({}): taken as a change of its own{more}",
+                                    open.scope
+                                ),
+                            });
+                        }
                     }
                 }
                 batch.commands.push(PushCommand {
@@ -177,12 +194,17 @@ impl<'a> Push<'a> {
                 batch.rejects.push(reject);
             }
             Parsed::Warning(warning) => batch.warnings.push(warning),
+            Parsed::Unplaced { line, event } => {
+                self.record(line, batch);
+                batch.unplaced.push((line, event));
+            }
             Parsed::ReplaceBegin { line, replacement } => {
                 self.record(line, batch);
                 self.open = Some(Named {
                     scope: replacement.scope,
                     flights: HashSet::new(),
                     spoiled: None,
+                    outside: 0,
                 });
             }
             Parsed::ReplaceEnd { line, replacement } => {
@@ -255,8 +277,9 @@ impl Iterator for Push<'_> {
         self.items.peek()?;
         let mut batch = Batch::default();
         // A close ends its batch, since it comes after the commands before it.
-        while batch.commands.len() + batch.rejects.len() < self.config.batch_items_max.max(1)
-            && batch.warnings.len() < self.config.batch_items_max.max(1)
+        let most = self.config.batch_items_max.max(1);
+        while batch.commands.len() + batch.rejects.len() + batch.unplaced.len() < most
+            && batch.warnings.len() < most
             && batch.close.is_none()
         {
             let Some(item) = self.items.next() else { break };

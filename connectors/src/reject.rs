@@ -76,6 +76,10 @@ codes! {
     BadCsv = "bad_csv", "write every column of the header, separated by commas";
     /// The first line of a CSV file names not the columns that the format has.
     BadHeader = "bad_header", "send the file with its header line";
+    /// The report is about a flight that was never scheduled.
+    NoFlight = "no_flight", "send the flight's schedule: the report is kept, and is applied behind it";
+    /// The record is none of the format, has not its length, or stands where it does not belong.
+    BadRecord = "bad_record", "write each record as the format lays it out, in the order that it has";
     /// The station has no time zone that we know, so that its local times mean nothing.
     UnknownAirport = "unknown_airport", "use an IATA airport code, or send canonical events with UTC offsets";
 }

@@ -4,11 +4,18 @@
 #[allow(dead_code, reason = "the payment tests use all of it")]
 mod http;
 
+mod any_order;
 mod canonical;
 mod conformance;
+mod feeds;
 mod intake;
 mod nycflights13;
 mod page;
 mod push;
 mod round_trip;
+mod schedules_conform;
+mod ssim;
+mod ssim_file;
+mod ssim_samples;
+mod ssm;
 mod support;

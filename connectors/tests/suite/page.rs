@@ -1,11 +1,12 @@
 //! The page for providers says what is so.
 
-use flightline_connectors::canonical::to_line;
+use flightline_connectors::canonical::{to_line, to_replace_begin_line, to_replace_end_line};
 use flightline_connectors::format::FORMATS;
 use flightline_connectors::reject::Code;
+use flightline_connectors::{Options, Parsed};
 use flightline_ledger::command::quality;
 
-use crate::support::{events, parse, rejects, warnings};
+use crate::support::{events, parse, parse_with, rejects, warnings};
 
 const PAGE: &str = include_str!("../../../docs/provider.md");
 
@@ -76,5 +77,62 @@ fn every_code_mark_and_format_is_on_the_page() {
             let flag = option.replace('_', "-");
             assert!(PAGE.contains(&format!("--{flag}")), "{flag}");
         }
+    }
+}
+
+/// Examples of the pages of formats: what is fenced as `ssim` and `ssm`, with the lines that come of it.
+#[test]
+fn every_example_of_the_format_pages_gives_what_it_shows() {
+    for (format, options, page) in [
+        (
+            "ssim",
+            Options::new(),
+            include_str!("../../../docs/formats/ssim.md"),
+        ),
+        (
+            "ssm",
+            Options::new().with("received", "2027-01-02"),
+            include_str!("../../../docs/formats/ssm.md"),
+        ),
+    ] {
+        let fence = format!("```{format}\n");
+        let mut shown = 0;
+        for rest in page.split(fence.as_str()).skip(1) {
+            let (input, rest) = rest.split_once("```").unwrap();
+            let wanted = rest
+                .split_once("```ndjson\n")
+                .unwrap()
+                .1
+                .split_once("```")
+                .unwrap()
+                .0;
+            // The page leaves blanks at the end of a line out.
+            let input: String = input
+                .lines()
+                .map(|line| match format {
+                    "ssim" => format!("{line:<200}\n"),
+                    _ => format!("{line}\n"),
+                })
+                .collect();
+            let items = parse_with(format, &options, input.as_bytes());
+            assert!(rejects(&items).is_empty(), "{:?}", rejects(&items));
+            let lines: Vec<_> = items
+                .iter()
+                .filter_map(|item| match item {
+                    Parsed::Event { event, .. } => Some(to_line(event)),
+                    Parsed::Unplaced { event, .. } => Some(event.to_line()),
+                    Parsed::ReplaceBegin { replacement, .. } => {
+                        Some(to_replace_begin_line(replacement))
+                    }
+                    Parsed::ReplaceEnd { replacement, .. } => {
+                        Some(to_replace_end_line(replacement, None))
+                    }
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(lines, wanted.lines().collect::<Vec<_>>(), "{format}");
+            shown += 1;
+        }
+        assert!(shown > 0, "{format} has no example");
     }
 }

@@ -64,6 +64,7 @@ pub(crate) fn warnings(items: &[Parsed]) -> Vec<&Warning> {
 pub(crate) fn line(item: &Parsed) -> u64 {
     match item {
         Parsed::Event { line, .. }
+        | Parsed::Unplaced { line, .. }
         | Parsed::ReplaceBegin { line, .. }
         | Parsed::ReplaceEnd { line, .. } => *line,
         Parsed::Reject(reject) => reject.line,

@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) serving: Arc<Serving>,
     pub(crate) stats: Arc<ProviderStats>,
     pub(crate) people: OnceLock<People>,
+    /// Reports that came before their flights.
+    pub(crate) late: Mutex<flightline_connectors::Late>,
     /// Absent before the start is through and from the beginning of the stop.
     pub(crate) webhooks: RwLock<Option<Arc<Webhooks>>>,
     pub(crate) authorities: Vec<(ProviderCode, u8)>,

@@ -1,18 +1,21 @@
 //! Provider feeds in: a file or body becomes commands, and the commands' decisions become a report.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{BufReader, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use flightline_api::backend::{
     Answer, BATCH_MAX, Backend, FeedError, FeedRejection, FeedReport, Submit, SubmitError,
 };
 use flightline_connectors::{
-    Batch, Connector, Options, Parsed, Push, PushCommand, PushConfig, Reject, Source, Tally,
-    canonical, ids, nycflights13,
+    Batch, Code, Connector, Options, Parsed, Push, PushCommand, PushConfig, Reject, Scope, Source,
+    Tally, Unplaced, canonical, ids, nycflights13, ssm,
 };
-use flightline_ledger::{Command, Decision, ProviderCode, Reason};
+use flightline_ledger::{
+    Carrier, Command, Date, Decision, FlightCommand, FlightKey, Outcome, ProviderBody,
+    ProviderCode, Reason, Replay,
+};
 use tokio::sync::oneshot;
 
 use crate::backend::Inner;
@@ -32,20 +35,45 @@ fn connector(
     let options = options
         .into_iter()
         .fold(Options::new(), |all, (name, value)| all.with(name, value));
+    let options = match options.get(ssm::RECEIVED) {
+        // Days without a year are those nearest to today, unless it is said when they were sent.
+        None if format
+            .options
+            .iter()
+            .any(|(name, _)| *name == ssm::RECEIVED) =>
+        {
+            options.with(ssm::RECEIVED, today().to_string())
+        }
+        _ => options,
+    };
     format.connector(&options).map_err(|e| e.to_string())
 }
 
+fn today() -> Date {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Date(since.map_or(0, |d| (d.as_secs() / 86_400) as i32))
+}
+
 struct Waiting {
-    /// For each command its line; `None` for a record that keeps a reject.
+    /// For each command its line; `None` for what is not counted: records that keep a reject, and
+    /// what follows a schedule for which earlier reports waited.
     lines: Vec<Option<u64>>,
+    submits: Vec<Submit>,
     receiver: oneshot::Receiver<Vec<Answer>>,
 }
+
+/// Carrier, number and suffix of a flight.
+type Number = (Carrier, u16, u8);
 
 struct Intake<'a> {
     inner: &'a Inner,
     provider: ProviderCode,
+    authority: u8,
+    message: Arc<str>,
     tally: Tally,
     waiting: VecDeque<Waiting>,
+    /// What has to follow schedules that were accepted.
+    follow: Vec<PushCommand>,
 }
 
 /// Takes a feed to its end. See [`Backend::ingest`].
@@ -61,12 +89,15 @@ pub(crate) fn ingest(
     let mut intake = Intake {
         inner,
         provider,
+        authority: inner.authority_of(provider),
+        message: Arc::from(message),
         tally: Tally::default(),
         waiting: VecDeque::new(),
+        follow: Vec::new(),
     };
     let source = Source::new(message, BufReader::with_capacity(64 << 10, body));
     let config = PushConfig {
-        authority: inner.authority_of(provider),
+        authority: intake.authority,
         batch_items_max: BATCH_ITEMS,
         ..PushConfig::new(provider)
     };
@@ -123,6 +154,7 @@ impl Intake<'_> {
             submits.push(self.reject_submit(&reject));
         }
         self.send(submits, lines)?;
+        self.look_up(&batch.unplaced)?;
         let Some(close) = batch.close else {
             return Ok(());
         };
@@ -133,6 +165,7 @@ impl Intake<'_> {
         let existing = self
             .inner
             .flights_of(self.provider, close.replacement.scope);
+        self.inner.late.lock().closed(&close);
         let mut withdrawals = close.withdrawals(existing);
         loop {
             let part: Vec<_> = withdrawals.by_ref().take(BATCH_MAX).collect();
@@ -143,6 +176,79 @@ impl Intake<'_> {
             let submits = part.into_iter().map(|c| self.submit_of(c)).collect();
             self.send(submits, lines)?;
         }
+    }
+
+    /// Sends reports that name a flight by number and day to the flights that there are, and keeps
+    /// them for those to come.
+    fn look_up(&mut self, unplaced: &[(u64, Unplaced)]) -> Result<(), FeedError> {
+        if unplaced.is_empty() {
+            return Ok(());
+        }
+        self.finish()?;
+        self.inner.await_index();
+        let flights = self.flights_around(unplaced);
+        let mut submits = Vec::new();
+        let mut lines = Vec::new();
+        for (line, event) in unplaced {
+            self.inner.late.lock().unplaced(self.provider, event);
+            let mut found = false;
+            let number = (
+                event.flights.carrier,
+                event.flights.number,
+                event.flights.suffix,
+            );
+            for flight in flights.get(&number).into_iter().flatten() {
+                let departs_s = event.flights.utc.then(|| self.departs_s(flight)).flatten();
+                if !event.flights.contains(flight, departs_s) {
+                    continue;
+                }
+                let flight = *flight;
+                found = true;
+                let command = event.command(flight, self.provider, self.authority, *line);
+                // Behind another report, there is nothing to count.
+                lines.push((!event.is_tidying()).then_some(*line));
+                submits.push(self.submit_of(command));
+            }
+            if !found && !event.is_tidying() {
+                let reason = format!("there is no {}; {}", event.flights, Code::NoFlight.remedy());
+                let raw = event.to_line();
+                let reject =
+                    Reject::new(&self.message, *line, Code::NoFlight, reason, raw.as_bytes());
+                self.tally.reject(&reject);
+                lines.push(None);
+                submits.push(self.reject_submit(&reject));
+            }
+        }
+        self.send(submits, lines)
+    }
+
+    /// The provider's flights by number, over the days that the reports are about.
+    fn flights_around(&self, unplaced: &[(u64, Unplaced)]) -> HashMap<Number, Vec<FlightKey>> {
+        let mut days: BTreeMap<Carrier, (Date, Date)> = BTreeMap::new();
+        for (_, event) in unplaced {
+            let (from, to) = event.flights.dates();
+            let known = days.entry(event.flights.carrier).or_insert((from, to));
+            *known = (known.0.min(from), known.1.max(to));
+        }
+        let mut flights: HashMap<Number, Vec<FlightKey>> = HashMap::new();
+        for (carrier, (from, to)) in days {
+            let scope = Scope {
+                carrier: Some(carrier),
+                from,
+                to,
+            };
+            for flight in self.inner.flights_of(self.provider, scope) {
+                let number = (flight.carrier, flight.number, flight.suffix);
+                flights.entry(number).or_default().push(flight);
+            }
+        }
+        flights
+    }
+
+    /// When a flight departs from its first station.
+    fn departs_s(&self, flight: &FlightKey) -> Option<i64> {
+        let plan = self.inner.serving.plan(flight)?;
+        plan.departures.first().map(|(_, departs_s)| *departs_s)
     }
 
     fn submit_of(&self, command: PushCommand) -> Submit {
@@ -178,7 +284,11 @@ impl Intake<'_> {
                 Err(other) => return Err(other.into()),
             }
         };
-        self.waiting.push_back(Waiting { lines, receiver });
+        self.waiting.push_back(Waiting {
+            lines,
+            submits,
+            receiver,
+        });
         while self.waiting.len() > IN_FLIGHT_MAX {
             self.settle_one()?;
         }
@@ -196,6 +306,7 @@ impl Intake<'_> {
                 ),
             })
         })?;
+        self.settle_late(waiting.submits, &answers);
         for (line, answer) in waiting.lines.iter().zip(&answers) {
             let Some(line) = line else { continue };
             let decision = &answer.decision;
@@ -212,11 +323,55 @@ impl Intake<'_> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), FeedError> {
-        while !self.waiting.is_empty() {
-            self.settle_one()?;
+    /// Keeps what came before its flight, and finds what waited for the flights that are there now.
+    fn settle_late(&mut self, submits: Vec<Submit>, answers: &[Answer]) {
+        let mut late = self.inner.late.lock();
+        for (submit, answer) in submits.into_iter().zip(answers) {
+            let Command::Flight(flight, command) = submit.command else {
+                continue;
+            };
+            let FlightCommand::Provider(event) = &command else {
+                continue;
+            };
+            let outcome = &answer.decision.outcome;
+            let schedules = matches!(event.body, ProviderBody::Schedule(_));
+            let invalid = matches!(outcome, Outcome::Refused(Reason::InvalidEvent));
+            let early = invalid || matches!(outcome, Outcome::Refused(Reason::NotScheduled));
+            // Sent again, a schedule changes nothing: what follows it followed the first time.
+            let applied = !matches!(outcome, Outcome::Refused(_) | Outcome::Stale)
+                && answer.decision.replay == Replay::First;
+            if !(early && !schedules || applied && schedules) {
+                continue;
+            }
+            let command = PushCommand {
+                line: 0,
+                id: submit.id,
+                flight,
+                command,
+            };
+            if early {
+                late.refused(&command, invalid);
+            } else {
+                self.follow.extend(late.after(&command));
+            }
         }
-        Ok(())
+    }
+
+    /// Waits until everything is decided, what follows included.
+    fn finish(&mut self) -> Result<(), FeedError> {
+        loop {
+            while !self.waiting.is_empty() {
+                self.settle_one()?;
+            }
+            if self.follow.is_empty() {
+                return Ok(());
+            }
+            let follow = std::mem::take(&mut self.follow);
+            for part in follow.chunks(BATCH_MAX) {
+                let submits = part.iter().cloned().map(|c| self.submit_of(c)).collect();
+                self.send(submits, vec![None; part.len()])?;
+            }
+        }
     }
 }
 
@@ -225,7 +380,7 @@ fn refusal(decision: &Decision) -> Option<String> {
     let flight = decision.flight;
     Some(match decision.outcome.reason()? {
         Reason::NotScheduled => format!(
-            "{flight} was never scheduled: send its schedule event first, then this one again"
+            "{flight} was never scheduled: the event is kept, and is applied behind the schedule when that comes"
         ),
         Reason::Retired => {
             format!("{flight} is over and was forgotten: nothing about it can change any more")
@@ -287,6 +442,7 @@ pub fn check(
     for item in connector.parse(source) {
         match item {
             Parsed::Event { event, .. } => visit(Checked::Event(&canonical::to_line(&event)))?,
+            Parsed::Unplaced { event, .. } => visit(Checked::Event(&event.to_line()))?,
             Parsed::ReplaceBegin { replacement, .. } => {
                 visit(Checked::Event(&canonical::to_replace_begin_line(
                     &replacement,

@@ -162,6 +162,7 @@ impl Replica {
             desk: desk.clone(),
             holds,
             people: OnceLock::new(),
+            late: Mutex::default(),
             webhooks: RwLock::new(None),
             serving: Arc::new(Serving::new(partitions)),
             stats,

@@ -42,6 +42,8 @@ pub(crate) struct PushArgs {
     /// Move every date by so many days (formats with dates of the past, such as nycflights13).
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     shift_days: Option<i64>,
+    #[command(flatten)]
+    options: FormatOptions,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -60,12 +62,39 @@ pub(crate) struct CheckArgs {
     /// Move every date by so many days.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     shift_days: Option<i64>,
+    #[command(flatten)]
+    options: FormatOptions,
     /// Print rejects as JSON lines.
     #[arg(long)]
     json: bool,
     /// Files, plain or gzipped; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+}
+
+/// Options of single formats.
+#[derive(Debug, Args)]
+pub(crate) struct FormatOptions {
+    /// Service types whose seats are sold, as letters (format ssim). Default: JGSBQRC.
+    #[arg(long, value_name = "LETTERS")]
+    sell: Option<String>,
+    /// Day on which the messages were received, as 2027-01-05 (format ssm). Default: today.
+    #[arg(long, value_name = "DAY")]
+    received: Option<String>,
+}
+
+impl FormatOptions {
+    /// Those that were given, with `--shift-days`, by the names that formats know them by.
+    fn named(&self, shift_days: Option<i64>) -> Vec<(String, String)> {
+        [
+            ("shift_days", shift_days.map(|days| days.to_string())),
+            ("sell", self.sell.clone()),
+            ("received", self.received.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+    }
 }
 
 pub(crate) fn run(command: FeedCommand) -> anyhow::Result<()> {
@@ -145,8 +174,8 @@ fn push(args: &PushArgs) -> anyhow::Result<()> {
             encode(&args.format),
             encode(&name)
         );
-        if let Some(days) = args.shift_days {
-            path.push_str(&format!("&shift_days={days}"));
+        for (name, value) in args.options.named(args.shift_days) {
+            path.push_str(&format!("&{name}={}", encode(&value)));
         }
         let request = client
             .request(Method::POST, &path)
@@ -250,11 +279,7 @@ impl Counts {
 }
 
 fn check(args: &CheckArgs) -> anyhow::Result<()> {
-    let options: Vec<_> = args
-        .shift_days
-        .map(|days| ("shift_days".to_owned(), days.to_string()))
-        .into_iter()
-        .collect();
+    let options = args.options.named(args.shift_days);
     let mut rejected = 0_u64;
     let mut events = 0_u64;
     for file in &args.files {

@@ -1,0 +1,362 @@
+//! What a part of a message says, with its days.
+
+use flightline_ledger::command::SourceVersion;
+use flightline_ledger::{Date, Station};
+
+use super::PART_FLIGHTS_MAX;
+use super::config::Config;
+use super::grammar::{Action, Day, Line, Stop};
+use super::message::{Part, Reference};
+use crate::reject::{Code, Fault, quoted};
+use crate::schedule::cabins::{self, Configuration, Seating};
+use crate::schedule::calendar::{self, DAY_S, Period};
+use crate::schedule::clock::Mode;
+use crate::schedule::designator::Designator;
+
+/// How long "until further notice" is, in days.
+const NO_END_DAYS: i32 = 364;
+
+/// Places for parts in a message's sequence numbers.
+const PARTS_MAX: u32 = 10_000;
+
+/// An aircraft as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Aircraft {
+    pub(super) service: u8,
+    pub(super) kind: [u8; 3],
+    pub(super) seating: Seating,
+}
+
+/// A leg as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LegLine {
+    pub(super) board: Stop,
+    pub(super) off: Stop,
+    /// Which of the aircraft.
+    pub(super) aircraft: Option<usize>,
+}
+
+/// A part, read.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) line: u64,
+    pub(super) action: Action,
+    pub(super) mode: Mode,
+    pub(super) version: SourceVersion,
+    /// Flight numbers, each with its days.
+    pub(super) flights: Vec<(Designator, Vec<Date>)>,
+    pub(super) aircraft: Vec<Aircraft>,
+    pub(super) legs: Vec<LegLine>,
+    /// Stations of legs that are named without times.
+    pub(super) boards: Vec<Station>,
+    /// Data elements 10 and 50.
+    pub(super) operating: Option<Designator>,
+    pub(super) marketing: Vec<(Option<Station>, Option<Station>, Designator)>,
+    pub(super) remarks: Vec<String>,
+}
+
+impl Change {
+    /// Reads a part. `year_from` is the day of its message's reference, where an earlier part told it.
+    pub(super) fn read(
+        part: &Part,
+        config: Config,
+        reference_day: &mut Option<Date>,
+    ) -> Result<Self, Fault> {
+        let action = part.lines.first().map(|line| Action::read(line));
+        let action = match action {
+            Some(Ok(action)) => action,
+            Some(Err(why)) => return Err(Fault::new(Code::UnknownType, why)),
+            None => return Err(Fault::new(Code::BadRecord, "an empty part")),
+        };
+        let Some(reference) = part.head.reference else {
+            return Err(Fault::new(
+                Code::MissingField,
+                "the message has no reference such as 21JAN00052E001 behind its first line: its place among others is not known",
+            ));
+        };
+        let mut change = Self {
+            line: part.line,
+            action,
+            mode: part.head.mode,
+            version: SourceVersion::default(),
+            flights: Vec::new(),
+            aircraft: Vec::new(),
+            legs: Vec::new(),
+            boards: Vec::new(),
+            operating: None,
+            marketing: Vec::new(),
+            remarks: Vec::new(),
+        };
+        let mut flights: Vec<(Designator, Option<Day>)> = Vec::new();
+        let mut periods = Vec::new();
+        if action != Action::Housekeeping {
+            for (n, text) in part.lines.iter().enumerate().skip(1) {
+                let line = Line::read(text, part.head.is_asm);
+                let Some(line) = line else {
+                    return Err(Fault::new(
+                        Code::BadRecord,
+                        format!(
+                            "line {}: {} is no flight, period, aircraft, leg or segment",
+                            part.line + n as u64,
+                            quoted(text)
+                        ),
+                    ));
+                };
+                match line {
+                    Line::Remark => break,
+                    Line::Flight { .. }
+                        if !(periods.is_empty()
+                            && change.aircraft.is_empty()
+                            && change.legs.is_empty()) =>
+                    {
+                        return Err(Fault::new(
+                            Code::BadRecord,
+                            format!(
+                                "line {}: {} is a flight behind its days, aircraft and legs: separate parts with //",
+                                part.line + n as u64,
+                                quoted(text)
+                            ),
+                        ));
+                    }
+                    Line::Flight {
+                        designator,
+                        day,
+                        leg,
+                    } => {
+                        change.boards.extend(leg.map(|(board, _)| board));
+                        flights.push((designator, day));
+                    }
+                    Line::Period {
+                        from,
+                        to,
+                        days,
+                        every_second_week,
+                    } => {
+                        periods.push((from, to, days, every_second_week));
+                    }
+                    Line::Equipment {
+                        service,
+                        aircraft,
+                        classes,
+                        configuration,
+                    } => {
+                        change.add_aircraft(service, aircraft, &classes, &configuration)?;
+                    }
+                    Line::Leg { board, off } => {
+                        let aircraft = change.aircraft.len().checked_sub(1);
+                        change.legs.push(LegLine {
+                            board,
+                            off,
+                            aircraft,
+                        });
+                    }
+                    Line::Segment {
+                        board,
+                        off,
+                        element,
+                        data,
+                    } => {
+                        change.add_segment(board, off, element, &data);
+                    }
+                }
+            }
+        }
+        change.days(part, config, reference, reference_day, &flights, &periods)?;
+        if change.action != Action::Housekeeping {
+            change.complete()?;
+        }
+        Ok(change)
+    }
+
+    fn add_aircraft(
+        &mut self,
+        service: u8,
+        kind: [u8; 3],
+        classes: &str,
+        configuration: &str,
+    ) -> Result<(), Fault> {
+        let configuration = Configuration::read(configuration).map_err(|why| {
+            Fault::at(
+                Code::BadCode,
+                "aircraft configuration",
+                format!("{}: {why}", quoted(configuration)),
+            )
+        })?;
+        self.aircraft.push(Aircraft {
+            service,
+            kind,
+            seating: cabins::seating(&configuration, cabins::class_letters(classes), kind),
+        });
+        Ok(())
+    }
+
+    fn add_segment(
+        &mut self,
+        board: Option<Station>,
+        off: Option<Station>,
+        element: u16,
+        data: &str,
+    ) {
+        if !matches!(element, 10 | 50) {
+            return;
+        }
+        for item in data.split('/') {
+            match Designator::read(item) {
+                Some(designator) if element == 50 => {
+                    self.operating.get_or_insert(designator);
+                }
+                Some(designator) => self.marketing.push((board, off, designator)),
+                None => self.remarks.push(format!(
+                    "{} in data element {element} is no flight number: passed over",
+                    quoted(item)
+                )),
+            }
+        }
+    }
+
+    /// Settles years, the version, and the days of every flight.
+    fn days(
+        &mut self,
+        part: &Part,
+        config: Config,
+        reference: Reference,
+        reference_day: &mut Option<Date>,
+        flights: &[(Designator, Option<Day>)],
+        periods: &[(Day, Day, calendar::Days, bool)],
+    ) -> Result<(), Fault> {
+        let full = |day: &Day| match day {
+            Day::Full(date) => Some(*date),
+            _ => None,
+        };
+        let first_full = periods
+            .iter()
+            .flat_map(|(from, to, ..)| [from, to])
+            .chain(flights.iter().filter_map(|(_, day)| day.as_ref()))
+            .find_map(full);
+        let made = match (*reference_day, config.received, first_full) {
+            (Some(day), ..) => Some(day),
+            (None, Some(received), _) => calendar::nearest(reference.day, received),
+            // Messages are about days to come, at most a year ahead.
+            (None, None, Some(date)) => calendar::nearest(reference.day, Date(date.0 - 150)),
+            (None, None, None) => None,
+        };
+        let Some(made) = made else {
+            return Err(Fault::new(
+                Code::BadTime,
+                "no day of the message has a year: say when it was received, with the option received=2027-01-05",
+            ));
+        };
+        *reference_day = Some(made);
+        self.version = SourceVersion {
+            time_ms: (i64::from(made.0) + 1) * DAY_S * 1000 - 1000,
+            group: reference.group,
+            sequence: reference.number * PARTS_MAX + part.head.parts.min(PARTS_MAX - 1),
+        };
+        let resolve = |day: Day| match day {
+            Day::Full(date) => Ok(Some(date)),
+            Day::NoYear(day) => match calendar::nearest(day, made) {
+                Some(date) => Ok(Some(date)),
+                None => Err(Fault::new(
+                    Code::BadTime,
+                    "there is no such day in any near year",
+                )),
+            },
+            Day::Open => Ok(None),
+        };
+        let mut dates = Vec::new();
+        for (from, to, days, every_second_week) in periods {
+            let Some(first) = resolve(*from)? else {
+                return Err(Fault::new(Code::BadTime, "a period has a first day"));
+            };
+            let last = match resolve(*to)? {
+                Some(last) if last < first && matches!(to, Day::NoYear(_)) => {
+                    calendar::nearest(day_of(last), Date(first.0 + 180)).unwrap_or(last)
+                }
+                Some(last) => last,
+                None => {
+                    self.remarks.push(format!(
+                        "until further notice is taken as {NO_END_DAYS} days from {first} on"
+                    ));
+                    Date(first.0 + NO_END_DAYS)
+                }
+            };
+            if last < first || last.0 - first.0 > Period::DAYS_MAX {
+                return Err(Fault::new(
+                    Code::BadTime,
+                    format!("the period {first} to {last} is empty, or longer than ten years"),
+                ));
+            }
+            let period = Period {
+                first,
+                last,
+                days: *days,
+                every_second_week: *every_second_week,
+            };
+            dates.extend(period.dates());
+        }
+        dates.sort_unstable();
+        dates.dedup();
+        let mut count = 0;
+        for (designator, day) in flights {
+            let own = match day {
+                Some(day) => resolve(*day)?.into_iter().collect(),
+                None => dates.clone(),
+            };
+            count += own.len();
+            if count > PART_FLIGHTS_MAX {
+                return Err(Fault::new(
+                    Code::BadCount,
+                    format!(
+                        "the part changes more than {PART_FLIGHTS_MAX} dated flights: split it with //"
+                    ),
+                ));
+            }
+            self.flights.push((*designator, own));
+        }
+        Ok(())
+    }
+
+    /// Whether what the action needs is there.
+    fn complete(&self) -> Result<(), Fault> {
+        let missing = |what: &str| Err(Fault::new(Code::MissingField, what));
+        if self.flights.is_empty() {
+            return missing("no flight: write one as UT422, in an ASM as UT422/21JAN");
+        }
+        if self.action == Action::Administrative {
+            return Ok(());
+        }
+        if self.flights.iter().any(|(_, days)| days.is_empty()) {
+            return missing(
+                "no day: write a period as 25APR27 03MAY27 1234567, of which at least one day is a day of operation",
+            );
+        }
+        match self.action {
+            Action::New | Action::Replace if self.legs.is_empty() => {
+                missing("no leg: write one as UFA1515 AER1700")
+            }
+            Action::New | Action::Replace if self.legs.iter().any(|leg| leg.aircraft.is_none()) => {
+                missing("no aircraft before the first leg: write one as J 735 Y.Y126")
+            }
+            Action::Times if self.legs.is_empty() => {
+                missing("no leg with new times: write one as UFA1515 AER1700")
+            }
+            Action::Equipment if self.aircraft.is_empty() => {
+                missing("no aircraft: write one as J 735 Y.Y126")
+            }
+            Action::Equipment if self.aircraft.iter().any(|a| a.seating.cabins.is_empty()) => {
+                missing(
+                    "the aircraft has no configuration, and what its type usually has is not known: write J 735 Y.Y126",
+                )
+            }
+            Action::Equipment if self.aircraft.len() > 1 && self.legs.is_empty() => {
+                missing("several aircraft, and no legs that say which flies where")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn day_of(date: Date) -> (u32, u32) {
+    let (_, month, day) = date.ymd();
+    (day, month)
+}

@@ -1,0 +1,311 @@
+//! SSM and ASM messages: every action and every line.
+
+use flightline_connectors::canonical::to_line;
+use flightline_connectors::{Code, Options, Parsed};
+use flightline_ledger::ProviderBody;
+
+use crate::support::{events, parse_with, rejects, warnings};
+
+fn read(text: &str) -> Vec<Parsed> {
+    let options = Options::new().with("received", "2027-01-02");
+    parse_with("ssm", &options, text.as_bytes())
+}
+
+/// What comes of a text, one short line each.
+fn shown(items: &[Parsed]) -> Vec<String> {
+    items
+        .iter()
+        .map(|item| match item {
+            Parsed::Event { event, .. } => match &event.body {
+                ProviderBody::Schedule(s) => {
+                    let legs: Vec<_> = s
+                        .legs
+                        .iter()
+                        .map(|l| {
+                            let seats: Vec<_> = l
+                                .cabins
+                                .iter()
+                                .map(|c| {
+                                    format!("{}{}", c.cabin, c.authorised.or(c.seats).unwrap())
+                                })
+                                .collect();
+                            format!(
+                                "{}{}-{}{} {}",
+                                l.board,
+                                clock(l.times.departs_s),
+                                l.off,
+                                clock(l.times.arrives_s),
+                                seats.join(" ")
+                            )
+                        })
+                        .collect();
+                    let by = s.operating.map(|k| format!(" by {k}")).unwrap_or_default();
+                    format!("{} {}{by}", event.flight, legs.join(", "))
+                }
+                _ => to_line(event),
+            },
+            Parsed::Unplaced { event, .. } => format!(
+                "{}: {}",
+                event.flights,
+                match &event.body {
+                    ProviderBody::TimeChange(legs) => legs
+                        .iter()
+                        .map(|l| format!(
+                            "{}{}-{}",
+                            l.board,
+                            clock(l.departs_s),
+                            clock(l.arrives_s)
+                        ))
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                    ProviderBody::Equipment(e) => format!(
+                        "{:?} {} {}",
+                        e.board,
+                        String::from_utf8_lossy(&e.aircraft),
+                        e.cabins
+                            .iter()
+                            .map(|c| format!("{}{}", c.cabin, c.seats.unwrap()))
+                            .collect::<String>()
+                    ),
+                    other => format!("{other:?}"),
+                }
+            ),
+            Parsed::Reject(r) => format!("{} {}: {}", r.line, r.code, r.reason),
+            Parsed::Warning(w) => format!("{} note: {}", w.line, w.text),
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+/// `05T0700` in UTC.
+fn clock(s: i64) -> String {
+    let (_, _, day) = flightline_ledger::Date(s.div_euclid(86_400) as i32).ymd();
+    let minute = s.rem_euclid(86_400) / 60;
+    format!("{day:02}T{:02}{:02}", minute / 60, minute % 60)
+}
+
+const HEAD: &str = "SSM\nLT\n01JAN00052E001/ACME\n";
+
+#[test]
+fn new_gives_the_flights_of_its_period() {
+    let text =
+        format!("{HEAD}NEW\nFL100\n05JAN27 19JAN27 2/W2\nJ 738 CY.C30Y150\nCDG0800 AMS0920\n");
+    assert_eq!(
+        shown(&read(&text)),
+        [
+            "FL100.2027-01-05.CDG CDG05T0700-AMS05T0820 C30 Y150",
+            "FL100.2027-01-19.CDG CDG19T0700-AMS19T0820 C30 Y150",
+        ]
+    );
+}
+
+#[test]
+fn legs_days_and_passenger_times() {
+    let text = format!(
+        "{HEAD}NEW\nFL100\n05JAN27 05JAN27 1234567\nJ 738 Y.Y150\nCDG2200/2210 LHR2310\nJ 319 Y.Y130\nLHR0030/1 DUB0140/1\nCDGLHR 10/KL2561\nLHRDUB 505/ET\nSI FREE TEXT\n"
+    );
+    assert_eq!(
+        shown(&read(&text)),
+        [
+            "FL100.2027-01-05.CDG CDG05T2110-LHR05T2310 Y150, LHR06T0030-DUB06T0140 Y130",
+            "KL2561.2027-01-05.CDG CDG05T2110-LHR05T2310  by FL100.2027-01-05.CDG",
+        ]
+    );
+    // In UTC, which is what a message is in that says nothing: the flight has its local day.
+    let utc = "SSM\n01JAN00052E001\nNEW\nFL7\n05JAN27 05JAN27 2\nJ 738 Y.Y150\nLAX0700 JFK1200\n";
+    assert_eq!(
+        shown(&read(utc)),
+        ["FL7.2027-01-04.LAX LAX05T0700-JFK05T1200 Y150"]
+    );
+}
+
+#[test]
+fn replacing_withdraws_the_flight_from_where_it_began() {
+    let text = format!("{HEAD}RPL\nFL100\n05JAN27 05JAN27 2\nJ 738 Y.Y150\nORY0800 AMS0920\n");
+    assert_eq!(
+        shown(&read(&text)),
+        [
+            "FL100.2027-01-05.ORY ORY05T0700-AMS05T0820 Y150",
+            "FL100 of 2027-01-05 other than from ORY: Withdraw",
+        ]
+    );
+}
+
+#[test]
+fn cancellation_and_reinstatement_name_number_and_day() {
+    let text = format!("{HEAD}CNL\nFL100\n05JAN27 06JAN27 23\n//\nRIN\nFL100A\n06JAN 06JAN 3\n");
+    assert_eq!(
+        shown(&read(&text)),
+        [
+            "FL100 of 2027-01-05: Cancel",
+            "FL100 of 2027-01-06: Cancel",
+            "FL100A of 2027-01-06: Reinstate",
+        ]
+    );
+    let asm = "ASM\nUTC\n01JAN00053E001\nCNL\nFL100/05JAN27\nFL200/06JAN\n//\nRIN\nFL100/05JAN27\nJ 738 Y.Y150\nCDG050800 AMS050920\n";
+    assert_eq!(
+        shown(&read(asm)),
+        [
+            "FL100 of 2027-01-05 (UTC): Cancel",
+            "FL200 of 2027-01-06 (UTC): Cancel",
+            "FL100.2027-01-05.CDG CDG05T0800-AMS05T0920 Y150",
+        ]
+    );
+}
+
+#[test]
+fn times_and_equipment_change() {
+    let text = format!(
+        "{HEAD}TIM\nFL100\n05JAN27 05JAN27 2\nCDG2330 AMS0050\n//\nEQT\nFL100\n05JAN27 05JAN27 2\nJ 772 CY.C40Y300\n//\nCON XASM\nFL100\n05JAN27 05JAN27 2\nJ 772 CY.C50Y280\nCDG2330 AMS0050/1\n"
+    );
+    let items = read(&text);
+    assert_eq!(
+        shown(&items),
+        [
+            "FL100 of 2027-01-05: CDG05T2230-05T2350",
+            "FL100 of 2027-01-05: None 772 C40Y300",
+            "FL100 of 2027-01-05: Some(CDG) 772 C50Y280",
+        ]
+    );
+    let asm = "ASM\n01JAN00053E001\nEQT\nFL100/05JAN27 CDG/AMS\nF 319 .Y130\n";
+    assert_eq!(
+        shown(&read(asm)),
+        ["FL100 of 2027-01-05 (UTC): Some(CDG) 319 Y130"]
+    );
+}
+
+#[test]
+fn what_changes_nothing_here_is_told() {
+    let text = format!("{HEAD}ADM\nFL100\n05JAN27 05JAN27 2\nCDGAMS 505/ET\n//\nRSD\nANY THING\n");
+    assert_eq!(warnings(&read(&text)).len(), 2);
+    assert!(events(&read(&text)).is_empty() && rejects(&read(&text)).is_empty());
+}
+
+#[test]
+fn versions_follow_day_group_number_and_place() {
+    let cancel = "CNL\nFL1\n05JAN27 05JAN27 2\n";
+    let version = |text: &str| -> Vec<_> {
+        read(text)
+            .iter()
+            .map(|item| match item {
+                Parsed::Unplaced { event, .. } => (
+                    event.version.time_ms,
+                    event.version.group,
+                    event.version.sequence,
+                ),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    };
+    let two = version(&format!(
+        "SSM\n01JAN00052C001\n{cancel}//\n{cancel}//\nSSM\n01JAN00052E002\n{cancel}"
+    ));
+    // The last second of 1 January 2027.
+    assert_eq!(
+        two,
+        [
+            (1_798_847_999_000, 52, 10_001),
+            (1_798_847_999_000, 52, 10_002),
+            (1_798_847_999_000, 52, 20_001)
+        ]
+    );
+    assert!(version(&format!("SSM\n31DEC00099E001\n{cancel}")) < two[..1].to_vec());
+}
+
+#[test]
+fn pitfall_8_years_are_those_nearest_to_receipt() {
+    let text = "SSM\n31DEC00052E001\nCNL\nFL1\n05JAN 05JAN 1234567\n//\nCNL\nFL1\n28DEC 02JAN 1\n";
+    assert_eq!(
+        shown(&read(text)),
+        [
+            "FL1 of 2027-01-05 (UTC): Cancel",
+            "FL1 of 2026-12-28 (UTC): Cancel"
+        ]
+    );
+    // Without a day of receipt, a day with a year tells it.
+    let parse = |text: &str| parse_with("ssm", &Options::new(), text.as_bytes());
+    let items = parse("SSM\n31DEC00052E001\nCNL\nFL1\n05JAN27 05JAN27 2\n");
+    assert_eq!(shown(&items), ["FL1 of 2027-01-05 (UTC): Cancel"]);
+    assert_eq!(rejects(&parse(text))[0].code, Code::BadTime);
+}
+
+#[test]
+fn envelopes_are_passed_over_and_messages_follow_each_other() {
+    let text = "ZCZC ABC\r\nQU MOWRMSU LEDRMFV\r\n.KHIRMPK 250912\r\nSSM\r\n01JAN00052E001/X\r\nCNL\r\nFL1\r\n05JAN27 05JAN27 2\r\nNNNN\r\n\r\nZCZC ABD\r\nASM\r\n01JAN00053E001\r\nCNL\r\nFL2/05JAN27\r\n";
+    assert_eq!(
+        shown(&read(text)),
+        [
+            "FL1 of 2027-01-05 (UTC): Cancel",
+            "FL2 of 2027-01-05 (UTC): Cancel"
+        ]
+    );
+}
+
+#[test]
+fn pitfall_11_a_bad_part_costs_itself_alone() {
+    let good = "CNL\nFL9\n05JAN27 05JAN27 2\n";
+    for (part, code) in [
+        ("FLT\nFL1\n05JAN27 05JAN27 2\nFL2\n", Code::UnknownType),
+        ("XYZ\nFL1\n", Code::UnknownType),
+        ("CNL\n05JAN27 05JAN27 2\n", Code::MissingField),
+        ("CNL\nFL1\n", Code::MissingField),
+        ("CNL\nFL1\n05JAN27 05JAN27 1\n", Code::MissingField),
+        ("CNL\nFL1\n05JAN27 04JAN27 2\n", Code::BadTime),
+        ("CNL\nFL0\n05JAN27 05JAN27 2\n", Code::BadRecord),
+        (
+            "NEW\nFL1\n05JAN27 05JAN27 2\nJ 738 Y.Y150\n",
+            Code::MissingField,
+        ),
+        (
+            "NEW\nFL1\n05JAN27 05JAN27 2\nCDG0800 AMS0920\n",
+            Code::MissingField,
+        ),
+        (
+            "NEW\nFL1\n05JAN27 05JAN27 2\nJ 738 Y.Y1500\nCDG0800 AMS0920\n",
+            Code::BadCode,
+        ),
+        (
+            "NEW\nFL1\n05JAN27 05JAN27 2\nJ 738 Y.Y150\nCDG0800 AMS2520\n",
+            Code::BadRecord,
+        ),
+        (
+            "NEW\nFL1\n05JAN27 05JAN27 2\nJ 738 Y.Y150\nCDG0800 AMS0920\nLHR1000 DUB1100\n",
+            Code::Inconsistent,
+        ),
+        (
+            "NEW\nFL1\n05JAN27 05JAN27 2\nJ 738 Y.Y150\nQQQ0800 AMS0920\n",
+            Code::UnknownAirport,
+        ),
+        ("TIM\nFL1\n05JAN27 05JAN27 2\n", Code::MissingField),
+        ("EQT\nFL1\n05JAN27 05JAN27 2\n", Code::MissingField),
+        ("EQT\nFL1\n05JAN27 05JAN27 2\nJ ZZZ Y\n", Code::MissingField),
+        ("CNL\nFL1\n05JAN00 31DEC19 1234567\n", Code::BadTime),
+        ("CNL\nFL1\n05JAN27 05JAN27 2\n\u{e9}\n", Code::BadRecord),
+    ] {
+        let items = read(&format!("{HEAD}{part}//\n{good}"));
+        let [reject] = &rejects(&items)[..] else {
+            panic!("{part}: {:?}", shown(&items))
+        };
+        assert_eq!((reject.code, reject.line), (code, 4), "{part}: {reject}");
+        assert_eq!(
+            shown(&items).last().unwrap(),
+            "FL9 of 2027-01-05: Cancel",
+            "{part}"
+        );
+    }
+    // Nothing says what came first.
+    let items = read(&format!("SSM\n{good}"));
+    assert_eq!(rejects(&items)[0].code, Code::MissingField);
+    assert_eq!(rejects(&read("HELLO\n"))[0].code, Code::BadRecord);
+}
+
+#[test]
+fn a_message_that_is_cut_changes_nothing_with_its_last_part() {
+    let whole = format!(
+        "{HEAD}CNL\nFL8\n05JAN27 05JAN27 2\n//\nNEW\nFL9\n05JAN27 05JAN27 2\nJ 738 Y.Y150\nCDG0800 AMS0920"
+    );
+    assert_eq!(shown(&read(&whole)).len(), 2);
+    let cut = &whole[..whole.len() - 2];
+    let codes: Vec<_> = rejects(&read(cut)).iter().map(|r| r.code).collect();
+    assert_eq!(codes, [Code::Truncated]);
+}
