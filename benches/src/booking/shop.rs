@@ -97,6 +97,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         settings: Settings::default(),
         orders: OrderSettings::default(),
         payments: PaymentsUrl::Sandbox(None),
+        payment_notices: None,
         tick: Duration::from_millis(500),
         authorities: Vec::new(),
     };

@@ -3,6 +3,7 @@
 //! - [`OrderDesk`]: hears the fold. Seats are asked for in the flight's stream right away, and the
 //!   flight's answer goes straight into the order's stream; who waits for an order is told.
 //! - `cashier`: runs what happens outside, at the payment service.
+//! - `hints`: takes the payment service's own notices, which make the cashier ask at once.
 //! - `notices`: tells orders what happened to their flights.
 //!
 //! Every effect has an id that follows from its order, and every record that reports one is harmless
@@ -11,6 +12,7 @@
 
 pub(crate) mod cashier;
 pub(crate) mod desk;
+pub(crate) mod hints;
 pub(crate) mod notices;
 
 pub use desk::OrderDesk;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flightline_api::backend::{Backend, OrderSubmit, Settled, Submit};
-use flightline_connectors::payments::{PaymentState, PaymentsUrl, Sandbox};
+use flightline_connectors::payments::stripe::webhook::Webhook;
+use flightline_connectors::payments::{PaymentService, PaymentState, PaymentsUrl, Sandbox};
 use flightline_dataflows::rows::OrderRow;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::{
@@ -46,10 +47,30 @@ pub(crate) struct World {
     replica: Option<Replica>,
     /// Outlives the replica, as a real service does.
     pub(crate) sandbox: Arc<Sandbox>,
+    setup: Setup,
     next: AtomicU64,
 }
 
-fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
+/// What a test may have otherwise.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) settings: OrderSettings,
+    pub(crate) notices: Option<Webhook>,
+    /// Stands in front of the sandbox.
+    pub(crate) service: Option<Arc<dyn PaymentService>>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            settings: settings(),
+            notices: None,
+            service: None,
+        }
+    }
+}
+
+fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
     ReplicaConfig {
         data_dir: folder.path().join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -60,9 +81,10 @@ fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
         queue_max: 100_000,
         shutdown_timeout: Duration::from_secs(5),
         settings: Settings::default(),
-        orders: settings,
+        orders: setup.settings,
         webhooks_private: true,
         payments: PaymentsUrl::Sandbox(None),
+        payment_notices: setup.notices.clone(),
         booking: flightline_api::BookingTerms::default(),
         tick: Duration::from_millis(20),
         authorities: Vec::new(),
@@ -81,17 +103,27 @@ pub(crate) fn settings() -> OrderSettings {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let sandbox = Arc::new(Sandbox::in_memory());
-        let config = config(&folder, settings());
-        let replica = Replica::start_with(config, sandbox.clone()).await;
-        let replica = replica.unwrap();
-        Self {
-            folder,
+        Self::start_as(Arc::new(Sandbox::in_memory()), Setup::default()).await
+    }
+
+    pub(crate) async fn start_as(sandbox: Arc<Sandbox>, setup: Setup) -> Self {
+        let mut world = Self {
+            folder: tempfile::tempdir().unwrap(),
             sandbox,
-            replica: Some(replica),
+            setup,
+            replica: None,
             next: AtomicU64::new(1),
-        }
+        };
+        world.boot().await;
+        world
+    }
+
+    async fn boot(&mut self) {
+        let config = config(&self.folder, &self.setup);
+        let service = self.setup.service.clone();
+        let service = service.unwrap_or_else(|| self.sandbox.clone());
+        let replica = Replica::start_with(config, service).await;
+        self.replica = Some(replica.unwrap_or_else(|e| panic!("{e:#}")));
     }
 
     pub(crate) fn replica(&self) -> &Replica {
@@ -105,9 +137,7 @@ impl World {
     /// Stops the replica and starts it again on the same data.
     pub(crate) async fn restart(&mut self) {
         self.replica.take().unwrap().shutdown().await.unwrap();
-        let config = config(&self.folder, settings());
-        let replica = Replica::start_with(config, self.sandbox.clone()).await;
-        self.replica = Some(replica.unwrap_or_else(|e| panic!("{e:#}")));
+        self.boot().await;
     }
 
     pub(crate) async fn stop(mut self) {
