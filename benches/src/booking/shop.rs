@@ -253,6 +253,7 @@ impl Shop {
             terms: Terms::Instant {
                 method: "balance".into(),
             },
+            wait_ms: None,
             slices: (0..segments).map(segment).collect::<Result<_, _>>()?,
             passengers: 1,
             // As long as the sealed details of one traveller.

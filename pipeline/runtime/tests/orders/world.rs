@@ -237,6 +237,7 @@ impl World {
                 offer: format!("off_{n}").into(),
                 client: "shop".into(),
                 terms,
+                wait_ms: None,
                 slices: flights.iter().map(segment).collect(),
                 passengers: seats,
                 sealed: "sealed".into(),
