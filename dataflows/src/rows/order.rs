@@ -35,6 +35,8 @@ pub struct OrderRow {
     pub established: bool,
     /// It waits for seats of a flight that is sold out, or has.
     pub waited: bool,
+    /// Until when it waits for seats; absent when it does not wait.
+    pub waits_until_ms: Option<i64>,
     /// Why it is or was undone.
     pub ending: Option<OrderEnding>,
     /// When everything was undone.
@@ -186,6 +188,7 @@ impl OrderRow {
             state: order.state(),
             established: order.is_established(),
             waited: order.has_waited(),
+            waits_until_ms: order.waits_until_ms(),
             ending: order.ending().map(|ending| {
                 let (segment, code, price_now) = of_cause(&ending.cause);
                 OrderEnding {

@@ -101,6 +101,12 @@ pub(crate) fn text(inner: &Inner) -> String {
         "Tickets issued since the start",
         load(&orders.tickets),
     );
+    gauge(
+        r,
+        "order_holds_waiting",
+        "Holds of orders that wait for seats",
+        inner.desk.waiting() as i64,
+    );
     if let Some(hints) = inner.hints.get() {
         let hints = hints.stats();
         counter(

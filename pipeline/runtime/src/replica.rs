@@ -35,6 +35,7 @@ use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
 use crate::orders::hints::Hints;
 use crate::orders::notices::Notices;
+use crate::orders::waits;
 use crate::people::{People, key_named};
 use crate::provider_stats::ProviderStats;
 use crate::reading::{ReadError, for_each_batch};
@@ -152,7 +153,7 @@ impl Replica {
         let stats = Arc::new(ProviderStats::default());
         let sequencer = Arc::new(Sequencer::new(config.queue_max));
         let holds = Arc::new(HoldIndex::default());
-        let (desk, effects) = OrderDesk::new(partitions, sequencer.clone(), holds.clone());
+        let (desk, effects, looks) = OrderDesk::new(partitions, sequencer.clone(), holds.clone());
         let inner = Arc::new(Inner {
             log,
             partitions,
@@ -262,6 +263,13 @@ impl Replica {
                 }
             })
             .context("the stream's thread cannot be started")?;
+        let reader = inner.dataflow.get().context("the dataflow is not there")?;
+        tokio::spawn(waits::run(
+            inner.desk.clone(),
+            reader.clone(),
+            partitions,
+            looks,
+        ));
         resume_orders(&inner, &notices, &cashier)?;
         inner.sequencer.open();
         inner.ready.store(true, Ordering::Release);

@@ -587,6 +587,14 @@ impl Order {
         self.segments.iter().any(|segment| segment.seat == seat)
     }
 
+    /// Until when it waits for seats, Unix time in milliseconds; absent when it does not wait.
+    pub fn waits_until_ms(&self) -> Option<i64> {
+        match self.state() {
+            OrderState::Waiting => self.wait_until_ms(),
+            _ => None,
+        }
+    }
+
     /// Until when it waits for seats: as long as the flights keep it on their waitlists, and as the
     /// seats that it has been given have half of their time left. The other half is for paying.
     fn wait_until_ms(&self) -> Option<i64> {

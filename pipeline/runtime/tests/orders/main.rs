@@ -3,6 +3,7 @@
 
 mod hints;
 mod questions;
+mod waiting;
 mod webhooks;
 mod world;
 

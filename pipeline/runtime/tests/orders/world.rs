@@ -10,8 +10,8 @@ use flightline_connectors::payments::{PaymentService, PaymentState, PaymentsUrl,
 use flightline_dataflows::rows::OrderRow;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::{
-    CreateOrder, OfferRequestId, OrderAction, OrderDecision, OrderId, OrderSettings, RefundTerms,
-    SegmentRequest, Terms,
+    CreateOrder, OfferRequestId, OrderAction, OrderDecision, OrderId, OrderSettings, OrderState,
+    RefundTerms, SegmentRequest, Terms,
 };
 use flightline_ledger::{Command, CommandId, Decision, FlightCommand, FlightKey, Money};
 use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
@@ -259,6 +259,24 @@ impl World {
 
     pub(crate) fn hold(&self, flights: &[&str], seats: u16, pay_by_ms: u64) -> Draft {
         self.draft(flights, seats, Terms::Hold { pay_by_ms })
+    }
+
+    /// The same, but it waits for seats that are sold out.
+    pub(crate) fn waiting(mut draft: Draft, wait_ms: u64) -> Draft {
+        draft.create.wait_ms = Some(wait_ms);
+        draft
+    }
+
+    /// Waits until an order stands so.
+    pub(crate) async fn until(&self, order: OrderId, state: OrderState) {
+        let reached = async {
+            while self.row(order).await.state != state {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
+            panic!("never {}: {:#?}", state.name(), self.row(order).await);
+        }
     }
 
     /// Asks for an order, and waits until nothing more happens to it by itself.
