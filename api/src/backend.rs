@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use flightline_ledger::order::{LogEntry, OrderAction, OrderDecision, OrderId, OrderState};
-use flightline_ledger::{Command, CommandId, Decision, FlightKey, InventoryLine, ProviderCode};
+use flightline_ledger::view::HoldView;
+use flightline_ledger::{
+    Command, CommandId, Decision, FlightKey, InventoryLine, Ledger, ProviderCode,
+};
 use flightline_sinks::serving::Serving;
 use tokio::sync::oneshot;
 
@@ -237,6 +240,51 @@ pub struct FlightStep {
     pub led_there: Vec<HistoryEntry>,
 }
 
+/// A hold as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct HoldNow {
+    /// Partition of the flight's stream.
+    pub partition: u32,
+    /// The hold.
+    pub hold: HoldView,
+    /// While it waits: how many holds of its flight have waited longer.
+    pub ahead: Option<u32>,
+    /// It has had seats at some time. Else its provider means nothing.
+    pub has_had_seats: bool,
+}
+
+impl HoldNow {
+    /// Reads it from the ledger of its partition.
+    pub fn read(
+        ledger: &Ledger,
+        partition: u32,
+        flight: &FlightKey,
+        hold: CommandId,
+    ) -> Option<Self> {
+        let flight = ledger.flight(ledger.find(flight)?);
+        let at = flight.find_hold(hold)?;
+        Some(Self {
+            partition,
+            hold: flight.hold(at),
+            ahead: flight.waiting_before(at),
+            has_had_seats: flight.has_had_seats(at),
+        })
+    }
+}
+
+/// Why a notice of the payment service is not taken. Each says what to do, to who set it up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoticeFault {
+    /// None are taken here.
+    Off(String),
+    /// It is not the service's, or too old.
+    Forged(String),
+    /// It is the service's, but cannot be read.
+    Unreadable(String),
+    /// The replica is starting or stopping: the service sends it again.
+    Unavailable(String),
+}
+
 /// Commands and decisions of one flight, in stream order: what `history` and `explain` show.
 #[derive(Clone, Debug)]
 pub struct HistoryEntry {
@@ -447,6 +495,34 @@ pub trait Backend: Send + Sync + 'static {
     fn explain_order(&self, order: OrderId) -> Result<Option<OrderExplanation>, String> {
         let _ = order;
         Err(NO_ORDERS.to_owned())
+    }
+
+    /// Are notices of the payment service taken here?
+    ///
+    /// # Errors
+    /// Why not. The default takes none.
+    fn takes_payment_notices(&self) -> Result<(), NoticeFault> {
+        Err(NoticeFault::Off(NO_ORDERS.to_owned()))
+    }
+
+    /// Checks a notice of the payment service (its signature, and the body byte for byte as it came) and
+    /// asks at once what it hints at. Gives how many asks that were. Quick.
+    ///
+    /// # Errors
+    /// Why it is not taken. The default takes none.
+    fn payment_notice(&self, signature: Option<&str>, body: &[u8]) -> Result<usize, NoticeFault> {
+        let _ = (signature, body);
+        Err(NoticeFault::Off(NO_ORDERS.to_owned()))
+    }
+
+    /// A hold as it stands: at least everything that was answered before this call is in it. `None`
+    /// when the flight has no such hold, because it was refused or the flight is over. The sender is
+    /// dropped when nobody can tell any more.
+    ///
+    /// The default never tells.
+    fn hold_now(&self, flight: &FlightKey, hold: CommandId) -> oneshot::Receiver<Option<HoldNow>> {
+        let _ = (flight, hold);
+        oneshot::channel().1
     }
 
     /// The flight a hold belongs to, when the id names one.

@@ -14,7 +14,7 @@ use crate::duffel::handlers::{
     aircraft, airlines, airports, cancellations, offer_requests, offers, orders, payments, places,
     webhooks,
 };
-use crate::handlers::{batch, changes, feeds, flights, holds, ops, search};
+use crate::handlers::{batch, changes, feeds, flights, holds, notices, ops, search};
 use crate::http::error::ErrorBody;
 
 /// The document, OpenAPI 3.1 as JSON.
@@ -40,6 +40,7 @@ pub fn openapi_json() -> &'static str {
     ),
     paths(
         holds::hold,
+        holds::look,
         holds::confirm,
         holds::release,
         holds::cancel,
@@ -51,6 +52,7 @@ pub fn openapi_json() -> &'static str {
         feeds::events,
         feeds::files,
         feeds::status,
+        notices::stripe,
         ops::live,
         ops::ready,
         ops::metrics,
@@ -130,6 +132,11 @@ const ERRORS: &[(&str, &str, &[u16])] = &[
         &[400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 504],
     ),
     (
+        "get",
+        "/holds/{id}",
+        &[400, 401, 403, 404, 409, 422, 429, 503, 504],
+    ),
+    (
         "post",
         "/holds/{id}/confirm",
         &[400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 504],
@@ -175,6 +182,11 @@ const ERRORS: &[(&str, &str, &[u16])] = &[
         "get",
         "/providers/{provider}/status",
         &[400, 401, 403, 404, 409, 422, 429],
+    ),
+    (
+        "post",
+        "/payments/stripe/notices",
+        &[400, 404, 408, 413, 415, 429, 503],
     ),
     ("get", "/health/live", &[]),
     ("get", "/health/ready", &[]),

@@ -22,9 +22,11 @@ pub(crate) struct Priced {
 
 /// Prices an offer again: the same seats of the same provider in the same class, at the same times.
 ///
+/// With `may_wait` seats that are sold out are no reason against it.
+///
 /// # Errors
 /// `offer_no_longer_available` says which flight is the reason.
-pub(crate) fn price(serving: &Serving, offer: &Offer) -> Result<Priced, ApiError> {
+pub(crate) fn price(serving: &Serving, offer: &Offer, may_wait: bool) -> Result<Priced, ApiError> {
     let mut new = offer.clone();
     let seats = offer.seats();
     let mut details = Vec::with_capacity(new.slices.len());
@@ -42,7 +44,7 @@ pub(crate) fn price(serving: &Serving, offer: &Offer) -> Result<Priced, ApiError
                     "is not sold like this any more, or flies at another time",
                 )
             })?;
-            if row.seats < seats {
+            if row.seats < seats && !may_wait {
                 return Err(gone(segment, "has not enough seats left"));
             }
             let same_money = row.price.currency == offer.total.currency

@@ -17,6 +17,9 @@ pub struct BookingTerms {
     /// How long a client may take to pay an order of type hold, in milliseconds. Offers whose first
     /// departure is nearer must be paid at once. At most [`BookingTerms::PAY_BY_MAX_MS`].
     pub pay_by_ms: u64,
+    /// The longest that an order may wait for seats of a sold-out flight, in milliseconds; 0 = none may.
+    /// The ledger's longest time to hold must be as long.
+    pub wait_max_ms: u64,
     /// What comes back when a client cancels before the first departure. A penalty is in minor
     /// units of the offer's currency.
     pub refund: RefundTerms,
@@ -86,6 +89,7 @@ impl Default for BookingTerms {
         Self {
             offer_ttl_ms: 20 * 60_000,
             pay_by_ms: 24 * 3_600_000,
+            wait_max_ms: 3 * 24 * 3_600_000,
             refund: RefundTerms::Full,
             offers_max: 200,
             searches_max: std::thread::available_parallelism().map_or(1, usize::from),

@@ -8,7 +8,7 @@ use crate::http::error::{ApiError, key_reused};
 use crate::http::faults;
 use crate::http::reply::{self, to_json};
 use crate::http::request::Request;
-use crate::wire::hold::{HoldAnswer, Price, StateAnswer};
+use crate::wire::hold::{HoldAnswer, Price, StateAnswer, WaitingAnswer};
 use crate::wire::text;
 
 /// A command of a client, as it goes into the stream.
@@ -73,6 +73,8 @@ fn offset(decision: &Decision) -> u64 {
 pub(crate) struct HoldView<'a> {
     pub(crate) id: &'a str,
     pub(crate) flight: &'a FlightKey,
+    /// Seats that were asked for.
+    pub(crate) seats: u16,
     pub(crate) answer: &'a Answer,
 }
 
@@ -82,11 +84,16 @@ impl HoldView<'_> {
         self.answer.decision.replay != Replay::First
     }
 
-    /// Appends the body of a hold that was granted; else says why it was not.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, in_batch: bool) -> Result<(), ApiError> {
+    /// Appends the body of a hold that was granted, or that waits; else says why it was not.
+    /// Gives the status of the answer.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, in_batch: bool) -> Result<u16, ApiError> {
         let decision = &self.answer.decision;
         if let Replay::Different { .. } = decision.replay {
             return Err(different());
+        }
+        if let Outcome::Waiting { deadline_ms, ahead } = decision.outcome {
+            self.write_waiting(deadline_ms, ahead, out, in_batch);
+            return Ok(202);
         }
         let Outcome::Held {
             provider,
@@ -113,14 +120,33 @@ impl HoldView<'_> {
         };
         let written = serde_json::to_writer(out, &body);
         assert!(written.is_ok(), "a hold can be serialised");
-        Ok(())
+        Ok(201)
+    }
+
+    #[cold]
+    fn write_waiting(&self, deadline_ms: i64, ahead: u32, out: &mut Vec<u8>, in_batch: bool) {
+        let flight_key = text::flight_key(self.flight);
+        let waits_until = text::instant(deadline_ms);
+        let body = WaitingAnswer {
+            id: self.id,
+            state: "waiting",
+            flight_key: flight_key.as_str(),
+            seats: self.seats,
+            ahead,
+            waits_until: waits_until.as_str(),
+            partition: self.answer.partition,
+            offset: offset(&self.answer.decision),
+            idempotency_replayed: (in_batch && self.is_replay()).then_some(true),
+        };
+        let written = serde_json::to_writer(out, &body);
+        assert!(written.is_ok(), "a waiting hold can be serialised");
     }
 
     /// The whole response.
     pub(crate) fn response(&self, request_id: &str) -> Response {
         let mut body = Vec::with_capacity(320);
         let response = match self.write(&mut body, false) {
-            Ok(()) => reply::json_bytes(201, body),
+            Ok(status) => reply::json_bytes(status, body),
             Err(error) => error.into_response(request_id),
         };
         finish(response, self.answer)

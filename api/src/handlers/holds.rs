@@ -1,25 +1,30 @@
 //! Single holds: asking for one, and confirming, releasing or cancelling it.
 
 use bytes::Buf;
-use flightline_ledger::{CommandId, FlightCommand, FlightKey, Reason};
+use flightline_ledger::view::HoldState;
+use flightline_ledger::{CommandId, FlightCommand, FlightKey, Outcome, Reason, Replay};
 use futures_util::Stream;
 use warp::reply::Response;
 
 use super::command::{HoldView, ask, state_response, submit};
 use crate::app::App;
-use crate::backend::{Caller, Role};
+use crate::backend::{Answer, Caller, Role};
 use crate::http::access::Need;
 use crate::http::body::{check_not_encoded, check_type, read_small};
 use crate::http::error::ApiError;
 use crate::http::faults;
 use crate::http::ids::new_hold_id;
 use crate::http::keys;
-use crate::http::reply::JSON;
+use crate::http::query::Query;
+use crate::http::reply::{self, JSON};
 use crate::http::request::{Request, flight_in_path};
 use crate::http::route::Verb;
-use crate::openapi::{FlightPath, HoldPath, WriteHeaders};
+use crate::openapi::{FlightPath, HoldPath, ReadHeaders, WriteHeaders};
 use crate::wire::codes::is_id;
-use crate::wire::hold::{HoldAnswer, HoldBody, StateAnswer, parse_hold};
+use crate::wire::hold::{
+    HoldAnswer, HoldBody, HoldNowAnswer, Price, StateAnswer, WaitingAnswer, parse_hold,
+};
+use crate::wire::text;
 
 /// Kind of the text from which the id of a hold is made.
 pub(crate) const HOLD_KIND: &str = "hold";
@@ -27,17 +32,24 @@ pub(crate) const HOLD_KIND: &str = "hold";
 /// Hold seats of a flight
 ///
 /// The seats are off sale until you confirm, release or cancel the hold, or it lapses. The same id
-/// asked again gives the same answer.
+/// asked again gives the same answer. With `wait_s` a request that is sold out waits for its turn; look
+/// at the hold to see whether it has come.
 #[utoipa::path(
     post,
     path = "/flights/{flight_key}/holds",
     tag = "holds",
     params(FlightPath, WriteHeaders),
     request_body(content = HoldBody<'_>, content_type = "application/json"),
-    responses((status = 201, description = "Seats are held", body = HoldAnswer<'_>, headers(
-        ("flightline-offset" = String, description = "PARTITION:OFFSET of the write"),
-        ("idempotency-replayed" = String, description = "`true`: this is the answer of an earlier request"),
-    )))
+    responses(
+        (status = 201, description = "Seats are held", body = HoldAnswer<'_>, headers(
+            ("flightline-offset" = String, description = "PARTITION:OFFSET of the write"),
+            ("idempotency-replayed" = String, description = "`true`: this is the answer of an earlier request"),
+        )),
+        (status = 202, description = "The hold waits for its seats", body = WaitingAnswer<'_>, headers(
+            ("flightline-offset" = String, description = "PARTITION:OFFSET of the write"),
+            ("idempotency-replayed" = String, description = "`true`: this is the answer of an earlier request"),
+        )),
+    )
 )]
 pub(crate) async fn hold<S, B>(
     request: &Request,
@@ -74,9 +86,70 @@ where
     let view = HoldView {
         id: text,
         flight: &flight,
+        seats: asked.request.seats,
         answer: &answer,
     };
     Ok(view.response(request.id.as_str()))
+}
+
+/// A hold as it stands
+///
+/// Reflects at least everything that this replica has answered.
+#[utoipa::path(
+    get,
+    path = "/holds/{id}",
+    tag = "holds",
+    params(HoldPath, ReadHeaders),
+    responses((status = 200, description = "The hold", body = HoldNowAnswer<'_>))
+)]
+pub(crate) async fn look(request: &Request, id: &str) -> Result<Response, ApiError> {
+    let caller = request.caller(Need::Sell)?;
+    Query::parse(request.uri.query(), &[])?;
+    request.wait_at_least().await?;
+    let app = &*request.app;
+    let (hold, flight) = find(app, &caller, id)?;
+    let timeout_ms = app.config.request_timeout_ms;
+    let asked = app.backend.hold_now(&flight, hold);
+    let now = match request.conn.within(timeout_ms, asked).await {
+        Some(Ok(now)) => now,
+        Some(Err(_)) => {
+            return Err(ApiError::new(
+                &faults::UNAVAILABLE,
+                "the replica is starting or stopping: ask again",
+            ));
+        }
+        None => {
+            return Err(ApiError::new(
+                &faults::TIMEOUT,
+                "the ledger did not answer in time: ask again",
+            ));
+        }
+    };
+    let now = now.ok_or_else(|| ApiError::refused(Reason::UnknownHold))?;
+    let view = &now.hold;
+    let flight_key = text::flight_key(&flight);
+    let deadline = text::instant(view.deadline_ms);
+    let changed_at = text::instant(view.changed_at_ms);
+    let while_in = |state: HoldState| (view.state == state).then_some(deadline.as_str());
+    let answer = HoldNowAnswer {
+        id,
+        state: view.state.name(),
+        flight_key: flight_key.as_str(),
+        provider: now.has_had_seats.then_some(view.provider.as_str()),
+        cabin: char::from(view.cabin.letter()),
+        class: view.class.map(|class| char::from(class.letter())),
+        board: view.board.as_str(),
+        off: view.off.as_str(),
+        seats: view.seats,
+        expires_at: while_in(HoldState::Held),
+        waits_until: while_in(HoldState::Waiting),
+        ahead: now.ahead,
+        price: view.price.as_ref().map(Price::of),
+        changed_at: changed_at.as_str(),
+        partition: now.partition,
+        offset: view.offset,
+    };
+    Ok(reply::json(200, &answer))
 }
 
 /// Sell a hold
@@ -185,8 +258,26 @@ where
     if let Some(key) = key {
         bind(app, &caller, key, flight, &command, command_id)?;
     }
-    let answer = ask(request, submit(command_id, flight, command, text, &caller)).await?;
+    let first = submit(command_id, flight, command.clone(), text, &caller);
+    let mut answer = ask(request, first).await?;
+    if key.is_none() && was_too_early(&answer) {
+        // Asked when the hold still waited, which is remembered. Nobody gave this command a name, so
+        // it is asked anew: a hold that was sold meanwhile says so.
+        let made = new_hold_id();
+        let again = (app.config.command_id)(&caller.name, AGAIN_KIND, made.as_str());
+        answer = ask(request, submit(again, flight, command, text, &caller)).await?;
+    }
     Ok(state_response(id, &flight, &answer, request.id.as_str()))
+}
+
+/// Kind of the made-up text that names a confirmation which is asked anew.
+const AGAIN_KIND: &str = "confirm_again";
+
+/// Is it the repeated answer that the hold still waits?
+fn was_too_early(answer: &Answer) -> bool {
+    let decision = &answer.decision;
+    matches!(decision.replay, Replay::Same { .. })
+        && decision.outcome == Outcome::Refused(Reason::StillWaiting)
 }
 
 /// The hold that an id in an address names, and its flight. Operators may also name a hold of any

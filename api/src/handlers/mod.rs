@@ -6,5 +6,6 @@ pub(crate) mod command;
 pub(crate) mod feeds;
 pub(crate) mod flights;
 pub(crate) mod holds;
+pub(crate) mod notices;
 pub(crate) mod ops;
 pub(crate) mod search;

@@ -16,7 +16,7 @@ use super::request::Request;
 use super::route::{Route, RouteName, Verb, is_booking};
 use crate::app::App;
 use crate::duffel;
-use crate::handlers::{batch, changes, feeds, flights, holds, ops, search};
+use crate::handlers::{batch, changes, feeds, flights, holds, notices, ops, search};
 use crate::server::conn::{Busy, Conn};
 
 /// What the connection adds to a request.
@@ -115,6 +115,7 @@ where
         Route::Verb(id, Verb::Confirm) => holds::confirm(request, &id, &mut body).await,
         Route::Verb(id, Verb::Release) => holds::release(request, &id, &mut body).await,
         Route::Verb(id, Verb::Cancel) => holds::cancel(request, &id, &mut body).await,
+        Route::HoldNow(id) => holds::look(request, &id).await,
         Route::Search => search::search(request).await,
         Route::Flight(key) => flights::flight(request, &key).await,
         Route::History(key) => Box::pin(flights::history(request, &key)).await,
@@ -123,6 +124,7 @@ where
         Route::Files(provider) => Box::pin(feeds::files(request, &provider, body)).await,
         Route::ProviderStatus(provider) => feeds::status(request, &provider).await,
         Route::Changes => changes::changes(request).await,
+        Route::StripeNotices => Box::pin(notices::stripe(request, &mut body)).await,
         Route::Live => Ok(ops::live()),
         Route::Ready => Ok(ops::ready(request)),
         Route::Metrics => ops::metrics(request),

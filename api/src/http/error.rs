@@ -192,8 +192,8 @@ impl ApiError {
             Reason::InvalidSeats => (&f::INVALID_SEATS, "seats must be 1 to 999", "seats"),
             Reason::InvalidTtl => (
                 &f::INVALID_TTL,
-                "the time to hold is longer than this system allows",
-                "ttl_s",
+                "the time to hold (`ttl_s`) or to wait (`wait_s`) is longer than this system allows",
+                "",
             ),
             Reason::UnknownHold => (
                 &f::UNKNOWN_HOLD,

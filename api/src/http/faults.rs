@@ -58,6 +58,7 @@ faults! {
     INVALID_DATA = 400 InvalidRequest "invalid_data_param" "Invalid data";
     MALFORMED_DATA = 400 InvalidRequest "malformed_data_param" "Malformed data";
     INVALID_IDEMPOTENCY_KEY = 400 InvalidRequest "invalid_idempotency_key" "Invalid idempotency key";
+    INVALID_SIGNATURE = 400 InvalidRequest "invalid_signature" "Invalid signature";
     FEED_BROKE_OFF = 400 InvalidRequest "feed_broke_off" "The feed broke off";
     MISSING_AUTHORIZATION = 401 Authentication "missing_authorization_header" "Missing authorization header";
     INVALID_AUTHORIZATION = 401 Authentication "invalid_authorization_header" "Invalid authorization header";

@@ -41,6 +41,7 @@ impl Verb {
 pub(crate) enum Route<'a> {
     Hold(Cow<'a, str>),
     Verb(Cow<'a, str>, Verb),
+    HoldNow(Cow<'a, str>),
     Search,
     Flight(Cow<'a, str>),
     History(Cow<'a, str>),
@@ -49,6 +50,7 @@ pub(crate) enum Route<'a> {
     Files(Cow<'a, str>),
     ProviderStatus(Cow<'a, str>),
     Changes,
+    StripeNotices,
     Live,
     Ready,
     Metrics,
@@ -63,6 +65,7 @@ pub(crate) enum Route<'a> {
 pub(crate) enum RouteName {
     Hold,
     Verb,
+    HoldNow,
     Search,
     Flight,
     History,
@@ -71,6 +74,7 @@ pub(crate) enum RouteName {
     Files,
     ProviderStatus,
     Changes,
+    StripeNotices,
     Live,
     Ready,
     Metrics,
@@ -111,6 +115,7 @@ impl RouteName {
     pub(crate) const ALL: [RouteName; Self::COUNT] = [
         RouteName::Hold,
         RouteName::Verb,
+        RouteName::HoldNow,
         RouteName::Search,
         RouteName::Flight,
         RouteName::History,
@@ -119,6 +124,7 @@ impl RouteName {
         RouteName::Files,
         RouteName::ProviderStatus,
         RouteName::Changes,
+        RouteName::StripeNotices,
         RouteName::Live,
         RouteName::Ready,
         RouteName::Metrics,
@@ -157,6 +163,7 @@ impl RouteName {
         match self {
             RouteName::Hold => "/flights/{flight_key}/holds",
             RouteName::Verb => "/holds/{id}/{verb}",
+            RouteName::HoldNow => "/holds/{id}",
             RouteName::Search => "/search",
             RouteName::Flight => "/flights/{flight_key}",
             RouteName::History => "/flights/{flight_key}/history",
@@ -165,6 +172,7 @@ impl RouteName {
             RouteName::Files => "/providers/{provider}/files",
             RouteName::ProviderStatus => "/providers/{provider}/status",
             RouteName::Changes => "/changes",
+            RouteName::StripeNotices => "/payments/stripe/notices",
             RouteName::Live => "/health/live",
             RouteName::Ready => "/health/ready",
             RouteName::Metrics => "/metrics",
@@ -216,7 +224,12 @@ impl<'a> Route<'a> {
             return Call::parse(method, path).map(Route::Booking);
         }
         let segments = split(path)?;
+        let reads = method == Method::GET || method == Method::HEAD;
         let route = match segments {
+            // Before the batch: a hold may have that name.
+            [Some("holds"), Some(id), None, None] if reads && !id.is_empty() => {
+                Route::HoldNow(decode(id)?)
+            }
             [Some("flights"), Some(key), Some("holds"), None] => Route::Hold(decode(key)?),
             [Some("holds"), Some("batch"), None, None] => Route::Batch,
             [Some("holds"), Some(id), Some("confirm"), None] => {
@@ -228,6 +241,7 @@ impl<'a> Route<'a> {
             [Some("holds"), Some(id), Some("cancel"), None] => {
                 Route::Verb(decode(id)?, Verb::Cancel)
             }
+            [Some("holds"), Some(id), None, None] if !id.is_empty() => Route::HoldNow(decode(id)?),
             [Some("search"), None, None, None] => Route::Search,
             [Some("flights"), Some(key), None, None] => Route::Flight(decode(key)?),
             [Some("flights"), Some(key), Some("history"), None] => Route::History(decode(key)?),
@@ -241,6 +255,7 @@ impl<'a> Route<'a> {
                 Route::ProviderStatus(decode(provider)?)
             }
             [Some("changes"), None, None, None] => Route::Changes,
+            [Some("payments"), Some("stripe"), Some("notices"), None] => Route::StripeNotices,
             [Some("health"), Some("live"), None, None] => Route::Live,
             [Some("health"), Some("ready"), None, None] => Route::Ready,
             [Some("metrics"), None, None, None] => Route::Metrics,
@@ -249,12 +264,17 @@ impl<'a> Route<'a> {
         };
         let writes = matches!(
             route,
-            Route::Hold(_) | Route::Verb(..) | Route::Batch | Route::Events(_) | Route::Files(_)
+            Route::Hold(_)
+                | Route::Verb(..)
+                | Route::Batch
+                | Route::Events(_)
+                | Route::Files(_)
+                | Route::StripeNotices
         );
         if writes && method != Method::POST {
             return Err(ApiError::method_not_allowed("POST"));
         }
-        if !writes && method != Method::GET && method != Method::HEAD {
+        if !writes && !reads {
             return Err(ApiError::method_not_allowed("GET, HEAD"));
         }
         Ok(route)
@@ -264,6 +284,7 @@ impl<'a> Route<'a> {
         match self {
             Route::Hold(_) => RouteName::Hold,
             Route::Verb(..) => RouteName::Verb,
+            Route::HoldNow(_) => RouteName::HoldNow,
             Route::Search => RouteName::Search,
             Route::Flight(_) => RouteName::Flight,
             Route::History(_) => RouteName::History,
@@ -272,6 +293,7 @@ impl<'a> Route<'a> {
             Route::Files(_) => RouteName::Files,
             Route::ProviderStatus(_) => RouteName::ProviderStatus,
             Route::Changes => RouteName::Changes,
+            Route::StripeNotices => RouteName::StripeNotices,
             Route::Live => RouteName::Live,
             Route::Ready => RouteName::Ready,
             Route::Metrics => RouteName::Metrics,
@@ -347,7 +369,6 @@ mod tests {
                 "/flights/UA1.2027-01-05.EWR/holds",
                 Route::Hold("UA1.2027-01-05.EWR".into()),
             ),
-            ("/holds/batch", Route::Batch),
             (
                 "/holds/batch/confirm",
                 Route::Verb("batch".into(), Verb::Confirm),
@@ -359,11 +380,20 @@ mod tests {
             ("/holds/x/cancel", Route::Verb("x".into(), Verb::Cancel)),
             ("/providers/nyc/events", Route::Events("nyc".into())),
             ("/providers/nyc/files", Route::Files("nyc".into())),
+            ("/payments/stripe/notices", Route::StripeNotices),
         ];
         for (path, route) in table {
             assert_eq!(Route::parse(&Method::POST, path).unwrap(), route);
             assert_eq!(Route::parse(&Method::GET, path).unwrap_err().status(), 405);
         }
+        assert_eq!(
+            Route::parse(&Method::POST, "/holds/batch").unwrap(),
+            Route::Batch
+        );
+        assert_eq!(
+            Route::parse(&Method::GET, "/holds/batch").unwrap(),
+            Route::HoldNow("batch".into())
+        );
         for path in [
             "/search",
             "/flights/X",
@@ -374,6 +404,7 @@ mod tests {
             "/health/ready",
             "/metrics",
             "/openapi.json",
+            "/holds/x",
         ] {
             for method in [Method::GET, Method::HEAD] {
                 Route::parse(&method, path).unwrap();
@@ -394,7 +425,6 @@ mod tests {
             "/search/",
             "/flights",
             "/flights/X/holds/1",
-            "/holds/x",
             "/holds//confirm/x",
             "/holds/x/undo",
             "/holds/%/confirm",

@@ -57,6 +57,10 @@ macro_rules! hold_fields {
             #[serde(default)]
             #[schema(minimum = 1, maximum = 31622400, example = 600)]
             pub(crate) ttl_s: Option<u64>,
+            /// If it is sold out: wait so many seconds for the seats. Absent: sold out is a refusal.
+            #[serde(default)]
+            #[schema(minimum = 1, maximum = 31622400, example = 3600)]
+            pub(crate) wait_s: Option<u64>,
             /// The price of one seat that you were shown: another one refuses the hold.
             #[serde(borrow, default)]
             #[schema(value_type = Option<PriceAsked<'_>>)]
@@ -80,13 +84,8 @@ macro_rules! hold_fields {
                     )
                     .field("seats"));
                 }
-                if let Some(ttl_s) = self.ttl_s && !(1..=TTL_S_MAX).contains(&ttl_s) {
-                    return Err(ApiError::new(
-                        &faults::INVALID_TTL,
-                        format!("`ttl_s` must be 1 to {TTL_S_MAX} seconds, not {ttl_s}"),
-                    )
-                    .field("ttl_s"));
-                }
+                check_seconds("ttl_s", self.ttl_s)?;
+                check_seconds("wait_s", self.wait_s)?;
                 let request = HoldRequest {
                     provider: self.provider.map(|code| code.0),
                     cabin: self.cabin.0,
@@ -96,7 +95,7 @@ macro_rules! hold_fields {
                     seats: self.seats,
                     ttl_ms: self.ttl_s.map(|ttl_s| ttl_s * 1000),
                     expected_price: self.expected_price.map(PriceAsked::check).transpose()?,
-                    wait_ms: None,
+                    wait_ms: self.wait_s.map(|wait_s| wait_s * 1000),
                 };
                 Ok((self.id.map(|id| id.0), request))
             }
@@ -115,6 +114,18 @@ hold_fields! {
         /// The flight.
         #[schema(value_type = String, pattern = "^([A-Z][A-Z0-9]|[0-9][A-Z]|[A-Z]{3})[1-9][0-9]{0,3}[A-Z]?[.][0-9]{4}-[0-9]{2}-[0-9]{2}[.][A-Z]{3}$", example = "UA1545.2027-01-05.EWR")]
         pub(crate) flight_key: Code<FlightKey>,
+    }
+}
+
+/// Refuses a time that no setting of the ledger could allow.
+fn check_seconds(field: &'static str, seconds: Option<u64>) -> Result<(), ApiError> {
+    match seconds {
+        Some(s) if !(1..=TTL_S_MAX).contains(&s) => Err(ApiError::new(
+            &faults::INVALID_TTL,
+            format!("`{field}` must be 1 to {TTL_S_MAX} seconds, not {s}"),
+        )
+        .field(field)),
+        _ => Ok(()),
     }
 }
 
@@ -237,6 +248,84 @@ pub(crate) struct HoldAnswer<'a> {
     pub(crate) idempotency_replayed: Option<bool>,
 }
 
+/// There are no seats now: the hold waits for them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HoldWaiting)]
+pub(crate) struct WaitingAnswer<'a> {
+    /// The hold's id: name it to look at it, or to release it.
+    #[schema(min_length = 1, max_length = 200)]
+    pub(crate) id: &'a str,
+    /// Always `waiting`.
+    #[schema(pattern = "^waiting$")]
+    pub(crate) state: &'static str,
+    /// The flight.
+    pub(crate) flight_key: &'a str,
+    /// Seats waited for.
+    #[schema(minimum = 1, maximum = 999)]
+    pub(crate) seats: u16,
+    /// How many holds of the flight waited already, for whatever seats.
+    pub(crate) ahead: u32,
+    /// When it gives up.
+    #[schema(format = DateTime)]
+    pub(crate) waits_until: &'a str,
+    /// Partition of the flight's stream.
+    pub(crate) partition: u32,
+    /// Offset of the hold in it.
+    pub(crate) offset: u64,
+    /// In a batch: this line's id was asked before, and this is the answer of then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) idempotency_replayed: Option<bool>,
+}
+
+/// A hold as it stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HoldNow)]
+pub(crate) struct HoldNowAnswer<'a> {
+    /// The hold's id.
+    #[schema(min_length = 1, max_length = 200)]
+    pub(crate) id: &'a str,
+    /// Where it stands. Only `held` and `confirmed` have seats.
+    #[schema(pattern = "^(waiting|held|confirmed|released|cancelled|expired|displaced)$")]
+    pub(crate) state: &'static str,
+    /// The flight.
+    pub(crate) flight_key: &'a str,
+    /// Whose allotment the seats are or were from; absent when it never had any.
+    pub(crate) provider: Option<&'a str>,
+    /// The cabin's letter.
+    #[schema(pattern = "^[A-Z]$")]
+    pub(crate) cabin: char,
+    /// The booking class, when one was asked for.
+    #[schema(pattern = "^[A-Z]$")]
+    pub(crate) class: Option<char>,
+    /// Station where the passenger boards.
+    #[schema(pattern = "^[A-Z]{3}$")]
+    pub(crate) board: &'a str,
+    /// Station where the passenger leaves.
+    #[schema(pattern = "^[A-Z]{3}$")]
+    pub(crate) off: &'a str,
+    /// Seats held, sold or waited for.
+    #[schema(minimum = 1, maximum = 999)]
+    pub(crate) seats: u16,
+    /// While it is held: when it lapses.
+    #[schema(format = DateTime)]
+    pub(crate) expires_at: Option<&'a str>,
+    /// While it waits: when it gives up.
+    #[schema(format = DateTime)]
+    pub(crate) waits_until: Option<&'a str>,
+    /// While it waits: how many holds of the flight have waited longer, for whatever seats.
+    pub(crate) ahead: Option<u32>,
+    /// Price of one seat when they were held.
+    pub(crate) price: Option<Price>,
+    /// When it came to stand so.
+    #[schema(format = DateTime)]
+    pub(crate) changed_at: &'a str,
+    /// Partition of the flight's stream.
+    pub(crate) partition: u32,
+    /// Offset of the hold in it.
+    pub(crate) offset: u64,
+}
+
 /// The new state of a hold.
 #[derive(Serialize, ToSchema)]
 #[schema(as = HoldState)]
@@ -248,8 +337,8 @@ pub(crate) struct StateAnswer<'a> {
     pub(crate) state: &'static str,
     /// The flight.
     pub(crate) flight_key: &'a str,
-    /// Seats of the hold.
-    #[schema(minimum = 1, maximum = 999)]
+    /// Seats of the hold; 0 when it gave up waiting for them.
+    #[schema(minimum = 0, maximum = 999)]
     pub(crate) seats: u16,
     /// It was in this state before another request of yours already.
     pub(crate) already: bool,
@@ -364,6 +453,18 @@ mod tests {
                 422,
                 "invalid_ttl",
                 "seconds",
+            ),
+            (
+                r#"{"cabin":"Y","seats":1,"wait_s":0}"#,
+                422,
+                "invalid_ttl",
+                "`wait_s`",
+            ),
+            (
+                r#"{"cabin":"Y","seats":1,"wait_s":true}"#,
+                422,
+                "validation_type",
+                "`wait_s`",
             ),
             (
                 r#"{"cabin":"Y","seats":1,"colour":"red"}"#,

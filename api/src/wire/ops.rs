@@ -34,3 +34,12 @@ pub(crate) struct PartAnswer<'a> {
     /// What is going on.
     pub(crate) detail: &'a str,
 }
+
+/// A notice was heeded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NoticeAnswer {
+    /// Always true.
+    pub(crate) received: bool,
+    /// How many of our own questions to the service it made us ask again at once.
+    pub(crate) asked: u64,
+}

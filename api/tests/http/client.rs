@@ -336,7 +336,7 @@ impl Reply {
     #[track_caller]
     pub fn is_ok(&self) -> Value {
         assert!(
-            matches!(self.status, 200 | 201),
+            matches!(self.status, 200..=202),
             "{} {}",
             self.status,
             self.text()

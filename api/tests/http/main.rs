@@ -15,3 +15,4 @@ mod openapi;
 mod operations;
 mod reads;
 mod shutdown;
+mod waiting;

@@ -57,7 +57,7 @@ async fn addresses_and_methods_that_are_not_there() {
     for path in [
         "/",
         "/flights",
-        "/holds/x",
+        "/holds/",
         "/search/",
         "/providers/nyc",
         "/a/b/c/d/e/f",
@@ -65,7 +65,8 @@ async fn addresses_and_methods_that_are_not_there() {
         server.get(path).await.is(404, "not_found");
     }
     for (method, path, allow) in [
-        ("GET", "/holds/batch", "POST"),
+        ("PUT", "/holds/batch", "POST"),
+        ("PUT", "/holds/x", "GET, HEAD"),
         ("PUT", "/flights/x/holds", "POST"),
         ("DELETE", "/search", "GET, HEAD"),
         ("POST", "/health/live", "GET, HEAD"),

@@ -417,6 +417,19 @@ impl Backend for Replica {
         Ok(receiver)
     }
 
+    fn hold_now(&self, flight: &FlightKey, hold: CommandId) -> oneshot::Receiver<Option<HoldNow>> {
+        let (sender, receiver) = oneshot::channel();
+        if self.knobs().lose_answers.load(Ordering::SeqCst) {
+            return receiver;
+        }
+        let (partition, flight) = (self.partition_of(flight), *flight);
+        let reader = self.state.lock().dataflow.reader();
+        reader.post(partition, move |ledger| {
+            let _ = sender.send(HoldNow::read(ledger, partition, &flight, hold));
+        });
+        receiver
+    }
+
     fn flight_of_hold(&self, hold: CommandId) -> Option<FlightKey> {
         assert!(
             !self.knobs().panics.load(Ordering::SeqCst),

@@ -97,6 +97,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         settings: Settings::default(),
         orders: OrderSettings::default(),
         payments: PaymentsUrl::Sandbox(None),
+        payment_notices: None,
         tick: Duration::from_millis(500),
         intakes: Vec::new(),
         authorities: Vec::new(),
@@ -253,6 +254,7 @@ impl Shop {
             terms: Terms::Instant {
                 method: "balance".into(),
             },
+            wait_ms: None,
             slices: (0..segments).map(segment).collect::<Result<_, _>>()?,
             passengers: 1,
             // As long as the sealed details of one traveller.

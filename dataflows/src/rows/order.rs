@@ -33,6 +33,10 @@ pub struct OrderRow {
     /// The client has been told that it has the order: all seats were held (hold) or it was booked
     /// (instant). Otherwise it is being made, or was refused.
     pub established: bool,
+    /// It waits for seats of a flight that is sold out, or has.
+    pub waited: bool,
+    /// Until when it waits for seats; absent when it does not wait.
+    pub waits_until_ms: Option<i64>,
     /// Why it is or was undone.
     pub ending: Option<OrderEnding>,
     /// When everything was undone.
@@ -183,6 +187,8 @@ impl OrderRow {
             revision: order.revision(),
             state: order.state(),
             established: order.is_established(),
+            waited: order.has_waited(),
+            waits_until_ms: order.waits_until_ms(),
             ending: order.ending().map(|ending| {
                 let (segment, code, price_now) = of_cause(&ending.cause);
                 OrderEnding {
@@ -298,8 +304,10 @@ fn of_cause(cause: &Cause) -> (Option<u8>, Option<Box<str>>, Option<Money>) {
         Cause::FlightCancelled { segment } | Cause::Displaced { segment } => {
             (Some(*segment), None, None)
         }
-        Cause::HoldsTimedOut | Cause::PaymentTimedOut | Cause::NotPaid | Cause::ByClient { .. } => {
-            (None, None, None)
-        }
+        Cause::HoldsTimedOut
+        | Cause::TimesChanged
+        | Cause::PaymentTimedOut
+        | Cause::NotPaid
+        | Cause::ByClient { .. } => (None, None, None),
     }
 }

@@ -139,6 +139,8 @@ pub(crate) struct Booking {
     pub offer_ttl_s: u64,
     /// How long an order of type hold may stay unpaid, in seconds: at most 3 days.
     pub pay_by_s: u64,
+    /// The longest that an order may wait for a sold-out flight, in seconds; 0 = none may.
+    pub wait_max_s: u64,
     /// What comes back when a client cancels before departure: `full`, `penalty` or `nothing`.
     pub refund: Refund,
     /// With `refund = "penalty"`: what is kept, in minor units of the order's currency.
@@ -161,6 +163,7 @@ impl Default for Booking {
         Self {
             offer_ttl_s: terms.offer_ttl_ms / 1000,
             pay_by_s: terms.pay_by_ms / 1000,
+            wait_max_s: terms.wait_max_ms / 1000,
             refund: Refund::Full,
             refund_penalty_minor: 0,
             offers_max: terms.offers_max,
@@ -174,6 +177,7 @@ impl Booking {
         let terms = BookingTerms {
             offer_ttl_ms: self.offer_ttl_s.saturating_mul(1000),
             pay_by_ms: self.pay_by_s.saturating_mul(1000),
+            wait_max_ms: self.wait_max_s.saturating_mul(1000),
             refund: match self.refund {
                 Refund::Full => RefundTerms::Full,
                 Refund::Penalty => RefundTerms::Penalty(self.refund_penalty_minor),
@@ -529,6 +533,13 @@ fn check(config: &Config) -> anyhow::Result<()> {
             config.ledger.hold_ttl_max_s
         );
     }
+    if config.booking.wait_max_s > config.ledger.hold_ttl_max_s {
+        bail!(
+            "booking.wait_max_s is {}: it must be at most ledger.hold_ttl_max_s, {}",
+            config.booking.wait_max_s,
+            config.ledger.hold_ttl_max_s
+        );
+    }
     if let Err(error) = config.payments.url.parse::<PaymentsUrl>() {
         bail!("payments.url: {error}");
     }
@@ -587,6 +598,8 @@ mod tests {
         assert!(error.contains("listne"), "{error}");
         assert!(from_text("[stream]\nurl = \"kafka:\"\n").is_err());
         assert!(from_text("[booking]\npay_by_s = 259201\n").is_err());
+        assert!(from_text("[booking]\nwait_max_s = 604801\n").is_err());
+        assert!(from_text("[booking]\nwait_max_s = 604800\n").is_ok());
         assert!(from_text("[booking]\nrefund_penalty_minor = 5\n").is_err());
         let kept = from_text("[booking]\nrefund = \"penalty\"\nrefund_penalty_minor = 5\n");
         assert_eq!(

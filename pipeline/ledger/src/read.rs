@@ -5,7 +5,7 @@ use crate::codes::{Cabin, Class, CommandId, FlightKey, ProviderCode, Station};
 use crate::command::SaleStatus;
 use crate::flight::Flight;
 use crate::observer::HoldIx;
-use crate::record::{NO_MEMO, Segment};
+use crate::record::{NO_MEMO, Seated, Segment};
 use crate::sale::{Supply, shown};
 use crate::shelf::Least;
 use crate::view::{
@@ -349,6 +349,18 @@ impl Flight {
     /// How many holds wait for seats.
     pub fn waiting_holds(&self) -> usize {
         self.waiting as usize
+    }
+
+    /// Has the hold had seats at any time? Not when it waits, or waited in vain.
+    pub fn has_had_seats(&self, hold: HoldIx) -> bool {
+        self.holds[hold as usize].seated != Seated::NotYet
+    }
+
+    /// How many holds have waited longer than this one; absent unless it waits.
+    pub fn waiting_before(&self, hold: HoldIx) -> Option<u32> {
+        let queue = &self.book.waitlist.as_deref()?.queue;
+        let place = queue.binary_search(&hold).ok()?;
+        u32::try_from(place).ok()
     }
 
     /// How many command ids are remembered.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
-    Answer, Backend, FeedError, FeedReport, HistoryEntry, OrderAnswer, OrderExplanation,
-    OrderSubmit, ProviderStatus, Readiness, Settled, SourceStatus, Submit, SubmitError,
+    Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
+    OrderExplanation, OrderSubmit, ProviderStatus, Readiness, Settled, SourceStatus, Submit, SubmitError,
     WebhookAnswer, WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use crate::hold_index::{Claim, HoldIndex};
 use crate::orders::OrderDesk;
 use crate::orders::desk::partition_of_order;
+use crate::orders::hints::Hints;
 use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::{Job, Sequencer};
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) people: OnceLock<People>,
     /// Reports that came before their flights.
     pub(crate) late: Mutex<flightline_connectors::Late>,
+    pub(crate) hints: OnceLock<Hints>,
     /// Absent before the start is through and from the beginning of the stop.
     pub(crate) webhooks: RwLock<Option<Arc<Webhooks>>>,
     pub(crate) authorities: Vec<(ProviderCode, u8)>,
@@ -89,6 +91,14 @@ impl Inner {
     fn people(&self) -> Result<&People, String> {
         let people = self.people.get();
         people.ok_or_else(|| "the replica is still starting".to_owned())
+    }
+
+    fn hints(&self) -> Result<&Hints, NoticeFault> {
+        let is_ready = self.ready.load(Ordering::Acquire);
+        let hints = self.hints.get().filter(|_| is_ready);
+        hints.ok_or_else(|| {
+            NoticeFault::Unavailable("the replica is starting: send it again".to_owned())
+        })
     }
 
     /// Erases the persons of an order; `None` when there never was such an order. Blocking.
@@ -260,6 +270,27 @@ impl Backend for Inner {
             })
             .inspect_err(|_| take_back(&claims))?;
         Ok(receiver)
+    }
+
+    fn takes_payment_notices(&self) -> Result<(), NoticeFault> {
+        self.hints()?.webhook().map(drop)
+    }
+
+    fn payment_notice(&self, signature: Option<&str>, body: &[u8]) -> Result<usize, NoticeFault> {
+        let now_s = self.sequencer.now_ms().div_euclid(1000);
+        self.hints()?.take(signature, body, now_s)
+    }
+
+    fn hold_now(&self, flight: &FlightKey, hold: CommandId) -> oneshot::Receiver<Option<HoldNow>> {
+        let (sender, receiver) = oneshot::channel();
+        let (partition, flight) = (self.partition_of(flight), *flight);
+        if let Some(reader) = self.dataflow.get() {
+            reader.post(partition, move |ledger| {
+                // Who asked may have gone.
+                let _ = sender.send(HoldNow::read(ledger, partition, &flight, hold));
+            });
+        }
+        receiver
     }
 
     fn flight_of_hold(&self, hold: CommandId) -> Option<FlightKey> {

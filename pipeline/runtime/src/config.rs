@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use flightline_api::BookingTerms;
 use flightline_connectors::payments::PaymentsUrl;
+use flightline_connectors::payments::stripe::webhook::Webhook;
 use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::OrderSettings;
@@ -46,6 +47,8 @@ pub struct ReplicaConfig {
     pub webhooks_private: bool,
     /// The payment service.
     pub payments: PaymentsUrl,
+    /// Takes the payment service's notices; `None` = none are taken.
+    pub payment_notices: Option<Webhook>,
     /// How often idle partitions are looked at for what is due.
     pub tick: Duration,
     /// Weight of providers' words on schedules; those not named have 0.

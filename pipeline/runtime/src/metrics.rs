@@ -141,6 +141,45 @@ pub(crate) fn text(inner: &Inner) -> String {
         "Tickets issued since the start",
         load(&orders.tickets),
     );
+    gauge(
+        r,
+        "order_holds_waiting",
+        "Holds of orders that wait for seats",
+        inner.desk.waiting() as i64,
+    );
+    if let Some(hints) = inner.hints.get() {
+        let hints = hints.stats();
+        counter(
+            r,
+            "payment_notices",
+            "Genuine notices of the payment service",
+            load(&hints.taken),
+        );
+        counter(
+            r,
+            "payment_notices_repeated",
+            "Notices that told what had been told before",
+            load(&hints.repeated),
+        );
+        counter(
+            r,
+            "payment_notices_refused",
+            "Notices that were forged, too old or not readable",
+            load(&hints.refused),
+        );
+        counter(
+            r,
+            "payment_notices_asked",
+            "Asks made at once because of a notice",
+            load(&hints.asked),
+        );
+        counter(
+            r,
+            "payment_trouble",
+            "Refunds that failed later and disputes: somebody has to look",
+            load(&hints.trouble),
+        );
+    }
     if let Some(reader) = inner.dataflow.get() {
         let backlog = reader.backlog();
         gauge(

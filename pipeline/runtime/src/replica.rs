@@ -16,7 +16,7 @@ use flightline_connectors::payments::{PaymentService, PaymentsUrl};
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::{Epoch, EpochSink, Record};
 use flightline_ledger::command::Settings;
-use flightline_ledger::order::{OrderSettings, Wait};
+use flightline_ledger::order::{OrderSettings, Wait, Work};
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey};
 use flightline_sinks::postgres::PostgresSink;
 use flightline_sinks::serving::Serving;
@@ -34,7 +34,9 @@ use crate::hold_index::HoldIndex;
 use crate::intake::Intakes;
 use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
+use crate::orders::hints::Hints;
 use crate::orders::notices::Notices;
+use crate::orders::waits;
 use crate::people::{People, key_named};
 use crate::provider_stats::ProviderStats;
 use crate::reading::{ReadError, for_each_batch};
@@ -153,7 +155,7 @@ impl Replica {
         let stats = Arc::new(ProviderStats::default());
         let sequencer = Arc::new(Sequencer::new(config.queue_max));
         let holds = Arc::new(HoldIndex::default());
-        let (desk, effects) = OrderDesk::new(partitions, sequencer.clone(), holds.clone());
+        let (desk, effects, looks) = OrderDesk::new(partitions, sequencer.clone(), holds.clone());
         let inner = Arc::new(Inner {
             log,
             partitions,
@@ -163,6 +165,7 @@ impl Replica {
             holds,
             people: OnceLock::new(),
             late: Mutex::default(),
+            hints: OnceLock::new(),
             webhooks: RwLock::new(None),
             serving: Arc::new(Serving::new(partitions)),
             stats,
@@ -189,7 +192,12 @@ impl Replica {
             unreachable!("the database is set once, here");
         }
 
-        tokio::spawn(Cashier::run(service, desk.clone(), sequencer, effects));
+        let cashier = Cashier::new(service, desk.clone(), sequencer);
+        tokio::spawn(cashier.clone().run(effects));
+        let hints = Hints::new(config.payment_notices.clone(), cashier.clone());
+        if inner.hints.set(hints).is_err() {
+            unreachable!("notices of the payment service are set up once, here");
+        }
         let (webhooks, delivering) = Webhooks::start(
             &config.data_dir,
             partitions,
@@ -263,7 +271,14 @@ impl Replica {
                 }
             })
             .context("the stream's thread cannot be started")?;
-        resume_orders(&inner, &notices)?;
+        let reader = inner.dataflow.get().context("the dataflow is not there")?;
+        tokio::spawn(waits::run(
+            inner.desk.clone(),
+            reader.clone(),
+            partitions,
+            looks,
+        ));
+        resume_orders(&inner, &notices, &cashier)?;
         inner.sequencer.open();
         inner.ready.store(true, Ordering::Release);
         let ticker = Ticker::start(inner.clone(), config.tick)?;
@@ -519,21 +534,27 @@ fn configure(inner: &Inner, settings: Settings, orders: OrderSettings) -> anyhow
 
 /// From here on orders are run: what they wait for is asked for, whether or not it was before, and
 /// what happened to their flights is told where they do not know it.
-fn resume_orders(inner: &Inner, notices: &Notices) -> anyhow::Result<()> {
+fn resume_orders(inner: &Inner, notices: &Notices, cashier: &Cashier) -> anyhow::Result<()> {
     let reader = inner.dataflow.get().context("the dataflow is not there")?;
     inner.desk.go_live();
     let mut resumed = 0;
     for partition in 0..inner.partitions {
-        let effects = reader.with_orders(partition, |orders| {
-            let outstanding = orders.outstanding();
-            // What waits until later becomes due by the clock. One process writes this stream, so a
-            // claim that stands is one of its own.
-            let due = outstanding.filter(|o| !matches!(o.wait, Wait::Later { .. }));
-            due.map(|o| o.effect).collect::<Vec<_>>()
-        })?;
-        resumed += effects.len();
-        for effect in effects {
-            inner.desk.run(effect);
+        let outstanding =
+            reader.with_orders(partition, |orders| orders.outstanding().collect::<Vec<_>>())?;
+        // What waits until later becomes due by the clock. One process writes this stream, so a
+        // claim that stands is one of its own.
+        let (later, due): (Vec<_>, Vec<_>) = outstanding
+            .into_iter()
+            .partition(|o| matches!(o.wait, Wait::Later { .. }));
+        resumed += due.len();
+        for outstanding in due {
+            inner.desk.run(outstanding.effect);
+        }
+        for outstanding in later {
+            // Unless the payment service tells of it before.
+            if matches!(outstanding.effect.work, Work::Money(_)) {
+                cashier.note(outstanding.effect);
+            }
         }
     }
     notices.go_live(|partition| inner.waiters.answered(partition));

@@ -317,12 +317,13 @@ fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Comm
         price: money(12_345),
         departs_ms: 1_798_770_000_000,
     };
-    let create = |terms, refund, slices| {
+    let create_waiting = |terms, wait_ms, refund, slices| {
         order(OrderAction::Create(Box::new(CreateOrder {
             offer_request: OfferRequestId(1 << 127 | 5),
             offer: "off_é".into(),
             client: "web".into(),
             terms,
+            wait_ms,
             slices,
             passengers: 3,
             sealed: "c2VhbGVk".into(),
@@ -331,6 +332,7 @@ fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Comm
             metadata: vec![("key".into(), "wért".into()), ("k2".into(), "".into())],
         })))
     };
+    let create = |terms, refund, slices| create_waiting(terms, None, refund, slices);
     let mut all = vec![
         ("configure_orders", Command::ConfigureOrders(Box::default())),
         (
@@ -400,6 +402,12 @@ fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Comm
         ),
     ];
     let text = |text: &str| text.into();
+    let by_balance = Terms::Instant {
+        method: "balance".into(),
+    };
+    let later = Terms::Hold {
+        pay_by_ms: 86_400_000,
+    };
     all.extend([
         (
             "order_done_held",
@@ -479,6 +487,31 @@ fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Comm
         (
             "order_done_still_waiting",
             done(EffectResult::Refused(Reason::StillWaiting)),
+        ),
+        // And then orders that wait.
+        (
+            "order_create_waiting_instant",
+            create_waiting(
+                by_balance,
+                Some(3_600_000),
+                RefundTerms::Full,
+                vec![vec![segment(false)]],
+            ),
+        ),
+        (
+            "order_create_waiting_hold",
+            create_waiting(
+                later,
+                Some(172_800_000),
+                RefundTerms::Nothing,
+                vec![vec![segment(true)]],
+            ),
+        ),
+        (
+            "order_done_waiting",
+            done(EffectResult::Waiting {
+                deadline_ms: 1_798_766_000_000,
+            }),
         ),
     ]);
     all

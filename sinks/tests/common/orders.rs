@@ -215,6 +215,7 @@ impl World {
             offer: self.some_text(),
             client: self.pick(&CLIENTS).into(),
             terms,
+            wait_ms: None,
             slices,
             // Sometimes more than there can be.
             passengers: self.rng.random_range(1..1_020),

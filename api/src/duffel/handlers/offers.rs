@@ -134,7 +134,7 @@ pub(crate) async fn get(request: &Request, id: &str) -> Result<Response, ApiErro
     }
     request.wait_at_least().await?;
     wait_seen(request, &offer).await?;
-    let priced = price::price(request.app.backend.serving(), &offer)?;
+    let priced = price::price(request.app.backend.serving(), &offer, false)?;
     let id = if priced.is_changed {
         priced.offer.encode(&booking.signer, &caller.name)
     } else {

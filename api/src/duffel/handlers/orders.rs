@@ -37,7 +37,8 @@ use crate::openapi::{ReadHeaders, WriteHeaders};
 /// Order an offer
 ///
 /// `instant` holds every flight, takes the payment and issues the ticket before it answers; `hold` holds
-/// the seats until `payment_required_by`. All flights or none. One search has one order.
+/// the seats until `payment_required_by`. All flights or none. One search has one order. With `waitlist` an
+/// order for sold-out flights is answered in state `waiting`, and goes on when its turn comes.
 #[utoipa::path(
     post,
     path = "/air/orders",
@@ -64,6 +65,7 @@ where
     let payment = asked::payments(&asked, kind)?;
     let metadata = asked::metadata(&asked)?.unwrap_or_default();
     let booking = &request.app.booking;
+    let wait_ms = asked::wait_ms(&asked, &booking.terms)?;
     let offer = token::Offer::decode(&booking.signer, &caller.name, offer_id);
     let offer = offer.ok_or_else(|| not_found("offer").field("selected_offers"))?;
     let now_ms = request.app.config.clock.now_ms();
@@ -81,7 +83,12 @@ where
     let offer = if is_known {
         offer
     } else {
-        agreed(request, &offer, kind, payment.as_ref(), now_ms).await?
+        let deal = Deal {
+            kind,
+            wait_ms,
+            payment: payment.as_ref(),
+        };
+        agreed(request, &offer, &deal, now_ms).await?
     };
     let plain = serde_json::to_vec(&sealed).map_err(|_| ApiError::internal())?;
     let text = seal(request, order, plain).await?;
@@ -91,6 +98,7 @@ where
         offer_id,
         &offer,
         kind,
+        wait_ms,
         payment.as_ref(),
         text,
         metadata,
@@ -118,15 +126,23 @@ fn is_taken(request: &Request, order: OrderId) -> bool {
     row.is_some_and(|row| row.established || !row.state.is_end())
 }
 
+/// How an offer is to be ordered.
+struct Deal<'a> {
+    kind: OrderType,
+    /// How long it may wait for seats, in milliseconds.
+    wait_ms: Option<u64>,
+    payment: Option<&'a PaymentAsked>,
+}
+
 /// The offer at the price that the client agrees with: the one that it was shown, or, when it moved, the
 /// one that it pays.
 async fn agreed(
     request: &Request,
     offer: &token::Offer,
-    kind: OrderType,
-    payment: Option<&PaymentAsked>,
+    deal: &Deal<'_>,
     now_ms: i64,
 ) -> Result<token::Offer, ApiError> {
+    let payment = deal.payment;
     if offer.expires_at_ms <= now_ms {
         let until = text::instant(offer.expires_at_ms);
         return Err(ApiError::new(
@@ -140,7 +156,7 @@ async fn agreed(
     }
     wait_seen(request, offer).await?;
     let booking = &request.app.booking;
-    let priced = price::price(request.app.backend.serving(), offer)?;
+    let priced = price::price(request.app.backend.serving(), offer, deal.wait_ms.is_some())?;
     if priced.is_changed {
         let pays_new = payment.is_some_and(|p| make::check_payment(p, priced.offer.total).is_ok());
         if !pays_new {
@@ -168,17 +184,42 @@ async fn agreed(
     if let Some(payment) = payment {
         make::check_payment(payment, priced.offer.total)?;
     }
-    if kind == OrderType::Hold {
-        let first_s = offer.segments().map(|s| s.departs_s).min().unwrap_or(0);
-        let left_ms = first_s.saturating_mul(1000).saturating_sub(now_ms);
-        if left_ms <= i64::try_from(booking.terms.pay_by_ms).unwrap_or(i64::MAX) {
-            return Err(ApiError::new(
-                &faults::INVALID_ORDER_TYPE,
-                "the first flight departs too soon to be held first: make an order of type instant",
-            ));
-        }
-    }
+    check_time(&priced.offer, deal, booking.terms.pay_by_ms, now_ms)?;
     Ok(priced.offer)
+}
+
+/// Is there time to wait and to pay before the first flight departs?
+fn check_time(
+    offer: &token::Offer,
+    deal: &Deal<'_>,
+    pay_by_ms: u64,
+    now_ms: i64,
+) -> Result<(), ApiError> {
+    let first_s = offer.segments().map(|s| s.departs_s).min().unwrap_or(0);
+    let left_ms = first_s.saturating_mul(1000).saturating_sub(now_ms);
+    let pay_ms = match deal.kind {
+        OrderType::Hold => pay_by_ms,
+        OrderType::Instant => 0,
+    };
+    let is_enough = |ms: u64| left_ms > i64::try_from(ms).unwrap_or(i64::MAX);
+    if deal.kind == OrderType::Hold && !is_enough(pay_ms) {
+        return Err(ApiError::new(
+            &faults::INVALID_ORDER_TYPE,
+            "the first flight departs too soon to be held first: make an order of type instant",
+        ));
+    }
+    match deal.wait_ms {
+        Some(wait_ms) if !is_enough(wait_ms.saturating_add(pay_ms)) => Err(ApiError::new(
+            &faults::VALIDATION_INCLUSION,
+            format!(
+                "`waitlist.wait_s` is too long: the first flight departs in {} s, and an order of type hold has {} s to be paid",
+                left_ms.div_euclid(1000).max(0),
+                pay_by_ms / 1000
+            ),
+        )
+        .field("waitlist.wait_s")),
+        _ => Ok(()),
+    }
 }
 
 async fn seal(request: &Request, order: OrderId, plain: Vec<u8>) -> Result<String, ApiError> {
@@ -404,7 +445,7 @@ pub(crate) async fn list(request: &Request) -> Result<Response, ApiError> {
                 filter.as_deref().is_none_or(|filter| filter == text)
             };
             let is_awaiting = row.state == OrderState::AwaitingPayment;
-            row.established
+            (row.established || row.waited)
                 && awaiting.is_none_or(|awaiting| awaiting == is_awaiting)
                 && fits(&booking_reference, row.booking.as_str())
                 && fits(&offer_id, &row.asked.offer)

@@ -4,6 +4,7 @@ use flightline_ledger::order::Metadata;
 use serde_json::Value;
 
 use crate::duffel::fields::Object;
+use crate::duffel::terms::BookingTerms;
 use crate::http::error::ApiError;
 use crate::http::faults;
 
@@ -76,6 +77,23 @@ pub(crate) fn no_services(body: &Object<'_>, kind: OrderType) -> Result<(), ApiE
             "names a service that the offer does not have: available_services is empty",
         ),
     })
+}
+
+/// How long the order may wait for seats of flights that are sold out, in milliseconds.
+pub(crate) fn wait_ms(body: &Object<'_>, terms: &BookingTerms) -> Result<Option<u64>, ApiError> {
+    let Some(waitlist) = body.object("waitlist")? else {
+        return Ok(None);
+    };
+    let max_s = terms.wait_max_ms / 1000;
+    if max_s == 0 {
+        return Err(ApiError::new(
+            &faults::UNAVAILABLE_FEATURE,
+            "orders cannot wait for sold-out flights here: leave `waitlist` out",
+        ));
+    }
+    let wait_s = waitlist.number("wait_s", 1, max_s)?;
+    let wait_s = wait_s.ok_or_else(|| waitlist.missing("wait_s"))?;
+    Ok(Some(wait_s * 1000))
 }
 
 /// The payments of a new order: one for an instant order, none for one of type hold.

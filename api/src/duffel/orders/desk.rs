@@ -99,14 +99,15 @@ async fn covered(request: &Request, partition: u32, until: u64) -> Result<(), Ap
         .map_err(not_yet)
 }
 
-/// An order that the caller may see. Those that never came to be are not there.
+/// An order that the caller may see. Those that never came to be are not there, but for those that
+/// waited for seats in vain: their clients were told of them.
 pub(crate) fn find(
     request: &Request,
     caller: &Caller,
     order: Option<OrderId>,
 ) -> Result<Arc<OrderRow>, ApiError> {
     let row = order.and_then(|order| request.app.backend.serving().order(order));
-    row.filter(|row| row.established && may_see(caller, row))
+    row.filter(|row| (row.established || row.waited) && may_see(caller, row))
         .ok_or_else(|| not_found("order"))
 }
 

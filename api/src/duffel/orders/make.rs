@@ -73,6 +73,7 @@ pub(crate) fn create(
     offer_id: &str,
     offer: &token::Offer,
     kind: OrderType,
+    wait_ms: Option<u64>,
     payment: Option<&PaymentAsked>,
     sealed: String,
     metadata: Metadata,
@@ -107,6 +108,7 @@ pub(crate) fn create(
                 }
             }
         },
+        wait_ms,
         slices: slices
             .map(|slice| slice.segments.iter().map(segment).collect())
             .collect(),

@@ -43,7 +43,7 @@ pub(crate) fn command(reason: OrderReason) -> ApiError {
         ),
         OrderReason::StillHolding => (
             &faults::CREATION_ATTEMPTED,
-            "the order's seats are still being held: try again in a moment".to_owned(),
+            "not all seats of the order are held yet: pay when its state is awaiting_payment".to_owned(),
             "",
         ),
         OrderReason::PaymentInProgress => (
@@ -154,10 +154,10 @@ pub(crate) fn not_made(row: &OrderRow, by_balance: bool, since: Option<&str>) ->
                 ),
             ),
         },
-        "flight_cancelled" | "displaced" => ApiError::new(
+        "flight_cancelled" | "displaced" | "times_changed" => ApiError::new(
             &faults::OFFER_GONE,
             format!(
-                "{flight} was cancelled or cut by the airline meanwhile: nothing was booked and nothing paid; search again"
+                "{flight} was cancelled, cut or moved by the airline meanwhile: nothing was booked and nothing paid; search again"
             ),
         ),
         "declined" => declined(by_balance, ending.code.as_deref()),

@@ -86,6 +86,7 @@ impl Shower<'_> {
             synced_at: text::instant(self.now_ms),
             void_window_ends_at: None,
             state: row.state.name(),
+            waits_until: row.waits_until_ms.map(text::instant),
             revision: row.revision,
         })
     }
@@ -164,7 +165,7 @@ impl Shower<'_> {
 
     fn actions(&self, row: &OrderRow) -> Vec<&'static str> {
         match row.state {
-            OrderState::AwaitingPayment => vec!["cancel", "update"],
+            OrderState::AwaitingPayment | OrderState::Waiting => vec!["cancel", "update"],
             OrderState::Booked => {
                 let first = row.segments.iter().map(|s| s.departs_ms).min();
                 if first.is_some_and(|first| first > self.now_ms) {

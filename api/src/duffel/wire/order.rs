@@ -74,6 +74,8 @@ pub(crate) struct Order {
     pub(crate) void_window_ends_at: Option<String>,
     /// Our own: where it stands, in our words.
     pub(crate) state: &'static str,
+    /// Our own: in state `waiting`, when it gives up.
+    pub(crate) waits_until: Option<String>,
     /// Our own: counts the order's changes, as `order_sequence` of webhook events does.
     pub(crate) revision: u64,
 }

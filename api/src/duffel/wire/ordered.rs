@@ -27,9 +27,19 @@ pub(crate) struct CreateOrder {
     /// One for an instant order, none for one of type hold.
     #[schema(max_items = 1)]
     payments: Option<Vec<CreatePaymentDetails>>,
+    /// Our own: what to do when a flight is sold out. Absent: the order is refused.
+    waitlist: Option<CreateWaitlist>,
     /// Your own notes: at most 50 pairs, keys of 1 to 40 letters, digits, _ and -, values of at most
     /// 500 characters. No personal data.
     metadata: Option<BTreeMap<String, String>>,
+}
+
+/// Waiting for seats.
+#[derive(ToSchema)]
+pub(crate) struct CreateWaitlist {
+    /// How long to wait, in seconds. The operator sets the longest.
+    #[schema(minimum = 1, example = 86400)]
+    wait_s: u64,
 }
 
 /// Somebody who travels.

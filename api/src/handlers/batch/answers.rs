@@ -150,13 +150,14 @@ impl Submitted {
                     let view = HoldView {
                         id,
                         flight: &hold.flight,
+                        seats: hold.request.seats,
                         answer: &answer,
                     };
                     view.write(out, true)
                 }),
             };
             match written {
-                Ok(()) => out.push(b'\n'),
+                Ok(_) => out.push(b'\n'),
                 Err(error) => write_error(batch, &error, entry.line, out),
             }
         }

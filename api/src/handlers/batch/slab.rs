@@ -49,7 +49,7 @@ pub(crate) struct Hold {
     id_len: u32,
     pub(crate) flight: FlightKey,
     command: CommandId,
-    request: HoldRequest,
+    pub(crate) request: HoldRequest,
 }
 
 /// Where the answers of a slab come from.

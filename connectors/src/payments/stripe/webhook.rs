@@ -14,7 +14,7 @@ use super::amount;
 use super::wire::{Intent, WireDispute, WireRefund};
 use crate::payments::event::{DisputeState, PaymentEvent, PaymentFact, RefundState};
 use crate::payments::port::Refusal;
-use crate::payments::secret::Secret;
+use crate::payments::secret::{Secret, SecretError};
 
 /// The tolerance that Stripe's own libraries have, in seconds.
 pub const TOLERANCE_S: u64 = 300;
@@ -107,6 +107,26 @@ impl Webhook {
             secrets,
             tolerance_s,
         }
+    }
+
+    /// The endpoint whose signing secret is in [`WEBHOOK_SECRET_ENV`](super::WEBHOOK_SECRET_ENV), with
+    /// the usual tolerance. While one secret replaces another both are there, with a comma between.
+    ///
+    /// # Errors
+    /// When the variable is not set, or what it holds is no secret.
+    pub fn from_env() -> Result<Self, SecretError> {
+        let name = super::WEBHOOK_SECRET_ENV;
+        let text = std::env::var(name).map_err(|_| SecretError::Missing(name.to_owned()))?;
+        Self::from_text(&text, name)
+    }
+
+    /// As [`Webhook::from_env`], from the variable's text; `source` names it in errors.
+    ///
+    /// # Errors
+    /// When one of the secrets is none.
+    pub fn from_text(text: &str, source: &str) -> Result<Self, SecretError> {
+        let secrets = text.split(',').map(|one| Secret::new(one.trim(), source));
+        Ok(Self::new(secrets.collect::<Result<_, _>>()?, TOLERANCE_S))
     }
 
     /// Checks and reads one notice: the `Stripe-Signature` header, the body byte for byte as it

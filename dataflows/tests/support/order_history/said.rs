@@ -46,6 +46,7 @@ impl Maker {
             offer: "off_1".into(),
             client: self.dice.pick(&["shop", "desk"]).into(),
             terms,
+            wait_ms: None,
             slices,
             passengers: 1 + self.dice.below(3) as u16,
             sealed: "sealed".into(),

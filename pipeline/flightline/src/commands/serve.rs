@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context;
+use flightline_connectors::payments::PaymentsUrl;
+use flightline_connectors::payments::stripe::WEBHOOK_SECRET_ENV;
+use flightline_connectors::payments::stripe::webhook::Webhook;
 use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
 
 use super::client::Control;
@@ -20,6 +23,11 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
             .map_err(|e| Usage(anyhow::anyhow!("[providers.{name}]: {e}")))?;
         authorities.push((code, provider.authority));
     }
+    let payments: PaymentsUrl = config
+        .payments
+        .url
+        .parse()
+        .map_err(|e| Usage(anyhow::anyhow!("payments.url: {e}")))?;
     Ok(ReplicaConfig {
         data_dir: config.data_dir.clone(),
         listen,
@@ -37,11 +45,8 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         // An open replica is on loopback only, where clients on this machine are tried out.
         webhooks_private: config.webhooks.allow_private
             || config.auth.mode == crate::config::AuthMode::Open,
-        payments: config
-            .payments
-            .url
-            .parse()
-            .map_err(|e| Usage(anyhow::anyhow!("payments.url: {e}")))?,
+        payment_notices: payment_notices(&payments)?,
+        payments,
         tick: std::time::Duration::from_millis(config.ledger.tick_ms),
         authorities,
         intakes: crate::intake::configured(&config.providers).map_err(Usage)?,
@@ -51,6 +56,16 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
             ..config.booking.terms()?
         },
     })
+}
+
+/// The endpoint for Stripe's notices, when Stripe is the payment service and its signing secret is set.
+fn payment_notices(payments: &PaymentsUrl) -> anyhow::Result<Option<Webhook>> {
+    let is_stripe = matches!(payments, PaymentsUrl::Stripe(_));
+    if !is_stripe || std::env::var_os(WEBHOOK_SECRET_ENV).is_none() {
+        return Ok(None);
+    }
+    let webhook = Webhook::from_env().map_err(|e| Usage(e.into()))?;
+    Ok(Some(webhook))
 }
 
 /// The async runtime that HTTP and PostgreSQL run on.

@@ -71,6 +71,14 @@ impl Order {
         ids.sort_unstable();
         let unique = ids.windows(2).all(|pair| pair[0] != pair[1]);
         assert!(unique, "order {id}: remembers a command twice");
+        assert!(
+            self.waited || !self.is_waiting() && self.seated_ms == self.created_ms,
+            "order {id}: waits, and never did"
+        );
+        assert!(
+            !self.waited || self.details.wait_ms.is_some(),
+            "order {id}: waited unasked"
+        );
         for (segment, at) in self.segments.iter().zip(0..) {
             let hold = self.effect_id(Step::Hold, at).into();
             assert_eq!(segment.hold, hold, "order {id}: hold of segment {at}");
@@ -83,7 +91,7 @@ impl Order {
         let mut expected = Vec::new();
         for (segment, at) in self.segments.iter().zip(0..) {
             match segment.seat {
-                Seat::Holding => expected.push((Step::Hold, at)),
+                Seat::Holding | Seat::Waiting => expected.push((Step::Hold, at)),
                 Seat::Confirming => expected.push((Step::Confirm, at)),
                 Seat::Releasing => expected.push((Step::Release, at)),
                 Seat::Cancelling => expected.push((Step::Cancel, at)),
@@ -127,7 +135,10 @@ impl Order {
         let money = self.charge.money;
         let is_held = matches!(self.details.terms, Terms::Hold { .. });
         let (seats, monies): (&[Seat], &[MoneyState]) = match self.stage {
-            Stage::Holding => (&[Seat::Holding, Seat::Held], &[MoneyState::None]),
+            Stage::Holding => (
+                &[Seat::Holding, Seat::Waiting, Seat::Held],
+                &[MoneyState::None],
+            ),
             Stage::Awaiting => (&[Seat::Held], &[MoneyState::None, MoneyState::Declined]),
             Stage::Authorising => (&[Seat::Held], &[MoneyState::Authorising]),
             Stage::Confirming => (
@@ -147,9 +158,9 @@ impl Order {
             is_held || stage != Stage::Awaiting,
             "order {id}: awaits no payment"
         );
-        let waiting = self.segments.iter().any(|s| s.seat == Seat::Holding);
+        let missing = |seat: Seat| matches!(seat, Seat::Holding | Seat::Waiting);
         assert!(
-            waiting || stage != Stage::Holding,
+            self.segments.iter().any(|s| missing(s.seat)) || stage != Stage::Holding,
             "order {id}: all is held"
         );
         let ticketed = self.ticket.is_some();
@@ -187,7 +198,7 @@ impl Order {
             money != MoneyState::Captured || refund == 0,
             "order {id}: money left taken"
         );
-        let given_back = |seat: Seat| !matches!(seat, Seat::Held | Seat::Confirmed);
+        let given_back = |seat: Seat| !matches!(seat, Seat::Held | Seat::Waiting | Seat::Confirmed);
         let seats = self.segments.iter().all(|s| given_back(s.seat));
         assert!(seats, "order {id}: seats left taken");
         if self.ended_ms.is_none() {

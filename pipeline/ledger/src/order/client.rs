@@ -30,6 +30,8 @@ impl Order {
             attempt: 0,
             created_offset: 0,
             created_ms: 0,
+            seated_ms: 0,
+            waited: false,
             hold_ttl_ms: 0,
             details: Box::new(without_slices(details)),
             segments: Vec::new(),
@@ -62,6 +64,8 @@ impl Order {
         self.attempt += 1;
         self.created_offset = cx.offset;
         self.created_ms = cx.clock_ms;
+        self.seated_ms = cx.clock_ms;
+        self.waited = false;
         self.hold_ttl_ms = hold_ttl_ms(&details.terms, cx.settings);
         *self.details = without_slices(details);
         self.stage = Stage::Holding;
@@ -179,6 +183,7 @@ impl Order {
         self.not_over()?;
         match self.stage {
             Stage::Awaiting => Ok(()),
+            Stage::Holding if self.is_waiting() => Ok(()),
             Stage::Booked if self.segments.iter().any(|s| s.departs_ms <= cx.clock_ms) => {
                 Err(OrderReason::Departed)
             }
@@ -198,7 +203,7 @@ impl Order {
             made_ms: cx.clock_ms,
             expires_ms: cx.clock_ms.saturating_add_unsigned(cx.settings.quote_ms),
             refund_minor: self.refund_quote_minor(),
-            unpaid: self.stage == Stage::Awaiting,
+            unpaid: self.stage != Stage::Booked,
             stale: false,
             confirmed_ms: None,
         };

@@ -81,6 +81,9 @@ pub struct CreateOrder {
     pub client: Box<str>,
     /// Paid at once, or held first.
     pub terms: Terms,
+    /// How long it may wait for seats of flights that are sold out, in milliseconds, above 0; absent =
+    /// it does not wait.
+    pub wait_ms: Option<u64>,
     /// The slices of the journey, each of one segment or more, in flying order.
     pub slices: Vec<Vec<SegmentRequest>>,
     /// How many travellers, those without a seat included.

@@ -78,15 +78,19 @@ pub(super) fn create(print: &mut Print, details: &CreateOrder) {
     for text in [&details.offer, &details.client, &details.sealed] {
         print.add_bytes(text.as_bytes());
     }
+    let waits = details.wait_ms.map_or(0, |_| 2);
     match &details.terms {
         Terms::Instant { method } => {
-            print.add(1);
+            print.add(1 + waits);
             print.add_bytes(method.as_bytes());
         }
         Terms::Hold { pay_by_ms } => {
-            print.add(2);
+            print.add(2 + waits);
             print.add(*pay_by_ms);
         }
+    }
+    if let Some(wait_ms) = details.wait_ms {
+        print.add(wait_ms);
     }
     print.add(u64::from(details.passengers));
     money(print, details.total);

@@ -66,6 +66,8 @@ fn order(print: &mut Print, order: &Order) {
         attempt,
         created_offset,
         created_ms,
+        seated_ms,
+        waited,
         hold_ttl_ms,
         details,
         segments,
@@ -94,6 +96,10 @@ fn order(print: &mut Print, order: &Order) {
     print.add(u64::from(*attempt));
     print.add(*created_offset);
     print.add_signed(*created_ms);
+    // Orders that never waited have the digest that they had before any could.
+    if *waited {
+        print.add_signed(*seated_ms);
+    }
     print.add(*hold_ttl_ms);
     details::create(print, details);
     print.add(segments.len() as u64);
@@ -192,7 +198,7 @@ fn ending(print: &mut Print, ending: &Ending) {
         Cause::FlightCancelled { segment } | Cause::Displaced { segment } => {
             print.add(u64::from(*segment));
         }
-        Cause::HoldsTimedOut | Cause::PaymentTimedOut | Cause::NotPaid => {}
+        Cause::HoldsTimedOut | Cause::TimesChanged | Cause::PaymentTimedOut | Cause::NotPaid => {}
     }
     print.add(*state as u64);
     print.add_signed(*refund_minor);

@@ -228,6 +228,12 @@ pub enum EffectResult {
         /// Offset of the hold in the flight's partition: tells which notices are older than it.
         offset: u64,
     },
+    /// Hold: there are no seats, and the flight has put the hold on its waitlist. What becomes of it
+    /// there is another result of the same effect.
+    Waiting {
+        /// Until when it waits, Unix time in milliseconds, by the flight's clock.
+        deadline_ms: i64,
+    },
     /// Confirm: they are sold.
     Confirmed,
     /// Release: they are given back.
@@ -271,6 +277,7 @@ impl EffectResult {
     pub const fn name(&self) -> &'static str {
         match self {
             EffectResult::Held { .. } => "held",
+            EffectResult::Waiting { .. } => "waiting",
             EffectResult::Confirmed => "confirmed",
             EffectResult::Released => "released",
             EffectResult::Cancelled => "cancelled",
@@ -287,7 +294,8 @@ impl EffectResult {
     }
 
     /// What a flight's answer to [`Work::flight_command`] is as a result; absent = it cannot be the
-    /// answer to one.
+    /// answer to one. A repeated [`EffectResult::Waiting`] is what was answered first: what became of
+    /// the hold since, [`EffectResult::of_hold`] tells.
     pub const fn of_flight(decision: &crate::outcome::Decision) -> Option<Self> {
         use crate::outcome::{Outcome, Replay};
         let offset = match decision.replay {
@@ -310,18 +318,35 @@ impl EffectResult {
             Outcome::Released { .. } => Some(EffectResult::Released),
             Outcome::Cancelled { .. } => Some(EffectResult::Cancelled),
             Outcome::Refused(reason) => Some(EffectResult::Refused(reason)),
-            // Orders do not ask to wait.
-            Outcome::Waiting { .. }
-            | Outcome::Accepted { .. }
-            | Outcome::Stale
-            | Outcome::Noted => None,
+            Outcome::Waiting { deadline_ms, .. } => Some(EffectResult::Waiting { deadline_ms }),
+            Outcome::Accepted { .. } | Outcome::Stale | Outcome::Noted => None,
+        }
+    }
+
+    /// What has become by now of a hold that was answered with [`EffectResult::Waiting`].
+    pub const fn of_hold(hold: &crate::view::HoldView) -> Self {
+        use crate::view::HoldState;
+        match hold.state {
+            HoldState::Waiting => EffectResult::Waiting {
+                deadline_ms: hold.deadline_ms,
+            },
+            // Only the order itself can have sold it, after it had heard of this.
+            HoldState::Held | HoldState::Confirmed => EffectResult::Held {
+                provider: hold.provider,
+                deadline_ms: hold.deadline_ms,
+                offset: hold.changed_offset,
+            },
+            HoldState::Released => EffectResult::Refused(Reason::AlreadyReleased),
+            HoldState::Cancelled => EffectResult::Refused(Reason::AlreadyCancelled),
+            HoldState::Expired => EffectResult::Refused(Reason::Expired),
+            HoldState::Displaced => EffectResult::Refused(Reason::Displaced),
         }
     }
 
     /// Can it be the result of this step?
     pub(crate) const fn answers(&self, step: Step) -> bool {
         match self {
-            EffectResult::Held { .. } => matches!(step, Step::Hold),
+            EffectResult::Held { .. } | EffectResult::Waiting { .. } => matches!(step, Step::Hold),
             EffectResult::Confirmed => matches!(step, Step::Confirm),
             EffectResult::Released => matches!(step, Step::Release),
             EffectResult::Cancelled => matches!(step, Step::Release | Step::Cancel),

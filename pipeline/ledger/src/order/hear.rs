@@ -22,13 +22,29 @@ impl Order {
             return OrderOutcome::Refused(OrderReason::NotOutstanding);
         };
         let Pending { step, segment, .. } = self.pending[at];
-        if !result.answers(step) {
+        let asked_to_wait = self.details.wait_ms.is_some();
+        let waits = matches!(result, EffectResult::Waiting { .. });
+        if !result.answers(step) || waits && !asked_to_wait {
             return OrderOutcome::Refused(OrderReason::WrongResult);
         }
         if !valid::is_result(result) {
             return OrderOutcome::Refused(OrderReason::Invalid(Field::Result));
         }
         let outcome = match (step, result) {
+            (_, EffectResult::Waiting { deadline_ms }) => {
+                let known = &mut self.segments[usize::from(segment)];
+                if known.seat == Seat::Waiting {
+                    return OrderOutcome::Stale;
+                }
+                known.seat = Seat::Waiting;
+                known.deadline_ms = Some(*deadline_ms);
+                self.waited = true;
+                // Nobody asks again meanwhile: what becomes of it comes unasked.
+                let at_ms = deadline_ms.saturating_add_unsigned(cx.settings.ask_again_max_ms);
+                self.pending[at].wait = Wait::Later { at_ms };
+                self.advance(cx);
+                OrderOutcome::Heard
+            }
             (_, EffectResult::Unknown) => OrderOutcome::AskedAgain {
                 at_ms: self.ask_again(at, cx),
             },
@@ -75,6 +91,9 @@ impl Order {
                     offset,
                 },
             ) => {
+                if segment.seat == Seat::Waiting {
+                    self.seated_ms = cx.clock_ms;
+                }
                 segment.seat = Seat::Held;
                 segment.provider = Some(*provider);
                 segment.deadline_ms = Some(*deadline_ms);
@@ -204,7 +223,8 @@ impl Order {
                 }
                 FlightChange::Displaced { hold } => {
                     // When the hold's own answer comes later, what it held is released then.
-                    let awaited = segment.seat == Seat::Holding && self.ending.is_none();
+                    let asked = matches!(segment.seat, Seat::Holding | Seat::Waiting);
+                    let awaited = asked && self.ending.is_none();
                     if segment.hold == hold && (segment.displaced() || awaited) {
                         news = true;
                         cause.get_or_insert(Cause::Displaced { segment: at });

@@ -234,6 +234,8 @@ pub enum Field {
     Method,
     /// The time to pay is 0 or above the maximum.
     PayBy,
+    /// The time to wait is 0.
+    Wait,
     /// Too many pairs, an empty, repeated or too long key, or a too long value.
     Metadata,
     /// A reference, code or number from outside is empty or too long.
@@ -256,6 +258,7 @@ impl Field {
             Field::Refund => "refund",
             Field::Method => "method",
             Field::PayBy => "pay_by",
+            Field::Wait => "wait",
             Field::Metadata => "metadata",
             Field::Result => "result",
         }

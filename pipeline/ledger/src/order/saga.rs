@@ -46,6 +46,7 @@ impl Order {
             }
             let all = |seat: Seat| self.segments.iter().all(|s| s.seat == seat);
             match self.stage {
+                Stage::Holding if self.is_outdated() => self.stop(Cause::TimesChanged, cx),
                 Stage::Holding if all(Seat::Held) => match &self.details.terms {
                     Terms::Hold { .. } => self.stage = Stage::Awaiting,
                     Terms::Instant { method } => {
@@ -90,12 +91,20 @@ impl Order {
         self.ask(Step::Authorise, 0, cx);
     }
 
+    /// Would it be bought at once at times that its client has not seen? Who waits for long cannot be
+    /// asked again.
+    fn is_outdated(&self) -> bool {
+        let instant = matches!(self.details.terms, Terms::Instant { .. });
+        instant && self.waited && self.changes_pending
+    }
+
     /// Turns around, unless it has already. The caller advances.
     pub(super) fn stop(&mut self, cause: Cause, cx: &Context<'_>) {
         if self.ending.is_some() {
             return;
         }
         let state = match cause {
+            Cause::ByClient { .. } => OrderState::Cancelled,
             _ if !self.is_established() => OrderState::Refused,
             Cause::NotPaid | Cause::PaymentTimedOut => OrderState::Expired,
             _ => OrderState::Cancelled,
@@ -141,6 +150,12 @@ impl Order {
         for at in 0..self.segments.len() {
             let (seat, step) = match self.segments[at].seat {
                 Seat::Held => (Seat::Releasing, Step::Release),
+                Seat::Waiting => {
+                    // Whatever became of the hold meanwhile, releasing it settles it.
+                    let waits = |p: &Pending| (p.step, p.segment) == (Step::Hold, at as u8);
+                    self.pending.retain(|pending| !waits(pending));
+                    (Seat::Releasing, Step::Release)
+                }
                 Seat::Confirmed => (Seat::Cancelling, Step::Cancel),
                 _ => continue,
             };
@@ -332,7 +347,7 @@ impl Order {
             seats: request.seats,
             ttl_ms: Some(self.hold_ttl_ms),
             expected_price: Some(request.price),
-            wait_ms: None,
+            wait_ms: self.details.wait_ms,
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum OrderState {
     /// Ended: by the client, or by the airline, or because it could not be completed after it had
     /// been held. Seats are back, money as agreed.
     Cancelled = 11,
+    /// Every flight has answered, and for some of its seats it waits: they are sold out.
+    Waiting = 12,
 }
 
 impl OrderState {
@@ -55,6 +57,7 @@ impl OrderState {
             OrderState::Refused => "refused",
             OrderState::Expired => "expired",
             OrderState::Cancelled => "cancelled",
+            OrderState::Waiting => "waiting",
         }
     }
 
@@ -84,8 +87,11 @@ pub enum Cause {
         /// The flight's reason.
         reason: Reason,
     },
-    /// Not all flights answered before the seats could have lapsed.
+    /// Not all seats were held in time: flights did not answer, or it waited for seats in vain.
     HoldsTimedOut,
+    /// Bought at once, it waited, and meanwhile the airline changed times that the client had agreed
+    /// with.
+    TimesChanged,
     /// The payment of an instant order was declined.
     Declined {
         /// The payment service's code.
@@ -128,6 +134,7 @@ impl Cause {
         match self {
             Cause::SeatsRefused { .. } => "seats_refused",
             Cause::HoldsTimedOut => "holds_timed_out",
+            Cause::TimesChanged => "times_changed",
             Cause::Declined { .. } => "declined",
             Cause::PaymentTimedOut => "payment_timed_out",
             Cause::CaptureFailed { .. } => "capture_failed",
@@ -183,6 +190,8 @@ pub enum Seat {
     Free = 7,
     /// Sold, and departed before the airline cancelled the rest of the order: flown, and paid for.
     Kept = 8,
+    /// Sold out, and waited for.
+    Waiting = 9,
 }
 
 /// The money, as far as the order has heard.
@@ -223,6 +232,7 @@ impl Seat {
             Seat::Cancelling => "cancelling",
             Seat::Free => "free",
             Seat::Kept => "kept",
+            Seat::Waiting => "waiting",
         }
     }
 }
@@ -258,7 +268,8 @@ pub struct Segment {
     pub hold: CommandId,
     /// From whose allotment, once held.
     pub provider: Option<ProviderCode>,
-    /// When the hold lapses, Unix time in milliseconds by the flight's clock, once held.
+    /// When the hold lapses, Unix time in milliseconds by the flight's clock, once held. While it
+    /// waits: until when.
     pub deadline_ms: Option<i64>,
     /// Offset of the hold in the flight's partition, once held.
     pub held_offset: Option<u64>,
@@ -379,6 +390,11 @@ pub struct Order {
     pub(super) attempt: u32,
     pub(super) created_offset: u64,
     pub(super) created_ms: i64,
+    /// When it last got seats that it had waited for, else when it was created: what time there is
+    /// to pay counts from here.
+    pub(super) seated_ms: i64,
+    /// It waits for seats, or has.
+    pub(super) waited: bool,
     /// How long seats are held, as every run of a hold effect must ask for it.
     pub(super) hold_ttl_ms: u64,
     /// What was asked for; the slices are in `segments`.
@@ -431,6 +447,9 @@ impl Order {
         match (&self.ending, self.ended_ms, self.stage) {
             (Some(ending), Some(_), _) => ending.state,
             (Some(_), None, _) => OrderState::Undoing,
+            (None, _, Stage::Holding) if self.is_waiting() && !self.has(Seat::Holding) => {
+                OrderState::Waiting
+            }
             (None, _, Stage::Holding) => OrderState::Holding,
             (None, _, Stage::Awaiting) => OrderState::AwaitingPayment,
             (None, _, Stage::Authorising) => OrderState::Authorising,
@@ -553,6 +572,43 @@ impl Order {
         self.ending.as_ref().map_or(0, |ending| ending.refund_minor)
     }
 
+    /// Does it wait for seats, or has it (in this attempt)? Such an order is shown to its client, whatever
+    /// became of it.
+    pub fn has_waited(&self) -> bool {
+        self.waited
+    }
+
+    /// Is the flight of any segment sold out, and waited for?
+    pub(super) fn is_waiting(&self) -> bool {
+        self.has(Seat::Waiting)
+    }
+
+    fn has(&self, seat: Seat) -> bool {
+        self.segments.iter().any(|segment| segment.seat == seat)
+    }
+
+    /// Until when it waits for seats, Unix time in milliseconds; absent when it does not wait.
+    pub fn waits_until_ms(&self) -> Option<i64> {
+        match self.state() {
+            OrderState::Waiting => self.wait_until_ms(),
+            _ => None,
+        }
+    }
+
+    /// Until when it waits for seats: as long as the flights keep it on their waitlists, and as the
+    /// seats that it has been given have half of their time left. The other half is for paying.
+    fn wait_until_ms(&self) -> Option<i64> {
+        let half_ms = self.hold_ttl_ms / 2;
+        let times = self.segments.iter().filter_map(|segment| {
+            let deadline_ms = segment.deadline_ms?;
+            Some(match segment.seat {
+                Seat::Waiting => deadline_ms,
+                _ => deadline_ms.saturating_sub_unsigned(half_ms),
+            })
+        });
+        times.min()
+    }
+
     /// Has the client been told that it has an order? One that has not can be tried again.
     pub fn is_established(&self) -> bool {
         match self.details.terms {
@@ -570,9 +626,10 @@ impl Order {
             Terms::Instant { .. } => self.hold_ttl_ms,
             Terms::Hold { pay_by_ms } => pay_by_ms,
         };
-        let own_ms = self.created_ms.saturating_add_unsigned(pay_by_ms);
+        let own_ms = self.seated_ms.saturating_add_unsigned(pay_by_ms);
         let seats_ms = self.segments.iter().filter_map(|s| s.deadline_ms).min();
         match self.stage {
+            Stage::Holding if self.is_waiting() => self.wait_until_ms(),
             Stage::Holding | Stage::Awaiting => {
                 Some(seats_ms.map_or(own_ms, |seats_ms| seats_ms.min(own_ms)))
             }

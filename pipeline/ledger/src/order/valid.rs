@@ -64,6 +64,7 @@ impl CreateOrder {
                 Field::PayBy,
             )?,
         }
+        check(self.wait_ms != Some(0), Field::Wait)?;
         check(is_metadata(&self.metadata), Field::Metadata)
     }
 

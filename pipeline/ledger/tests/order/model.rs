@@ -21,6 +21,8 @@ pub(crate) struct Asked {
     pub(crate) attempt: u64,
     pub(crate) asks: u32,
     pub(crate) wait: Wait,
+    /// Of a hold: the flight has put it on its waitlist, until then.
+    pub(crate) waits_until_ms: Option<i64>,
     pub(crate) answer: Option<EffectResult>,
 }
 
@@ -52,6 +54,8 @@ pub(crate) struct Facts {
     order: CreateOrder,
     segments: Vec<SegmentRequest>,
     created_ms: i64,
+    /// When it last got seats that it had waited for.
+    seated_ms: Option<i64>,
     ttl_ms: u64,
     pub(crate) asked: Vec<Asked>,
     /// Numbers and methods.
@@ -118,6 +122,21 @@ impl Facts {
         }
     }
 
+    /// Until when the flight of a segment keeps it on its waitlist.
+    fn waits(&self, at: usize) -> Option<i64> {
+        let hold = self.asked_for(Step::Hold, at)?;
+        hold.waits_until_ms.filter(|_| hold.answer.is_none())
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.all().any(|at| self.waits(at).is_some())
+    }
+
+    pub(crate) fn has_waited(&self) -> bool {
+        let of_attempt = self.asked.iter();
+        of_attempt.filter(|a| a.waits_until_ms.is_some()).count() > 0
+    }
+
     fn confirmed(&self, at: usize) -> bool {
         self.answer(Step::Confirm, at) == Some(&EffectResult::Confirmed)
             || self.answer(Step::Release, at)
@@ -166,7 +185,13 @@ impl Facts {
         } else if self.told_held {
             OrderState::AwaitingPayment
         } else {
-            OrderState::Holding
+            let unanswered = |at| self.answer(Step::Hold, at).is_none();
+            let silent = |at| unanswered(at) && self.waits(at).is_none();
+            if self.is_waiting() && !self.all().any(silent) {
+                OrderState::Waiting
+            } else {
+                OrderState::Holding
+            }
         }
     }
 
@@ -197,8 +222,16 @@ impl Facts {
             times.extend(self.held(at).map(|(deadline_ms, _)| deadline_ms));
         }
         match self.state() {
+            OrderState::Holding | OrderState::Waiting if self.is_waiting() => {
+                let half_ms = self.ttl_ms / 2;
+                let halves = times.into_iter();
+                let halves = halves.map(|at_ms| at_ms.saturating_sub_unsigned(half_ms));
+                let waits = self.all().filter_map(|at| self.waits(at));
+                halves.chain(waits).min()
+            }
             OrderState::Holding | OrderState::AwaitingPayment => {
-                times.push(self.created_ms.saturating_add_unsigned(allowed_ms));
+                let from_ms = self.seated_ms.unwrap_or(self.created_ms);
+                times.push(from_ms.saturating_add_unsigned(allowed_ms));
                 times.into_iter().min()
             }
             OrderState::Authorising => times.into_iter().min(),
@@ -212,8 +245,10 @@ impl Facts {
         }
         let state = self.state();
         let booked = state == OrderState::Booked;
-        let had_it = booked || (self.is_hold() && state != OrderState::Holding);
+        let is_new = matches!(state, OrderState::Holding | OrderState::Waiting);
+        let had_it = booked || (self.is_hold() && !is_new);
         let end = match &cause {
+            Cause::ByClient { .. } => OrderState::Cancelled,
             _ if !had_it => OrderState::Refused,
             Cause::NotPaid | Cause::PaymentTimedOut => OrderState::Expired,
             _ => OrderState::Cancelled,
@@ -263,6 +298,10 @@ impl Facts {
             return wanted;
         }
         for at in self.all() {
+            let hold = self.asked_for(Step::Hold, at);
+            if hold.is_some_and(|hold| hold.answer == Some(EffectResult::Unknown)) {
+                wanted.push((Step::Release, at, self.attempt));
+            }
             let untouched = self.asked_for(Step::Confirm, at).is_none();
             if self.held(at).is_some() && untouched && !self.lost[at] {
                 wanted.push((Step::Release, at, self.attempt));
@@ -304,7 +343,7 @@ impl Facts {
                     seats: segment.seats,
                     ttl_ms: Some(self.ttl_ms),
                     expected_price: Some(segment.price),
-                    wait_ms: None,
+                    wait_ms: self.order.wait_ms,
                 }))
             }
             Step::Confirm => Some(SeatsAsk::Confirm { hold: hold() }),
@@ -433,7 +472,7 @@ impl Model {
             return;
         }
         let cause = match order.state() {
-            OrderState::Holding => Cause::HoldsTimedOut,
+            OrderState::Holding | OrderState::Waiting => Cause::HoldsTimedOut,
             OrderState::AwaitingPayment => Cause::NotPaid,
             _ => Cause::PaymentTimedOut,
         };
@@ -444,7 +483,25 @@ impl Model {
     fn go_on(&mut self, at: usize) {
         for _ in 0..3 {
             self.heed_deadline(at);
+            let clock_ms = self.clock_ms;
             let order = &mut self.orders[at];
+            let outdated = order.disagrees && order.has_waited();
+            if outdated && !order.is_hold() && order.payments.is_empty() {
+                order.stop_for(Cause::TimesChanged, clock_ms);
+            }
+            // Whoever turns around does not listen to a waitlist any more, but leaves it.
+            for s in order
+                .all()
+                .filter(|s| order.waits(*s).is_some())
+                .collect::<Vec<_>>()
+            {
+                if order.stop.is_none() {
+                    break;
+                }
+                let of_segment = |a: &&mut Asked| (a.step, a.segment) == (Step::Hold, s);
+                let hold = order.asked.iter_mut().rfind(of_segment).unwrap();
+                hold.answer = Some(EffectResult::Unknown);
+            }
             let held = order
                 .all()
                 .all(|s| order.held(s).is_some() && !order.lost[s]);
@@ -493,6 +550,7 @@ impl Model {
             attempt,
             asks,
             wait,
+            waits_until_ms: None,
             answer: None,
         });
         if asks == 1 {
@@ -575,6 +633,7 @@ impl Model {
             quotes: Vec::new(),
             order: create.clone(),
             created_ms: self.clock_ms,
+            seated_ms: None,
             ttl_ms: match create.terms {
                 Terms::Instant { .. } => self.settings.instant_hold_ms,
                 Terms::Hold { pay_by_ms } => pay_by_ms + self.settings.pay_grace_ms,
@@ -610,6 +669,7 @@ impl Model {
             .any(|departs_ms| *departs_ms <= clock_ms);
         let cancellable = match state {
             OrderState::AwaitingPayment => Ok(()),
+            OrderState::Holding | OrderState::Waiting if order.is_waiting() => Ok(()),
             OrderState::Booked if departed => Err(OrderReason::Departed),
             OrderState::Booked => Ok(()),
             _ => Err(OrderReason::NotCancellable),
@@ -648,7 +708,9 @@ impl Model {
                 over?;
                 match state {
                     OrderState::AwaitingPayment => {}
-                    OrderState::Holding => return Err(OrderReason::StillHolding),
+                    OrderState::Holding | OrderState::Waiting => {
+                        return Err(OrderReason::StillHolding);
+                    }
                     OrderState::Ticketing | OrderState::Booked => {
                         return Err(OrderReason::AlreadyPaid);
                     }
@@ -680,7 +742,8 @@ impl Model {
                 over?;
                 cancellable?;
                 let refund = match (state, order.order.refund) {
-                    (OrderState::AwaitingPayment, _) | (_, RefundTerms::Nothing) => 0,
+                    (_, RefundTerms::Nothing) => 0,
+                    (state, _) if state != OrderState::Booked => 0,
                     (_, RefundTerms::Full) => total.minor,
                     (_, RefundTerms::Penalty(penalty)) => total.minor - penalty,
                 };
@@ -703,7 +766,7 @@ impl Model {
                         minor: refund,
                         ..total
                     },
-                    unpaid: state == OrderState::AwaitingPayment,
+                    unpaid: state != OrderState::Booked,
                     expires_at_ms: expires_ms,
                 })
             }
@@ -798,6 +861,7 @@ impl Model {
             return Ok(OrderOutcome::AskedAgain { at_ms });
         }
         let mut fits = match step {
+            Step::Hold if order.order.wait_ms.is_some() => vec!["held", "refused", "waiting"],
             Step::Hold => vec!["held", "refused"],
             Step::Confirm => vec!["confirmed", "refused"],
             Step::Release => vec!["released", "cancelled", "refused"],
@@ -811,6 +875,20 @@ impl Model {
         .into_iter();
         if !fits.any(|name| name == result.name()) {
             return Err(OrderReason::WrongResult);
+        }
+        if let EffectResult::Waiting { deadline_ms } = result {
+            let asked = &mut order.asked[ask];
+            if asked.waits_until_ms.is_some() {
+                return Ok(OrderOutcome::Stale);
+            }
+            asked.waits_until_ms = Some(*deadline_ms);
+            let at_ms = deadline_ms.saturating_add_unsigned(settings.ask_again_max_ms);
+            asked.wait = Wait::Later { at_ms };
+            self.go_on(at);
+            return Ok(OrderOutcome::Heard);
+        }
+        if order.asked[ask].waits_until_ms.is_some() && result.name() == "held" {
+            order.seated_ms = Some(clock_ms);
         }
         // Where it stood before the answer decides how it ends.
         let mut before = order.clone();

@@ -215,11 +215,24 @@ impl Outside {
             Some((key, command)) => self.command(effect.id.into(), key, command),
             None => Some(self.serve(effect, rng)),
         };
-        let result = result.unwrap_or_else(|| panic!("no answer to {effect:?}"));
+        let mut result = result.unwrap_or_else(|| panic!("no answer to {effect:?}"));
+        if let EffectResult::Waiting { .. } = result {
+            result = self.waited(effect);
+        }
         if rng.percent(self.silent / 2) {
             return EffectResult::Unknown;
         }
         result
+    }
+
+    /// What has become by now of a hold that waits or has waited.
+    pub(crate) fn waited(&self, effect: &Effect) -> EffectResult {
+        let Some((key, _)) = effect.work.flight_command() else {
+            panic!("{effect:?} is about no flight");
+        };
+        let flight = self.ledger.flight(self.ledger.find(&key).unwrap());
+        let hold = flight.find_hold(effect.id.into()).unwrap();
+        EffectResult::of_hold(&flight.hold(hold))
     }
 
     fn serve(&mut self, effect: &Effect, rng: &mut Rng) -> EffectResult {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flightline_ledger::order::{
     Effect, EffectId, EffectResult, FlightChange, FlightNotice, OfferRequestId, Order, OrderAction,
     OrderCommand, OrderId, OrderOutcome, OrderSettings, OrderState, Orders, Payment, QuoteId,
-    RefundTerms, Seat, Step, Terms, Wait,
+    RefundTerms, Seat, Step, Terms, Wait, Work,
 };
 use flightline_ledger::{CommandId, HoldState, Reason, Silent};
 
@@ -217,6 +217,10 @@ impl Play {
             }
         };
         let mut details = create(request, count, terms);
+        if self.rng.percent(40) {
+            let waits = [1_000, MINUTE_MS as u64, HOUR_MS as u64, 3 * HOUR_MS as u64];
+            details.wait_ms = Some(self.rng.pick(&waits));
+        }
         for slice in &mut details.slices {
             let number = self.rng.below(3);
             slice[0] = segment(number);
@@ -245,9 +249,43 @@ impl Play {
             98 => self.nonsense(),
             _ => self.crash(),
         }
+        self.look_at_waiting();
         let notices = std::mem::take(&mut self.outside.notices);
         for notice in notices {
             self.send_notice(notice);
+        }
+    }
+
+    /// Word of holds that waited comes unasked, and not always.
+    fn look_at_waiting(&mut self) {
+        let mut waiting = Vec::new();
+        for (_, order) in self.orders.orders() {
+            for one in order.outstanding() {
+                let Work::Seats { segment, .. } = one.effect.work else {
+                    continue;
+                };
+                let seat = order.segments()[usize::from(segment)].seat;
+                if seat == Seat::Waiting {
+                    waiting.push(one.effect);
+                }
+            }
+        }
+        for effect in waiting {
+            let result = self.outside.waited(&effect);
+            let still = matches!(result, EffectResult::Waiting { .. });
+            if still && !self.rng.percent(2) || !self.rng.percent(60) {
+                continue;
+            }
+            let id = self.fresh();
+            let effect_id = effect.id;
+            let done = OrderAction::EffectDone {
+                effect: effect_id,
+                result,
+            };
+            match self.rng.below(10) {
+                0..7 => drop(self.record(id, OrderCommand::Order(effect.order, done))),
+                _ => self.mail.push((id, effect.order, done)),
+            }
         }
     }
 
@@ -499,6 +537,14 @@ impl Play {
                 None => "end booked".to_owned(),
                 Some(end) => format!("end {} {}", end.state.name(), end.cause.name()),
             });
+            if order.has_waited() {
+                let state = order.state().name();
+                tags.push(format!("end {state} after waiting"));
+                if order.state() == OrderState::Cancelled {
+                    let cause = order.ending().unwrap().cause.name();
+                    tags.push(format!("end cancelled {cause} after waiting"));
+                }
+            }
             let flown = order.segments().iter().any(|s| s.seat == Seat::Kept);
             if flown {
                 tags.push("end with a part flown".to_owned());
@@ -512,7 +558,8 @@ impl Play {
             let at = self.outside.ledger.find(&flight(number)).unwrap();
             for hold in self.outside.ledger.flight(at).holds() {
                 let sold = hold.state == HoldState::Confirmed;
-                assert_ne!(hold.state, HoldState::Held, "{}: left held", hold.id);
+                let left = matches!(hold.state, HoldState::Held | HoldState::Waiting);
+                assert!(!left, "{}: left {}", hold.id, hold.state.name());
                 assert_eq!(
                     sold,
                     sales.remove(&hold.id),
@@ -568,6 +615,11 @@ fn compare_order(order: &Order, facts: &Facts, command: &OrderCommand) {
     assert_eq!(
         order.kept().minor,
         facts.kept_minor(),
+        "{id} after {command:?}"
+    );
+    assert_eq!(
+        order.has_waited(),
+        facts.has_waited(),
         "{id} after {command:?}"
     );
     assert_eq!(
@@ -689,6 +741,13 @@ const MUST_COME_UP: &[&str] = &[
     "end refused ticket_failed",
     "end refused flight_cancelled",
     "end refused displaced",
+    "waiting heard",
+    "waiting stale",
+    "end refused times_changed",
+    "end booked after waiting",
+    "end refused after waiting",
+    "end expired after waiting",
+    "end cancelled by_client after waiting",
     "end expired not_paid",
     "end expired payment_timed_out",
     "end cancelled by_client",

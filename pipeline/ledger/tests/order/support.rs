@@ -62,6 +62,7 @@ pub(crate) fn create(request: u128, segments: usize, terms: Terms) -> CreateOrde
         offer: text("off_1"),
         client: text("client"),
         terms,
+        wait_ms: None,
         slices: (0..segments).map(|at| vec![segment(at)]).collect(),
         passengers: 1,
         sealed: text("sealed/1"),

@@ -1,11 +1,11 @@
 //! Runs what orders ask of the payment service.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use flightline_connectors::payments::{
-    Answer, AuthoriseRequest, EffectId as Ask, PaymentService, Refusal,
+    Answer, AuthoriseRequest, EffectId as Ask, PaymentEvent, PaymentService, Refusal,
 };
 use flightline_ledger::order::{Effect, EffectId, EffectResult, MoneyAsk, Work};
 use parking_lot::Mutex;
@@ -14,44 +14,123 @@ use tokio::sync::mpsc;
 use super::desk::OrderDesk;
 use crate::sequencer::Sequencer;
 
-/// The payment service, and what is being asked of it now.
+/// The payment service, and what is being asked of it.
 pub(crate) struct Cashier {
     service: Arc<dyn PaymentService>,
     desk: Arc<OrderDesk>,
     sequencer: Arc<Sequencer>,
-    /// An effect that takes long is due again before it is done: it is not run beside itself.
-    busy: Mutex<HashSet<EffectId>>,
+    /// Effects that were asked for and have no certain answer yet.
+    open: Mutex<HashMap<EffectId, Open>>,
+}
+
+/// An effect without an answer.
+struct Open {
+    effect: Effect,
+    /// It is being asked now. One that takes long is due again before it is done: it is not run
+    /// beside itself.
+    is_busy: bool,
+    /// The service told of it meanwhile: an unknown outcome is asked for again at once.
+    is_hinted: bool,
 }
 
 /// Codes of a service are kept in the stream, and cut to what fits.
 const CODE_BYTES_MAX: usize = 200;
 
 impl Cashier {
-    /// Runs effects until the desk is gone. Each is asked in a task of its own: a service that does
-    /// not answer keeps nobody else waiting.
-    pub(crate) async fn run(
+    pub(crate) fn new(
         service: Arc<dyn PaymentService>,
         desk: Arc<OrderDesk>,
         sequencer: Arc<Sequencer>,
-        mut effects: mpsc::UnboundedReceiver<Effect>,
-    ) {
-        let cashier = Arc::new(Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             service,
             desk,
             sequencer,
-            busy: Mutex::default(),
-        });
+            open: Mutex::default(),
+        })
+    }
+
+    /// Runs effects until the desk is gone. Each is asked in a task of its own: a service that does
+    /// not answer keeps nobody else waiting.
+    pub(crate) async fn run(self: Arc<Self>, mut effects: mpsc::UnboundedReceiver<Effect>) {
         while let Some(effect) = effects.recv().await {
-            if !cashier.busy.lock().insert(effect.id) {
+            self.start(effect);
+        }
+    }
+
+    /// Remembers an effect of which it is not known what became, without asking for it yet.
+    pub(crate) fn note(&self, effect: Effect) {
+        let id = effect.id;
+        self.open.lock().entry(id).or_insert(Open {
+            effect,
+            is_busy: false,
+            is_hinted: false,
+        });
+    }
+
+    /// Asks for an effect, unless it is being asked for.
+    fn start(self: &Arc<Self>, effect: Effect) {
+        let id = effect.id;
+        {
+            let mut all = self.open.lock();
+            let open = all.entry(id).or_insert(Open {
+                effect: effect.clone(),
+                is_busy: false,
+                is_hinted: false,
+            });
+            if open.is_busy {
+                return;
+            }
+            open.effect = effect;
+            open.is_busy = true;
+            open.is_hinted = false;
+        }
+        tokio::spawn(self.clone().settle(id));
+    }
+
+    async fn settle(self: Arc<Self>, id: EffectId) {
+        loop {
+            let Some(effect) = self.open.lock().get(&id).map(|open| open.effect.clone()) else {
+                return;
+            };
+            let result = self.ask(&effect).await;
+            {
+                let mut all = self.open.lock();
+                if result != EffectResult::Unknown {
+                    all.remove(&id);
+                } else if let Some(open) = all.get_mut(&id) {
+                    if std::mem::take(&mut open.is_hinted) {
+                        // Each hint is good for one more ask.
+                        continue;
+                    }
+                    open.is_busy = false;
+                }
+            }
+            self.desk.report(effect.order, id, result);
+            return;
+        }
+    }
+
+    /// The service told something of a payment: what is open about it is asked for at once. Gives how
+    /// many effects these are. Must be called on the async runtime.
+    pub(crate) fn hint(self: &Arc<Self>, event: &PaymentEvent) -> usize {
+        let mut idle = Vec::new();
+        let mut found = 0;
+        for open in self.open.lock().values_mut() {
+            if !is_about(event, &open.effect) {
                 continue;
             }
-            let cashier = cashier.clone();
-            tokio::spawn(async move {
-                let result = cashier.ask(&effect).await;
-                cashier.busy.lock().remove(&effect.id);
-                cashier.desk.report(effect.order, effect.id, result);
-            });
+            found += 1;
+            if open.is_busy {
+                open.is_hinted = true;
+            } else {
+                idle.push(open.effect.clone());
+            }
         }
+        for effect in idle {
+            self.start(effect);
+        }
+        found
     }
 
     async fn ask(&self, effect: &Effect) -> EffectResult {
@@ -119,6 +198,20 @@ impl Cashier {
                 EffectResult::Unknown
             }
         }
+    }
+}
+
+/// Does the event tell of what the effect asks?
+fn is_about(event: &PaymentEvent, effect: &Effect) -> bool {
+    let is_named = event.effect.is_some_and(|named| named.0 == effect.id.0);
+    match &effect.work {
+        Work::Money(MoneyAsk::Authorise { .. }) => is_named,
+        Work::Money(
+            MoneyAsk::Capture { reference, .. }
+            | MoneyAsk::Void { reference }
+            | MoneyAsk::Refund { reference, .. },
+        ) => is_named || **reference == *event.reference,
+        Work::Seats { .. } | Work::Ticket { .. } => false,
     }
 }
 

@@ -6,15 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flightline_api::backend::{OrderAnswer, Settled, Submit};
 use flightline_connectors::vault::KeyId;
+use flightline_dataflows::changelog::Change;
+use flightline_dataflows::rows::{HoldRow, OrderRow};
 use flightline_dataflows::{OrderChange, OrderNews};
 use flightline_ledger::order::{
-    BookingReference, Effect, EffectId, EffectResult, OrderAction, OrderDecision, OrderId, Work,
+    BookingReference, Effect, EffectId, EffectResult, OrderAction, OrderDecision, OrderId,
+    OrderState, Seat, Work,
 };
-use flightline_ledger::{Command, CommandId, Decision, FlightKey};
+use flightline_ledger::{Command, CommandId, Decision, FlightCommand, FlightKey, Replay};
 use flightline_stream::{StreamKey, partition_of_flight};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
+use super::waits::{Look, Waits};
 use crate::hold_index::HoldIndex;
 use crate::sequencer::{Job, Sequencer};
 use crate::waiters::Waiter;
@@ -41,6 +45,7 @@ pub struct OrderDesk {
     /// False while history is folded: its effects were asked for in their time.
     live: AtomicBool,
     cashier: mpsc::UnboundedSender<Effect>,
+    waits: Waits,
     watchers: Mutex<HashMap<OrderId, Vec<oneshot::Sender<Settled>>>>,
     /// Decisions about orders that are about to be told, by partition.
     decided: Vec<Mutex<Vec<OrderDecision>>>,
@@ -61,25 +66,31 @@ pub(crate) fn ticket_number(booking: BookingReference) -> String {
 }
 
 impl OrderDesk {
-    /// A desk, and the effects for the cashier.
+    /// A desk, the effects for the cashier, and the waiting holds that have to be looked at.
     pub(crate) fn new(
         partitions: u32,
         sequencer: Arc<Sequencer>,
         holds: Arc<HoldIndex>,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Effect>) {
+    ) -> (
+        Arc<Self>,
+        mpsc::UnboundedReceiver<Effect>,
+        mpsc::UnboundedReceiver<Look>,
+    ) {
         let (cashier, effects) = mpsc::unbounded_channel();
+        let (waits, looks) = Waits::new();
         let desk = Self {
             partitions,
             sequencer,
             holds,
             live: AtomicBool::new(false),
             cashier,
+            waits,
             watchers: Mutex::default(),
             decided: (0..partitions).map(|_| Mutex::default()).collect(),
             stats: OrderStats::default(),
             last_key: AtomicU64::new(0),
         };
-        (Arc::new(desk), effects)
+        (Arc::new(desk), effects, looks)
     }
 
     /// Counters.
@@ -118,7 +129,10 @@ impl OrderDesk {
     /// Tells those who wait for an order, if it is settled.
     pub(crate) fn settle(&self, partition: u32, until: u64, change: &OrderChange) {
         let is_settled = change.state.is_settled()
-            || change.state == flightline_ledger::order::OrderState::AwaitingPayment;
+            || matches!(
+                change.state,
+                OrderState::AwaitingPayment | OrderState::Waiting
+            );
         if !is_settled {
             return;
         }
@@ -186,8 +200,15 @@ impl OrderDesk {
 
     fn ask_flight(&self, effect: &Effect, flight: FlightKey, command: Command) {
         let id = CommandId::from(effect.id);
-        if matches!(effect.work.step(), flightline_ledger::order::Step::Hold) {
-            self.holds.claim(id, &flight);
+        match &command {
+            Command::Flight(_, FlightCommand::Hold(_)) => {
+                self.holds.claim(id, &flight);
+            }
+            // The order gives it up: what becomes of it is no news any more.
+            Command::Flight(_, FlightCommand::Release { hold }) => {
+                self.waits.remove(*hold);
+            }
+            _ => {}
         }
         self.sequencer.push_own(Job {
             partition: partition_of_flight(&flight, self.partitions),
@@ -213,7 +234,58 @@ impl OrderDesk {
             );
             EffectResult::Unknown
         });
+        if let EffectResult::Waiting { .. } = result {
+            if decision.replay != Replay::First {
+                // The answer of then: the hold may have come to its seats since.
+                return self.waits.look(Look {
+                    order,
+                    effect,
+                    flight: decision.flight,
+                });
+            }
+            self.waits.add(order, effect);
+        }
         self.report(order, effect, result);
+    }
+
+    /// How a hold stands that was on a waitlist before somebody listened.
+    pub(crate) fn looked(&self, order: OrderId, effect: EffectId, result: EffectResult) {
+        if !matches!(result, EffectResult::Waiting { .. }) {
+            self.waits.remove(effect.into());
+        }
+        self.report(order, effect, result);
+    }
+
+    /// Holds have changed: tells orders of those that waited.
+    pub(crate) fn holds_changed(&self, holds: &[Change<HoldRow>]) {
+        if self.waits.len() == 0 {
+            return;
+        }
+        for (row, _) in holds.iter().filter(|(_, diff)| *diff > 0) {
+            if let Some((order, effect, result)) = self.waits.hear(row) {
+                self.report(order, effect, result);
+            }
+        }
+    }
+
+    /// A start: of every order that waits, looks how its holds stand now.
+    pub(crate) fn resume_waits(&self, orders: &[Arc<OrderRow>]) {
+        for order in orders {
+            for segment in &order.segments {
+                if segment.seat == Seat::Waiting {
+                    self.waits.look(Look {
+                        order: order.order,
+                        effect: EffectId(segment.hold.0),
+                        flight: segment.flight,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Holds of orders that wait for seats.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waits.len()
     }
 
     /// Puts the result of an effect into the order's stream.

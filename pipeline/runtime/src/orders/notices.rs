@@ -60,6 +60,7 @@ impl Notices {
         if self.serving.order_count() == 0 {
             return;
         }
+        self.desk.holds_changed(&epoch.holds);
         let covers = |flight: &FlightKey| {
             epoch.covers[partition_of_flight(flight, self.partitions) as usize]
         };
@@ -116,7 +117,9 @@ impl Notices {
         for (hold, flight) in self.displaced.lock().drain() {
             self.displaced(hold, flight, covers(&flight));
         }
-        for order in self.serving.all_orders() {
+        let orders = self.serving.all_orders();
+        self.desk.resume_waits(&orders);
+        for order in orders {
             self.look_at(&order, &covers);
         }
         self.live.store(true, Ordering::Release);

@@ -1,7 +1,9 @@
 //! Orders in a whole replica: a real stream in files, a real PostgreSQL, the sandbox with books of
 //! its own. Only HTTP is left out.
 
+mod hints;
 mod questions;
+mod waiting;
 mod webhooks;
 mod world;
 

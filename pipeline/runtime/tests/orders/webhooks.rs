@@ -16,10 +16,10 @@ use super::world::{PATIENCE, World};
 const A: &str = "UA1.2027-03-01.EWR";
 
 /// Events by id: a repeated delivery changes nothing.
-type Heard = Arc<Mutex<BTreeMap<String, Value>>>;
+pub(crate) type Heard = Arc<Mutex<BTreeMap<String, Value>>>;
 
 /// Takes deliveries and answers 200.
-async fn listen(listener: TcpListener, heard: Heard) {
+pub(crate) async fn listen(listener: TcpListener, heard: Heard) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let heard = heard.clone();
         tokio::spawn(async move {
@@ -49,7 +49,7 @@ async fn listen(listener: TcpListener, heard: Heard) {
 }
 
 /// The types that were heard of an order, in the order of their sequence.
-fn told(heard: &Heard, order: &str) -> Vec<String> {
+pub(crate) fn told(heard: &Heard, order: &str) -> Vec<String> {
     let heard = heard.lock();
     let mut events: Vec<(u64, String)> = heard
         .values()

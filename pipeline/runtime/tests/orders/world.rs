@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flightline_api::backend::{Backend, OrderSubmit, Settled, Submit};
-use flightline_connectors::payments::{PaymentState, PaymentsUrl, Sandbox};
+use flightline_connectors::payments::stripe::webhook::Webhook;
+use flightline_connectors::payments::{PaymentService, PaymentState, PaymentsUrl, Sandbox};
 use flightline_dataflows::rows::OrderRow;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::{
-    CreateOrder, OfferRequestId, OrderAction, OrderDecision, OrderId, OrderSettings, RefundTerms,
-    SegmentRequest, Terms,
+    CreateOrder, OfferRequestId, OrderAction, OrderDecision, OrderId, OrderSettings, OrderState,
+    RefundTerms, SegmentRequest, Terms,
 };
 use flightline_ledger::{Command, CommandId, Decision, FlightCommand, FlightKey, Money};
 use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
@@ -46,10 +47,30 @@ pub(crate) struct World {
     replica: Option<Replica>,
     /// Outlives the replica, as a real service does.
     pub(crate) sandbox: Arc<Sandbox>,
+    setup: Setup,
     next: AtomicU64,
 }
 
-fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
+/// What a test may have otherwise.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) settings: OrderSettings,
+    pub(crate) notices: Option<Webhook>,
+    /// Stands in front of the sandbox.
+    pub(crate) service: Option<Arc<dyn PaymentService>>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            settings: settings(),
+            notices: None,
+            service: None,
+        }
+    }
+}
+
+fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
     ReplicaConfig {
         data_dir: folder.path().join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -60,9 +81,10 @@ fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
         queue_max: 100_000,
         shutdown_timeout: Duration::from_secs(5),
         settings: Settings::default(),
-        orders: settings,
+        orders: setup.settings,
         webhooks_private: true,
         payments: PaymentsUrl::Sandbox(None),
+        payment_notices: setup.notices.clone(),
         booking: flightline_api::BookingTerms::default(),
         tick: Duration::from_millis(20),
         intakes: Vec::new(),
@@ -82,17 +104,27 @@ pub(crate) fn settings() -> OrderSettings {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let sandbox = Arc::new(Sandbox::in_memory());
-        let config = config(&folder, settings());
-        let replica = Replica::start_with(config, sandbox.clone()).await;
-        let replica = replica.unwrap();
-        Self {
-            folder,
+        Self::start_as(Arc::new(Sandbox::in_memory()), Setup::default()).await
+    }
+
+    pub(crate) async fn start_as(sandbox: Arc<Sandbox>, setup: Setup) -> Self {
+        let mut world = Self {
+            folder: tempfile::tempdir().unwrap(),
             sandbox,
-            replica: Some(replica),
+            setup,
+            replica: None,
             next: AtomicU64::new(1),
-        }
+        };
+        world.boot().await;
+        world
+    }
+
+    async fn boot(&mut self) {
+        let config = config(&self.folder, &self.setup);
+        let service = self.setup.service.clone();
+        let service = service.unwrap_or_else(|| self.sandbox.clone());
+        let replica = Replica::start_with(config, service).await;
+        self.replica = Some(replica.unwrap_or_else(|e| panic!("{e:#}")));
     }
 
     pub(crate) fn replica(&self) -> &Replica {
@@ -106,9 +138,7 @@ impl World {
     /// Stops the replica and starts it again on the same data.
     pub(crate) async fn restart(&mut self) {
         self.replica.take().unwrap().shutdown().await.unwrap();
-        let config = config(&self.folder, settings());
-        let replica = Replica::start_with(config, self.sandbox.clone()).await;
-        self.replica = Some(replica.unwrap_or_else(|e| panic!("{e:#}")));
+        self.boot().await;
     }
 
     pub(crate) async fn stop(mut self) {
@@ -208,6 +238,7 @@ impl World {
                 offer: format!("off_{n}").into(),
                 client: "shop".into(),
                 terms,
+                wait_ms: None,
                 slices: flights.iter().map(segment).collect(),
                 passengers: seats,
                 sealed: "sealed".into(),
@@ -229,6 +260,24 @@ impl World {
 
     pub(crate) fn hold(&self, flights: &[&str], seats: u16, pay_by_ms: u64) -> Draft {
         self.draft(flights, seats, Terms::Hold { pay_by_ms })
+    }
+
+    /// The same, but it waits for seats that are sold out.
+    pub(crate) fn waiting(mut draft: Draft, wait_ms: u64) -> Draft {
+        draft.create.wait_ms = Some(wait_ms);
+        draft
+    }
+
+    /// Waits until an order stands so.
+    pub(crate) async fn until(&self, order: OrderId, state: OrderState) {
+        let reached = async {
+            while self.row(order).await.state != state {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
+            panic!("never {}: {:#?}", state.name(), self.row(order).await);
+        }
     }
 
     /// Asks for an order, and waits until nothing more happens to it by itself.

@@ -2,7 +2,7 @@
 //!
 //! | kind | what follows |
 //! |---|---|
-//! | 48 create | offer request (16 bytes), offer, client, terms (1 = at once: method; 2 = later: time to pay), list of slices (each a list of segments), passengers, sealed details, total, refund (1 full, 2 penalty: amount, 3 nothing), metadata |
+//! | 48 create | offer request (16 bytes), offer, client, terms (1 = at once: method; 2 = later: time to pay; 3, 4 = the same, after the time to wait), list of slices (each a list of segments), passengers, sealed details, total, refund (1 full, 2 penalty: amount, 3 nothing), metadata |
 //! | 49 pay | amount, method |
 //! | 50 quote cancel, 53 accept changes | – |
 //! | 51 confirm cancel | the quote's id (16 bytes) |
@@ -40,6 +40,8 @@ const FLIGHT_CHANGED: u8 = 56;
 
 const INSTANT: u8 = 1;
 const HOLD: u8 = 2;
+const WAITING_INSTANT: u8 = 3;
+const WAITING_HOLD: u8 = 4;
 
 const FULL: u8 = 1;
 const PENALTY: u8 = 2;
@@ -180,16 +182,7 @@ fn put_create(out: &mut Vec<u8>, create: &CreateOrder) -> Result<(), EncodeError
     out.extend_from_slice(&create.offer_request.0.to_le_bytes());
     put_bytes(out, create.offer.as_bytes());
     put_bytes(out, create.client.as_bytes());
-    match &create.terms {
-        Terms::Instant { method } => {
-            out.push(INSTANT);
-            put_bytes(out, method.as_bytes());
-        }
-        Terms::Hold { pay_by_ms } => {
-            out.push(HOLD);
-            put_uint(out, *pay_by_ms);
-        }
-    }
+    put_terms(out, create);
     put_uint(out, create.slices.len() as u64);
     for slice in &create.slices {
         put_uint(out, slice.len() as u64);
@@ -212,20 +205,51 @@ fn put_create(out: &mut Vec<u8>, create: &CreateOrder) -> Result<(), EncodeError
     Ok(())
 }
 
-fn get_create(reader: &mut Reader<'_>) -> Result<CreateOrder, DecodeError> {
-    Ok(CreateOrder {
-        offer_request: OfferRequestId(wide(reader)?),
-        offer: text(reader, "offer")?,
-        client: text(reader, "client")?,
-        terms: match reader.byte()? {
-            INSTANT => Terms::Instant {
-                method: text(reader, "method")?,
-            },
-            HOLD => Terms::Hold {
-                pay_by_ms: reader.uint("pay_by_ms")?,
-            },
-            _ => return Err(DecodeError::bad("terms", "are of no kind")),
+fn put_terms(out: &mut Vec<u8>, create: &CreateOrder) {
+    out.push(match (&create.terms, create.wait_ms) {
+        (Terms::Instant { .. }, None) => INSTANT,
+        (Terms::Hold { .. }, None) => HOLD,
+        (Terms::Instant { .. }, Some(_)) => WAITING_INSTANT,
+        (Terms::Hold { .. }, Some(_)) => WAITING_HOLD,
+    });
+    if let Some(wait_ms) = create.wait_ms {
+        put_uint(out, wait_ms);
+    }
+    match &create.terms {
+        Terms::Instant { method } => put_bytes(out, method.as_bytes()),
+        Terms::Hold { pay_by_ms } => put_uint(out, *pay_by_ms),
+    }
+}
+
+fn get_terms(reader: &mut Reader<'_>) -> Result<(Terms, Option<u64>), DecodeError> {
+    let kind = reader.byte()?;
+    let wait_ms = match kind {
+        WAITING_INSTANT | WAITING_HOLD => Some(reader.uint("wait_ms")?),
+        _ => None,
+    };
+    let terms = match kind {
+        INSTANT | WAITING_INSTANT => Terms::Instant {
+            method: text(reader, "method")?,
         },
+        HOLD | WAITING_HOLD => Terms::Hold {
+            pay_by_ms: reader.uint("pay_by_ms")?,
+        },
+        _ => return Err(DecodeError::bad("terms", "are of no kind")),
+    };
+    Ok((terms, wait_ms))
+}
+
+fn get_create(reader: &mut Reader<'_>) -> Result<CreateOrder, DecodeError> {
+    let offer_request = OfferRequestId(wide(reader)?);
+    let offer = text(reader, "offer")?;
+    let client = text(reader, "client")?;
+    let (terms, wait_ms) = get_terms(reader)?;
+    Ok(CreateOrder {
+        offer_request,
+        offer,
+        client,
+        terms,
+        wait_ms,
         slices: reader.list("slices", |reader| reader.list("segments", get_segment))?,
         passengers: reader.small("passengers")?,
         sealed: text(reader, "sealed")?,

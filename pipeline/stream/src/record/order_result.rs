@@ -8,6 +8,7 @@
 //! | 6 authorised | reference |
 //! | 7 declined, 12 failed | code |
 //! | 11 ticketed | number |
+//! | 14 waiting | deadline |
 //!
 //! Reasons: 1 sold out, 2 unknown flight, 3 flight cancelled, 4 departed, 5 retired, 6 unknown
 //! segment, 7 segment restricted, 8 unknown cabin, 9 unknown class, 10 unknown provider, 11 closed,
@@ -92,6 +93,10 @@ pub(super) fn put(out: &mut Vec<u8>, result: &EffectResult) -> Result<(), Encode
             put_bytes(out, code.as_bytes());
         }
         EffectResult::Unknown => out.push(13),
+        EffectResult::Waiting { deadline_ms } => {
+            out.push(14);
+            put_int(out, *deadline_ms);
+        }
     }
     Ok(())
 }
@@ -123,6 +128,9 @@ pub(super) fn get(reader: &mut Reader<'_>) -> Result<EffectResult, DecodeError> 
             code: text(reader, "code")?,
         },
         13 => EffectResult::Unknown,
+        14 => EffectResult::Waiting {
+            deadline_ms: reader.int("deadline_ms")?,
+        },
         _ => return Err(DecodeError::bad("result", "is of no kind")),
     })
 }

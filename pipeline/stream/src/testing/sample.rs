@@ -313,6 +313,7 @@ impl Sampler {
                     pay_by_ms: self.number(),
                 },
             },
+            wait_ms: self.maybe(Self::number),
             slices: self.list(3, |s| {
                 s.list(3, |s| SegmentRequest {
                     flight: s.flight(),
@@ -343,7 +344,10 @@ impl Sampler {
     }
 
     fn effect_result(&mut self) -> EffectResult {
-        match self.below(15) {
+        match self.below(16) {
+            15 => EffectResult::Waiting {
+                deadline_ms: self.signed(),
+            },
             0 => EffectResult::Held {
                 provider: self.provider(),
                 deadline_ms: self.signed(),
