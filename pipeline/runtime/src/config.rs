@@ -10,6 +10,8 @@ use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::OrderSettings;
 
+use crate::checkpoint::CheckpointPolicy;
+
 /// Who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMode {
@@ -50,6 +52,8 @@ pub struct ReplicaConfig {
     pub tick: Duration,
     /// Weight of providers' words on schedules; those not named have 0.
     pub authorities: Vec<(ProviderCode, u8)>,
+    /// How checkpoints are kept.
+    pub checkpoints: CheckpointPolicy,
     /// Terms of the booking API.
     pub booking: BookingTerms,
 }

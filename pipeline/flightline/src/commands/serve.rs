@@ -44,6 +44,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
             .map_err(|e| Usage(anyhow::anyhow!("payments.url: {e}")))?,
         tick: std::time::Duration::from_millis(config.ledger.tick_ms),
         authorities,
+        checkpoints: config.checkpoint.policy(),
         booking: flightline_api::BookingTerms {
             balance: config.payments.balance.clone(),
             balances: config.payments.balances.clone(),

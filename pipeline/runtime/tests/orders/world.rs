@@ -1,5 +1,6 @@
 //! A replica with flights to book, and orders for them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use flightline_ledger::order::{
     SegmentRequest, Terms,
 };
 use flightline_ledger::{Command, CommandId, Decision, FlightCommand, FlightKey, Money};
+use flightline_runtime::checkpoint::CheckpointPolicy;
 use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
 use tempfile::TempDir;
 
@@ -43,13 +45,14 @@ pub(crate) struct Draft {
 
 pub(crate) struct World {
     folder: TempDir,
+    policy: CheckpointPolicy,
     replica: Option<Replica>,
     /// Outlives the replica, as a real service does.
     pub(crate) sandbox: Arc<Sandbox>,
     next: AtomicU64,
 }
 
-fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
+fn config(folder: &TempDir, settings: OrderSettings, policy: &CheckpointPolicy) -> ReplicaConfig {
     ReplicaConfig {
         data_dir: folder.path().join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -63,6 +66,7 @@ fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
         orders: settings,
         webhooks_private: true,
         payments: PaymentsUrl::Sandbox(None),
+        checkpoints: policy.clone(),
         booking: flightline_api::BookingTerms::default(),
         tick: Duration::from_millis(20),
         authorities: Vec::new(),
@@ -81,13 +85,19 @@ pub(crate) fn settings() -> OrderSettings {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::keeping(CheckpointPolicy::default()).await
+    }
+
+    /// With this policy for checkpoints.
+    pub(crate) async fn keeping(policy: CheckpointPolicy) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sandbox = Arc::new(Sandbox::in_memory());
-        let config = config(&folder, settings());
+        let config = config(&folder, settings(), &policy);
         let replica = Replica::start_with(config, sandbox.clone()).await;
         let replica = replica.unwrap();
         Self {
             folder,
+            policy,
             sandbox,
             replica: Some(replica),
             next: AtomicU64::new(1),
@@ -104,10 +114,25 @@ impl World {
 
     /// Stops the replica and starts it again on the same data.
     pub(crate) async fn restart(&mut self) {
+        self.pause().await;
+        self.resume().await.unwrap_or_else(|e| panic!("{e:#}"));
+    }
+
+    /// Stops the replica, and leaves its data.
+    pub(crate) async fn pause(&mut self) {
         self.replica.take().unwrap().shutdown().await.unwrap();
-        let config = config(&self.folder, settings());
-        let replica = Replica::start_with(config, self.sandbox.clone()).await;
-        self.replica = Some(replica.unwrap_or_else(|e| panic!("{e:#}")));
+    }
+
+    /// Starts a replica that was paused.
+    pub(crate) async fn resume(&mut self) -> anyhow::Result<()> {
+        let config = config(&self.folder, settings(), &self.policy);
+        self.replica = Some(Replica::start_with(config, self.sandbox.clone()).await?);
+        Ok(())
+    }
+
+    /// Where the replica keeps its data.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub(crate) async fn stop(mut self) {
