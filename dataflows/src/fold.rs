@@ -74,13 +74,22 @@ impl<C: Container> Port<C> {
     }
 }
 
-/// The operator over the records of this worker's partitions.
+/// Buffers on their way back.
+pub(crate) struct Buffers {
+    /// Parts of epochs, from the collector.
+    pub(crate) returned: Receiver<Box<Part>>,
+    /// Inputs, to the sender.
+    pub(crate) emptied: Sender<Vec<Input>>,
+}
+
+/// The operator over the records of this worker's partitions. `is_resumed`: the first epoch has rows
+/// of partitions that were folded before, whether or not a record comes in it.
 pub(crate) fn fold<'scope>(
     records: Stream<'scope, u64, Batch>,
     shard: Rc<RefCell<Shard>>,
     shared: Arc<Shared>,
-    returned: Receiver<Box<Part>>,
-    emptied: Sender<Vec<Input>>,
+    buffers: Buffers,
+    is_resumed: bool,
 ) -> Outputs<'scope> {
     let mut builder = OperatorBuilder::new("Ledger".to_owned(), records.scope());
     let mut input = builder.new_input(records, Pipeline);
@@ -100,12 +109,12 @@ pub(crate) fn fold<'scope>(
     let ports = builder.shape().outputs();
 
     builder.build(move |initial| {
-        drop(initial);
+        let Buffers { returned, emptied } = buffers;
         let mut updates = FlightUpdates::default();
         let mut rejected = Vec::new();
         let mut spares = Spares::default();
         // One capability per output while an epoch is open here.
-        let mut open: Vec<Capability<u64>> = Vec::new();
+        let mut open: Vec<Capability<u64>> = if is_resumed { initial } else { Vec::new() };
         let mut flush = move |open: &mut Vec<Capability<u64>>,
                               rejected: &mut Vec<FeedRejectRow>,
                               updates: &mut FlightUpdates,

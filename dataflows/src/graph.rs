@@ -14,7 +14,7 @@ use crate::collector::Report;
 use crate::decided::announce;
 use crate::export::Export;
 use crate::failure::Shared;
-use crate::fold::{Outputs, fold};
+use crate::fold::{Buffers, Outputs, fold};
 use crate::shard::Shard;
 use crate::source::{self, Message};
 use crate::views::{availability_by_route_day, cheapest_by_route_day};
@@ -29,6 +29,8 @@ pub(crate) struct Ends {
     pub(crate) reports: Sender<Report>,
     /// Where emptied buffers of inputs go.
     pub(crate) emptied: Sender<Vec<Input>>,
+    /// The first epoch has rows before any record came.
+    pub(crate) is_resumed: bool,
 }
 
 /// More than a worker could use are dropped.
@@ -47,6 +49,10 @@ pub(crate) fn render(
     };
     let (home, spares) = bounded(PARTS_ON_THEIR_WAY_BACK_MAX);
     let records = source::records(scope, ends.inbox, ends.hand_out, advanced);
+    let buffers = Buffers {
+        returned: spares,
+        emptied: ends.emptied,
+    };
     let Outputs {
         decided,
         rejects,
@@ -61,7 +67,13 @@ pub(crate) fn render(
         orders,
         seats,
         prices,
-    } = fold(records, shard, Arc::clone(&shared), spares, ends.emptied);
+    } = fold(
+        records,
+        shard,
+        Arc::clone(&shared),
+        buffers,
+        ends.is_resumed,
+    );
 
     let mut export = Export::new(scope);
     // The snapshot leaves decisions out: each may have been taken by a sink before.

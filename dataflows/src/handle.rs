@@ -17,6 +17,7 @@ use crate::changelog::{DecisionSink, EpochSink, Record};
 use crate::collector::{self, Closed, Report};
 use crate::config::{Config, StartError};
 use crate::failure::{Failure, Shared};
+use crate::folded::Folded;
 use crate::source::Message;
 use crate::worker::{self, Query, Ready, Seed};
 
@@ -31,6 +32,8 @@ pub struct Dataflow {
     /// By partition, the offset of the next record.
     next: Vec<u64>,
     epoch: u64,
+    /// The first epoch has rows before any record was sent.
+    is_resumed: bool,
     /// Records sent in the open epoch.
     open_records: u64,
     /// Where the snapshot that is the open epoch must end.
@@ -77,14 +80,44 @@ impl Dataflow {
         decisions: Arc<dyn DecisionSink>,
         epochs: impl EpochSink,
     ) -> Result<Self, StartError> {
+        Self::resume(config, decisions, epochs, Vec::new())
+    }
+
+    /// As [`Dataflow::start`], with partitions that were folded before, each at most once; those not
+    /// named begin at their first record. Unless `folded` is empty the first epoch must be a snapshot:
+    /// see [`Dataflow::snapshot_epoch`].
+    ///
+    /// # Panics
+    /// When a partition is not one of the stream's, or comes twice.
+    pub fn resume(
+        config: Config,
+        decisions: Arc<dyn DecisionSink>,
+        epochs: impl EpochSink,
+        folded: Vec<Folded>,
+    ) -> Result<Self, StartError> {
         config.check()?;
+        let mut next = vec![0; config.partitions as usize];
+        let mut folded_of: Vec<Vec<Folded>> = Vec::new();
+        folded_of.resize_with(config.workers, Vec::new);
+        for one in folded {
+            let partition = one.partition();
+            assert!(
+                partition < config.partitions,
+                "partition {partition} of {} was folded",
+                config.partitions
+            );
+            let known = std::mem::replace(&mut next[partition as usize], one.next_offset());
+            assert_eq!(known, 0, "partition {partition} was folded twice");
+            folded_of[partition as usize % config.workers].push(one);
+        }
+        let is_resumed = next.iter().any(|offset| *offset > 0);
         let shared = Arc::new(Shared::new(config.on_failure.clone()));
         let (reports, collected) = bounded(config.queue_epochs);
         let (ready, readied) = unbounded();
         let (emptied, empties) = bounded(config.workers * EMPTIED_MAX);
         let mut seeds = Vec::with_capacity(config.workers);
         let mut ends = Vec::with_capacity(config.workers);
-        for _ in 0..config.workers {
+        for folded in folded_of {
             let (inbox, messages) = bounded(config.queue_batches);
             let (asked, queries) = unbounded();
             ends.push((inbox, asked));
@@ -96,6 +129,7 @@ impl Dataflow {
                 ready: ready.clone(),
                 emptied: emptied.clone(),
                 partitions: config.partitions,
+                folded,
             }));
         }
         drop(ready);
@@ -120,7 +154,8 @@ impl Dataflow {
                 workers: asked.into(),
                 partitions: config.partitions,
             },
-            next: vec![0; config.partitions as usize],
+            next,
+            is_resumed,
             epoch: 0,
             open_records: 0,
             snapshot: None,
@@ -131,7 +166,7 @@ impl Dataflow {
 
     /// Declares that the open epoch is a snapshot: it takes the whole history before `until` (by
     /// partition, the offset after its last record), comes out as [`Epoch::is_snapshot`] with the
-    /// keyed rows as they stand then, and leaves decisions and rejects out. The decision sink
+    /// keyed rows as they stand then, those of partitions that were folded before included, and leaves decisions and rejects out. The decision sink
     /// hears of its decisions all the same. Closed by [`Dataflow::close_epoch`] like any other.
     ///
     /// # Panics
@@ -206,6 +241,10 @@ impl Dataflow {
     /// When the dataflow has failed.
     pub fn close_epoch(&mut self) -> Result<u64, Failure> {
         let snapshot = self.snapshot.take();
+        assert!(
+            snapshot.is_some() || !self.is_resumed || self.epoch > 0,
+            "what was folded before must begin with a snapshot"
+        );
         if let Some(until) = &snapshot {
             assert_eq!(
                 &self.next, until,
@@ -264,7 +303,7 @@ impl Dataflow {
     /// # Errors
     /// When the dataflow has failed, now or before.
     pub fn shutdown(mut self) -> Result<(), Failure> {
-        if self.open_records > 0 {
+        if self.open_records > 0 || self.snapshot.is_some() {
             self.close_epoch()?;
         }
         self.join();

@@ -52,7 +52,8 @@
 //! # Starting again
 //! The state is a fold of the stream, so a start is a replay. [`Dataflow::snapshot_epoch`] makes the
 //! replay up to what a sink has taken already one epoch: rows as they stand then, without the
-//! decisions on the way.
+//! decisions on the way. [`Dataflow::resume`] spares most of it: it begins with partitions that were
+//! folded before ([`Folded`]), whose rows belong to the snapshot too.
 //!
 //! # When something breaks
 //! A panic in a worker (an invariant of ours) or in a sink poisons the dataflow: no epoch comes out
@@ -61,7 +62,8 @@
 //! # What is deliberately absent
 //! Reading the stream, choosing when an epoch closes and making it larger when the
 //! [backlog](Dataflow::backlog) grows, stamping ticks, and writing anything anywhere: the runtime's
-//! and the sinks' business. Checkpoints: the ledgers have no stored form yet.
+//! and the sinks' business. Keeping checkpoints: a [`Folded`] has a stored form, where it lies is the
+//! runtime's business too.
 //!
 //! # Example
 //! ```
@@ -106,6 +108,7 @@ mod decided;
 mod export;
 mod failure;
 mod fold;
+mod folded;
 mod graph;
 mod handle;
 mod image;
@@ -123,5 +126,6 @@ mod worker;
 
 pub use config::{Config, OnFailure, PARTITIONS_MAX, StartError, WORKERS_MAX};
 pub use failure::Failure;
+pub use folded::{BadFolded, Folded, FoldedBytes, hash_of};
 pub use handle::{Backlog, Dataflow, Reader};
 pub use orders::{OrderChange, OrderNews, references};

@@ -109,6 +109,12 @@ impl OrderShard {
         }
     }
 
+    /// Goes on with orders that were folded before: all their rows are new.
+    pub(crate) fn resume(&mut self, orders: Orders) {
+        self.dirty = orders.orders().map(|(at, _)| at).collect();
+        self.orders = orders;
+    }
+
     pub(crate) fn orders(&self) -> &Orders {
         &self.orders
     }

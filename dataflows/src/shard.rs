@@ -5,6 +5,7 @@ use std::hint::black_box;
 use flightline_ledger::order::Orders;
 use flightline_ledger::{Command, Decision, FlightIx, HoldIx, Input, Ledger};
 
+use crate::folded::Folded;
 use crate::image::Image;
 use crate::orders::{OrderNews, OrderShard};
 use crate::rows::FeedRejectRow;
@@ -43,6 +44,16 @@ impl Shard {
             touched: Vec::new(),
             spare: Image::default(),
         }
+    }
+
+    /// Goes on with a partition that was folded before. Its rows belong to the first epoch.
+    pub(crate) fn resume(&mut self, folded: Folded) {
+        if folded.next_offset() == 0 {
+            return;
+        }
+        let index = self.index(folded.partition());
+        self.partitions[index].resume(folded);
+        self.touched.push(index as u32);
     }
 
     /// The ledger of a partition of this worker.
@@ -156,6 +167,15 @@ impl Partition {
             watch: Watch::default(),
             shown: Vec::new(),
         }
+    }
+
+    fn resume(&mut self, folded: Folded) {
+        let next_offset = folded.next_offset();
+        let (ledger, orders, versions) = folded.into_parts();
+        let flights = ledger.flights().map(|(at, _)| at);
+        self.watch.resume(next_offset, flights, versions);
+        self.orders.resume(orders);
+        self.ledger = ledger;
     }
 
     fn fold(

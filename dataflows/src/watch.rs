@@ -71,6 +71,22 @@ impl Watch {
         self.since = self.next_offset;
     }
 
+    /// The partition was folded up to `next_offset` before. To the rows all of it happens in the first
+    /// epoch: `flights` are new, with the counts that were reported.
+    pub(crate) fn resume(
+        &mut self,
+        next_offset: u64,
+        flights: impl Iterator<Item = FlightIx>,
+        reports: Vec<(u64, SourceVersion)>,
+    ) {
+        self.begin();
+        self.next_offset = next_offset;
+        self.reports = reports;
+        for flight in flights {
+            self.mark(flight).extent = Extent::Anything;
+        }
+    }
+
     /// Puts a flight on the dirty list.
     #[inline]
     fn mark(&mut self, flight: FlightIx) -> &mut Mark {

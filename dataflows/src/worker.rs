@@ -17,6 +17,7 @@ use timely::worker::Worker;
 use crate::changelog::DecisionSink;
 use crate::collector::Report;
 use crate::failure::Shared;
+use crate::folded::Folded;
 use crate::graph;
 use crate::shard::Shard;
 use crate::source::Message;
@@ -33,6 +34,8 @@ pub(crate) struct Seed {
     pub(crate) ready: Sender<Ready>,
     pub(crate) emptied: Sender<Vec<Input>>,
     pub(crate) partitions: u32,
+    /// Partitions of this worker that were folded before; the others begin at their first record.
+    pub(crate) folded: Vec<Folded>,
 }
 
 /// What the handle needs from a worker that has started.
@@ -74,9 +77,13 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
         ready,
         emptied,
         partitions,
+        folded,
     } = seed;
     let index = worker.index();
-    let shard = Rc::new(RefCell::new(Shard::new(partitions, index, worker.peers())));
+    let mut shard = Shard::new(partitions, index, worker.peers());
+    let is_resumed = !folded.is_empty();
+    folded.into_iter().for_each(|folded| shard.resume(folded));
+    let shard = Rc::new(RefCell::new(shard));
     let opened = Rc::new(Cell::new(0));
     worker.dataflow(|scope| {
         graph::render(
@@ -96,6 +103,7 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
                 decisions,
                 reports,
                 emptied,
+                is_resumed,
             },
             Rc::clone(&shard),
             Arc::clone(shared),

@@ -18,6 +18,7 @@ fn feed(workers: usize, batch: usize, epochs: &[usize]) -> Feed {
         batch,
         epochs: epochs.to_vec(),
         snapshot: None,
+        resume: None,
     }
 }
 
@@ -179,6 +180,75 @@ fn a_restart_from_any_offsets_goes_on_as_if_nothing_had_happened() {
             offset >= until[partition as usize]
         });
         assert!(rows(&resumed, &|_, _| true) == after, "seed {seed}");
+    }
+}
+
+/// By partition, how many of the records are of it.
+fn vector(history: &[Record]) -> Vec<u64> {
+    let mut lengths = vec![0; PARTITIONS as usize];
+    for record in history {
+        lengths[record.partition as usize] += 1;
+    }
+    lengths
+}
+
+/// A run that goes on from a stored state must be, byte for byte, the one that folded everything.
+fn assert_resumes(seed: u64, history: &[Record], from: &[u64], until: &[u64], restart: &Feed) {
+    let at = format!("seed {seed}, stored at {from:?}, snapshot at {until:?}");
+    let whole = restart.run(history);
+    let resumed = Feed {
+        resume: Some(from.to_vec()),
+        ..restart.clone()
+    };
+    let resumed = resumed.run(history);
+    assert!(
+        format!("{:?}", resumed.epochs) == format!("{:?}", whole.epochs),
+        "{at}: epochs differ"
+    );
+    let mut decisions = whole.decisions;
+    for (partition, decided) in &mut decisions {
+        decided.retain(|decision| decision.offset >= from[*partition as usize]);
+    }
+    decisions.retain(|_, decided| !decided.is_empty());
+    assert!(resumed.decisions == decisions, "{at}: decisions differ");
+}
+
+#[test]
+fn a_dataflow_that_goes_on_from_stored_partitions_tells_the_same() {
+    for seed in 400..412 {
+        let history = history::random(seed, PARTITIONS, 1_500);
+        let mut dice = Dice(seed);
+        let lengths = vector(&history);
+        let until: Vec<u64> = lengths.iter().map(|len| dice.below(len + 1)).collect();
+        let from: Vec<u64> = until.iter().map(|until| dice.below(until + 1)).collect();
+        let restart = Feed {
+            workers: 1 + dice.below(4) as usize,
+            batch: 1 + dice.below(400) as usize,
+            snapshot: Some(until.clone()),
+            ..feed(1, 1, &[33, 200])
+        };
+        assert_resumes(seed, &history, &from, &until, &restart);
+        // Nothing comes between the stored state and the snapshot: as a replica that was up to date.
+        let exact = Feed {
+            snapshot: Some(from.clone()),
+            ..restart
+        };
+        assert_resumes(seed, &history, &from, &from, &exact);
+    }
+}
+
+#[test]
+fn every_offset_of_a_history_can_be_gone_on_from() {
+    for seed in 500..502 {
+        let history = history::random(seed, PARTITIONS, 220);
+        for len in 1..history.len() {
+            let from = vector(&history[..len]);
+            let restart = Feed {
+                snapshot: Some(from.clone()),
+                ..feed(1, 50, &[40])
+            };
+            assert_resumes(seed, &history, &from, &from, &restart);
+        }
     }
 }
 

@@ -118,6 +118,7 @@ fn feed(workers: usize, batch: usize) -> Feed {
         // The schedule in two large epochs, the bookings in small ones.
         epochs: vec![40_000, 25_000, 700, 1_300],
         snapshot: None,
+        resume: None,
     }
 }
 

@@ -10,8 +10,8 @@ use std::process::Command as Process;
 use flightline_ledger::outcome::Kind;
 use flightline_ledger::{Command, CommandId, Decision, FlightKey, Input, Outcome, Reason, Replay};
 use flightline_tests::history::{
-    Closeness, Coverage, LedgerSubject, Rng, Subject, batches_agree, derive, history, judge,
-    judge_history, renumber, shrink,
+    Closeness, Coverage, LedgerSubject, Rng, StoredSubject, Subject, batches_agree, derive,
+    history, judge, judge_history, renumber, shrink,
 };
 use flightline_tests::model::{Fault, FlightView, Model, OfferKey, OfferView, Snapshot};
 
@@ -66,6 +66,24 @@ fn ledger_agrees_with_the_model_and_everything_comes_up() {
         coverage.held_share() > 0.15,
         "hardly a hold got seats:\n{coverage}"
     );
+}
+
+/// A checkpoint at any offset changes no answer: the judge sees a ledger that is stored and read back
+/// before every record, or before every few.
+#[test]
+fn a_ledger_that_is_stored_and_read_back_at_every_offset_agrees_with_the_model() {
+    const SEED: u64 = 2;
+    for index in 0..16 {
+        let seed = derive(SEED, index);
+        let (len, every) = if index % 4 == 0 { (400, 1) } else { (2000, 37) };
+        let judged = judge_history(seed, len, StoredSubject::new(every), Closeness::Every(64));
+        if let Some(difference) = judged.difference {
+            panic!(
+                "seed {SEED}, history {index}, step {}:\n{}",
+                difference.step, difference.what,
+            );
+        }
+    }
 }
 
 #[test]

@@ -101,6 +101,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         tick: Duration::from_millis(500),
         intakes: Vec::new(),
         authorities: Vec::new(),
+        checkpoints: flightline_runtime::checkpoint::CheckpointPolicy::default(),
     };
     Replica::start_with(config, service).await
 }

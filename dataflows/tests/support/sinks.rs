@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use flightline_dataflows::changelog::{Change, DecisionSink, Epoch, EpochSink, Record};
-use flightline_dataflows::{Config, Dataflow, OrderChange, OrderNews};
+use flightline_dataflows::{Config, Dataflow, Folded, OrderChange, OrderNews};
 use flightline_ledger::Decision;
 use flightline_ledger::order::{Effect, OrderDecision};
 
@@ -91,6 +91,9 @@ pub struct Feed {
     pub epochs: Vec<usize>,
     /// The first epoch is a snapshot up to this vector.
     pub snapshot: Option<Vec<u64>>,
+    /// What is before this vector was folded plainly and stored; the dataflow goes on from there. At
+    /// or before the snapshot.
+    pub resume: Option<Vec<u64>>,
 }
 
 impl Feed {
@@ -105,8 +108,17 @@ impl Feed {
     pub fn run_into(&self, history: &[Record], sink: Arc<impl DecisionSink>) -> Vec<Arc<Epoch>> {
         let epochs = Epochs::default();
         let config = Config::new(self.partitions).with_workers(self.workers);
-        let mut dataflow = Dataflow::start(config, sink, epochs.clone()).unwrap();
         let mut rest: Vec<Record> = history.to_vec();
+        let folded = match &self.resume {
+            None => Vec::new(),
+            Some(from) => {
+                let is_before = |r: &Record| r.input.offset < from[r.partition as usize];
+                let (before, after): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_before);
+                rest = after;
+                stored(&before, self.partitions)
+            }
+        };
+        let mut dataflow = Dataflow::resume(config, sink, epochs.clone(), folded).unwrap();
         if let Some(until) = &self.snapshot {
             dataflow.snapshot_epoch(until);
             let is_before = |r: &Record| r.input.offset < until[r.partition as usize];
@@ -138,6 +150,32 @@ impl Feed {
         drop(reader);
         epochs.0.lock().unwrap().clone()
     }
+}
+
+/// Partitions folded plainly, stored, and read back.
+pub fn stored(before: &[Record], partitions: u32) -> Vec<Folded> {
+    let fold = |partition| {
+        let mut folded = Folded::new(partition, partitions);
+        for record in before.iter().filter(|r| r.partition == partition) {
+            folded.apply(&record.input);
+        }
+        let bytes = folded.save();
+        let again = Folded::load(
+            partition,
+            partitions,
+            folded.next_offset(),
+            &bytes.ledger,
+            &bytes.orders,
+            &bytes.versions,
+        );
+        let mut again = again.unwrap_or_else(|bad| panic!("partition {partition}: {bad}"));
+        assert_eq!(again.hash_state(), folded.hash_state());
+        again.ledger().check_invariants();
+        again.orders().check_invariants();
+        assert_eq!(again.save(), bytes, "partition {partition}: stored again");
+        again
+    };
+    (0..partitions).map(fold).collect()
 }
 
 /// A collection as a sink keeps it: rows added and taken away, never out of nothing.

@@ -11,6 +11,7 @@ use flightline_api::BookingTerms;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::{OrderSettings, RefundTerms};
+use flightline_runtime::checkpoint::CheckpointPolicy;
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be configured, with its defaults. Unknown keys are errors.
@@ -23,6 +24,7 @@ pub(crate) struct Config {
     pub auth: Auth,
     pub stream: Stream,
     pub database: Database,
+    pub checkpoint: Checkpoint,
     pub dataflow: Dataflow,
     pub ledger: Ledger,
     pub orders: Orders,
@@ -74,6 +76,48 @@ pub(crate) struct Database {
     /// A PostgreSQL to write to; absent = a private one under the data directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Checkpoint {
+    /// `file:///PATH` or `s3://BUCKET/PREFIX`; absent = a folder in the data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// One is made every so many records; 0 = never by number.
+    pub every_records: u64,
+    /// One is made every so many seconds, when there is more to cover; 0 = never by time.
+    pub every_s: u64,
+    /// How many are kept.
+    pub keep: usize,
+    /// Forget what of the stream is before the oldest one kept.
+    pub trim: bool,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        let policy = CheckpointPolicy::default();
+        Self {
+            url: None,
+            every_records: policy.every_records,
+            every_s: policy.every.as_secs(),
+            keep: policy.keep,
+            trim: policy.trim,
+        }
+    }
+}
+
+impl Checkpoint {
+    /// The policy that the runtime is given.
+    pub(crate) fn policy(&self) -> CheckpointPolicy {
+        CheckpointPolicy {
+            url: self.url.clone(),
+            every_records: self.every_records,
+            every: std::time::Duration::from_secs(self.every_s),
+            keep: self.keep,
+            trim: self.trim,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -304,6 +348,7 @@ impl Default for Config {
             auth: Auth::default(),
             stream: Stream::default(),
             database: Database::default(),
+            checkpoint: Checkpoint::default(),
             dataflow: Dataflow::default(),
             ledger: Ledger::default(),
             orders: Orders::default(),
@@ -502,6 +547,18 @@ fn check(config: &Config) -> anyhow::Result<()> {
             config.dataflow.workers
         );
     }
+    if !(1..=1000).contains(&config.checkpoint.keep) {
+        bail!(
+            "checkpoint.keep is {}: it must be 1 to 1000",
+            config.checkpoint.keep
+        );
+    }
+    if config.checkpoint.trim && config.checkpoint.keep < 2 {
+        bail!(
+            "checkpoint.trim is true and checkpoint.keep is 1: when the only checkpoint is damaged, what was trimmed \
+             is lost with it; keep 2 or more"
+        );
+    }
     if config.http.queue_max == 0 {
         bail!("http.queue_max is 0: nothing could ever be answered");
     }
@@ -597,6 +654,8 @@ mod tests {
             .to_string();
         assert!(error.contains("listne"), "{error}");
         assert!(from_text("[stream]\nurl = \"kafka:\"\n").is_err());
+        assert!(from_text("[checkpoint]\nkeep = 0\n").is_err());
+        assert!(from_text("[checkpoint]\nkeep = 1\ntrim = true\n").is_err());
         assert!(from_text("[booking]\npay_by_s = 259201\n").is_err());
         assert!(from_text("[booking]\nwait_max_s = 604801\n").is_err());
         assert!(from_text("[booking]\nwait_max_s = 604800\n").is_ok());

@@ -213,6 +213,10 @@ impl SegmentKey {
         (Cabin::new(cabin).ok(), Class::new(class).ok())
     }
 
+    pub(crate) const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
     pub(crate) const fn raw(self) -> u64 {
         self.0
     }

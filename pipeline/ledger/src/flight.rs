@@ -125,6 +125,16 @@ impl Flight {
         }
     }
 
+    /// Value of a hold in the id index.
+    pub(crate) const fn value_of_hold(at: HoldIx) -> u32 {
+        Found::Hold(at).value()
+    }
+
+    /// Value of a memo in the id index.
+    pub(crate) const fn value_of_memo(at: u32) -> u32 {
+        Found::Memo(at).value()
+    }
+
     /// What became of a command id.
     #[inline(always)]
     pub(crate) fn look_up(&self, hash: u32, id: CommandId) -> Option<Found> {

@@ -52,6 +52,18 @@ impl Flights {
         at
     }
 
+    /// Leaves the place of a flight that was removed.
+    pub(crate) fn push_removed(&mut self) {
+        if (self.len as usize).is_multiple_of(Self::BLOCK) {
+            self.blocks.push(Self::block(false));
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            block.push(None);
+        }
+        self.len += 1;
+        self.remove(self.len - 1);
+    }
+
     /// A flight that was not removed.
     #[inline(always)]
     pub(crate) fn get(&self, at: FlightIx) -> Option<&Flight> {

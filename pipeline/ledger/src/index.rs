@@ -51,6 +51,20 @@ impl Index {
     pub(crate) const VALUE_MAX: u32 = u32::MAX;
     const LINES_MIN: usize = 2;
 
+    /// A table that takes so many values without growing.
+    pub(crate) fn with_capacity(len: usize) -> Self {
+        if len == 0 {
+            return Self::default();
+        }
+        // As many lines as growing would have made; see `insert`.
+        let lines = (len * 2 / 9 + 1).next_power_of_two().max(Self::LINES_MIN);
+        Self {
+            lines: vec![Line::default(); lines].into_boxed_slice(),
+            shift: 32 - lines.trailing_zeros(),
+            len: 0,
+        }
+    }
+
     /// The value with this hash for which `is` holds.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u32, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
@@ -144,6 +158,24 @@ mod tests {
             assert_eq!(index.find(hash(i), |v| v != i), None);
         }
         assert_eq!(index.find(hash(10_001), |_| true), None);
+    }
+
+    #[test]
+    fn a_table_of_the_right_size_is_the_one_that_grew() {
+        for len in [1, 8, 9, 10, 36, 37, 100, 1000, 5000] {
+            let hash = |i: u32| i.wrapping_mul(0x9e37_79b9);
+            let mut ready = Index::with_capacity(len as usize);
+            let before = ready.lines.len();
+            let mut grown = Index::default();
+            for i in 0..len {
+                ready.insert(hash(i), i);
+                grown.insert(hash(i), i);
+            }
+            assert_eq!(ready.lines.len(), before, "{len} values");
+            assert!(grown.lines.len() <= before && before <= grown.lines.len() * 2);
+            assert!((0..len).all(|i| ready.find(hash(i), |v| v == i) == Some(i)));
+        }
+        assert_eq!(Index::with_capacity(0).find(1, |_| true), None);
     }
 
     #[test]

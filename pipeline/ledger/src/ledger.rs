@@ -216,8 +216,13 @@ impl Ledger {
         }
     }
 
+    /// The table of keys, made elsewhere.
+    pub(crate) fn index_is(&mut self, index: Index) {
+        self.index = index;
+    }
+
     /// Works out when the clock next has something to do.
-    fn find_due(&mut self) {
+    pub(crate) fn find_due(&mut self) {
         if self.live + self.waiting == 0 {
             self.expiry.clear();
         }

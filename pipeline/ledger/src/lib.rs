@@ -40,6 +40,7 @@ mod record;
 mod sale;
 mod shelf;
 mod stock;
+mod store;
 mod waiting;
 
 pub use codes::{
@@ -50,6 +51,7 @@ pub use flight::Flight;
 pub use ledger::Ledger;
 pub use observer::{FlightIx, HoldIx, Observer, Silent};
 pub use outcome::{Decision, Outcome, Reason, Replay};
+pub use store::{BadState, STATE_FORMAT};
 pub use view::{
     AircraftLine, DriftLine, FlightStatus, HoldState, HoldView, InventoryLine, LegView, OfferLine,
     ProviderView, Quote,

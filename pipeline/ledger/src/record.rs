@@ -163,6 +163,29 @@ impl Memo {
         self.packed == Answer::ELSEWHERE.bits() as u64
     }
 
+    /// What it says in numbers: offset and answer.
+    pub(crate) const fn packed(&self) -> (u64, u16) {
+        (self.packed >> Answer::BITS, self.packed as u16)
+    }
+
+    /// Back from [`Memo::packed`]; nothing when there is no such answer.
+    pub(crate) fn from_packed(
+        id: CommandId,
+        details: u64,
+        offset: u64,
+        answer: u16,
+    ) -> Option<Self> {
+        let kind = Kind::ALL.get(usize::from(answer >> 12))?;
+        let is_elsewhere = answer == Answer::ELSEWHERE.bits();
+        let is_answer = *kind != Kind::Elsewhere && Answer::from_bits(answer).outcome().is_some();
+        let fits = offset < Self::OFFSETS && (!is_elsewhere || offset == 0);
+        (fits && (is_elsewhere || is_answer)).then_some(Self {
+            id,
+            details,
+            packed: offset << Answer::BITS | u64::from(answer),
+        })
+    }
+
     /// Offset and outcome, unless they stand elsewhere.
     #[inline]
     pub(crate) fn answer(&self) -> Option<(u64, Outcome)> {

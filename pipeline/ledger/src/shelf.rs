@@ -40,9 +40,9 @@ pub(crate) struct Row {
     /// Of the cabin, or of the class.
     pub(crate) letter: u8,
     /// How many classes are in the nest, at most 26, below [`Row::OPEN`] and the like.
-    nest: u8,
+    pub(crate) nest: u8,
     /// How many strays follow the nest.
-    strays: u8,
+    pub(crate) strays: u8,
 }
 
 /// The rows, the first of them in place.
@@ -239,6 +239,11 @@ impl Shelf {
         } else {
             self.far.prices[row]
         }
+    }
+
+    /// How many rows are the aircraft's.
+    pub(crate) const fn aircraft(&self) -> usize {
+        self.aircraft as usize
     }
 
     /// Replaces everything. The first rows are the aircraft's.

@@ -18,6 +18,7 @@ use flightline_stream::{StreamKey, StreamLog, partition_of_flight};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
+use crate::checkpoint::Checkpoints;
 use crate::hold_index::{Claim, HoldIndex};
 use crate::orders::OrderDesk;
 use crate::orders::desk::partition_of_order;
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) authorities: Vec<(ProviderCode, u8)>,
     pub(crate) dataflow: OnceLock<Reader>,
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
+    /// Absent before the start is through.
+    pub(crate) checkpoints: OnceLock<Arc<Checkpoints>>,
     pub(crate) ready: AtomicBool,
     pub(crate) phase: Mutex<String>,
 }
@@ -106,7 +109,10 @@ impl Inner {
         let until: Vec<u64> = (0..self.partitions)
             .map(|p| self.waiters.answered(p))
             .collect();
-        let Some(keys) = crate::people::keys_of(&*self.log, &until, order)? else {
+        let checkpoints = self.checkpoints.get();
+        let checkpoints =
+            checkpoints.ok_or_else(|| anyhow::anyhow!("the replica is still starting"))?;
+        let Some(keys) = crate::people::keys_of(&*self.log, checkpoints, &until, order)? else {
             return Ok(None);
         };
         let people = self.people().map_err(anyhow::Error::msg)?;

@@ -11,6 +11,8 @@ use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::OrderSettings;
 
+use crate::checkpoint::CheckpointPolicy;
+
 /// Who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMode {
@@ -55,6 +57,8 @@ pub struct ReplicaConfig {
     pub authorities: Vec<(ProviderCode, u8)>,
     /// Feeds that come by themselves: watched folders and pulls.
     pub intakes: Vec<crate::intake::IntakeConfig>,
+    /// How checkpoints are kept.
+    pub checkpoints: CheckpointPolicy,
     /// Terms of the booking API.
     pub booking: BookingTerms,
 }

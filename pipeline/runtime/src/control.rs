@@ -33,6 +33,10 @@ pub enum Question {
     ExplainOrder(String),
     /// Erase the persons of an order.
     EraseOrder(String),
+    /// Make a checkpoint of what the tables have.
+    Checkpoint,
+    /// Trim the stream behind the oldest checkpoint that is kept.
+    Trim,
 }
 
 /// What is answered.
@@ -48,6 +52,10 @@ pub enum Answer {
     /// To [`Question::EraseOrder`]: how many keys there were to drop; absent when there is no such
     /// order.
     Erased(Option<usize>),
+    /// To [`Question::Checkpoint`].
+    Checkpointed(crate::checkpoint::Taken),
+    /// To [`Question::Trim`]: how many records went.
+    Trimmed(u64),
     /// It could not be done.
     Failed(String),
 }
@@ -128,7 +136,8 @@ async fn decide(question: Question, inner: Arc<Inner>) -> Answer {
     match question {
         Question::Verify => {
             let database = inner.postgres.get().cloned();
-            match crate::verify::verify(inner.log.clone(), ends, database).await {
+            let checkpoints = inner.checkpoints.get().cloned();
+            match crate::verify::verify(inner.log.clone(), ends, database, checkpoints).await {
                 Ok(report) => Answer::Verified(report),
                 Err(error) => Answer::Failed(error.to_string()),
             }
@@ -152,6 +161,19 @@ async fn decide(question: Question, inner: Arc<Inner>) -> Answer {
                     anyhow::bail!("name the order by its id, ord_ and 32 hexadecimal digits");
                 };
                 Ok(Answer::Erased(inner.erase_order(order)?))
+            })
+            .await
+        }
+        Question::Checkpoint => {
+            let inner = inner.clone();
+            blocking(move || inner.take_checkpoint().map(Answer::Checkpointed)).await
+        }
+        Question::Trim => {
+            let inner = inner.clone();
+            blocking(move || {
+                let checkpoints = inner.checkpoints.get();
+                let checkpoints = checkpoints.context("the replica is still starting")?;
+                Ok(Answer::Trimmed(checkpoints.trim(&*inner.log)?))
             })
             .await
         }

@@ -4,6 +4,7 @@
 //! - [`sequencer`]: the one writer of the stream; [`waiters`]: who waits for which decision.
 //! - [`hold_index`]: from a hold's id to its flight. [`provider_stats`]: counts of feeds.
 //! - [`orders`]: what orders ask for, and what becomes of it.
+//! - [`checkpoint`]: the fold, kept, so that a start need not begin at the first record.
 //! - [`reading`]: records out of the stream, checked; [`refold`]: history and explanations.
 //! - [`control`]: questions of commands on the same machine; [`offline`]: the same without a replica.
 //! - [`feed`]: provider feeds in. [`intake`]: those that come by themselves. [`tokens`]: who may call.
@@ -12,6 +13,7 @@
 
 mod backend;
 mod booking;
+pub mod checkpoint;
 pub mod config;
 pub mod control;
 pub mod database;

@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::backend::Inner;
+use crate::checkpoint::Stats;
 
 fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
     registry.register(name, help, ConstCounter::new(value));
@@ -52,6 +53,54 @@ fn sources(registry: &mut Registry, inner: &Inner) {
         "feed_source",
         "Files and answers of watched folders and pulls, by what became of them",
         counts,
+    );
+}
+
+/// Checkpoints.
+fn checkpoint(r: &mut Registry, stats: &Stats, decided: u64) {
+    let load = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed);
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    counter(
+        r,
+        "checkpoints_made",
+        "Checkpoints made since the start",
+        load(&stats.taken),
+    );
+    counter(
+        r,
+        "checkpoints_failed",
+        "Checkpoints that could not be made since the start",
+        load(&stats.failed),
+    );
+    gauge(
+        r,
+        "checkpoint_bytes",
+        "Size of the newest checkpoint",
+        number(load(&stats.bytes)),
+    );
+    gauge(
+        r,
+        "checkpoint_duration_milliseconds",
+        "How long the newest checkpoint took, beside everything else",
+        number(load(&stats.took_ms)),
+    );
+    gauge(
+        r,
+        "checkpoint_timestamp_seconds",
+        "When the newest checkpoint was made, Unix time; 0 = there is none",
+        stats.taken_at_ms.load(Ordering::Relaxed) / 1000,
+    );
+    gauge(
+        r,
+        "checkpoint_tail_records",
+        "Records decided that the newest checkpoint does not cover: what a start folds",
+        number(decided.saturating_sub(load(&stats.records))),
+    );
+    counter(
+        r,
+        "stream_trimmed_records",
+        "Records trimmed away behind checkpoints since the start",
+        load(&stats.trimmed),
     );
 }
 
@@ -215,6 +264,9 @@ pub(crate) fn text(inner: &Inner) -> String {
             "Holds in this state",
             count as i64,
         );
+    }
+    if let Some(checkpoints) = inner.checkpoints.get() {
+        checkpoint(r, checkpoints.stats(), inner.waiters.decided_count());
     }
     if let Some(database) = inner.postgres.get() {
         for (name, help, value) in database.metrics() {

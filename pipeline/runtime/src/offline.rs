@@ -7,9 +7,15 @@ use anyhow::Context;
 use flightline_connectors::vault::KeyId;
 use flightline_stream::{EmbeddedConfig, EmbeddedLog, StreamError, StreamLog};
 
+use crate::checkpoint::{CheckpointPolicy, Checkpoints, Store, Taken};
 use crate::control::OrderName;
 use crate::database::Database;
 use crate::verify::{VerifyReport, verify as verify_stream};
+
+/// Name of a stream, from the identity of its producer.
+pub(crate) fn stream_id(producer: u64) -> String {
+    format!("{producer:016x}")
+}
 
 /// Opens the stream of a data directory, which must exist.
 fn open(data_dir: &Path) -> anyhow::Result<EmbeddedLog> {
@@ -33,17 +39,71 @@ fn open(data_dir: &Path) -> anyhow::Result<EmbeddedLog> {
 
 /// Verifies the stream, and the tables when there is a database: the one at `database_url`, else the
 /// private one of the data directory.
-pub async fn verify(data_dir: &Path, database_url: Option<&str>) -> anyhow::Result<VerifyReport> {
-    let log: Arc<dyn StreamLog> = Arc::new(open(data_dir)?);
+pub async fn verify(
+    data_dir: &Path,
+    database_url: Option<&str>,
+    policy: &CheckpointPolicy,
+) -> anyhow::Result<VerifyReport> {
+    let log = open(data_dir)?;
+    let checkpoints = checkpoints_of(data_dir, policy, &log)?;
+    let log: Arc<dyn StreamLog> = Arc::new(log);
     let ends = log.end_offsets()?;
     let database = Database::of_stopped(data_dir, database_url)
         .await?
         .map(Arc::new);
-    let report = verify_stream(log, ends, database.clone()).await;
+    let report = verify_stream(log, ends, database.clone(), Some(checkpoints)).await;
     if let Some(database) = database {
         database.stop().await?;
     }
     Ok(report?)
+}
+
+fn checkpoints_of(
+    data_dir: &Path,
+    policy: &CheckpointPolicy,
+    log: &EmbeddedLog,
+) -> anyhow::Result<Arc<Checkpoints>> {
+    let store = Store::open(policy.url.as_deref(), data_dir)?;
+    Ok(Checkpoints::new(
+        store,
+        &stream_id(log.producer().id()),
+        policy.clone(),
+    ))
+}
+
+/// Makes a checkpoint of what the tables have: those at `database_url`, else those of the private
+/// PostgreSQL of the data directory, which is started for as long.
+pub async fn take_checkpoint(
+    data_dir: &Path,
+    database_url: Option<&str>,
+    policy: &CheckpointPolicy,
+) -> anyhow::Result<Taken> {
+    let log = open(data_dir)?;
+    let checkpoints = checkpoints_of(data_dir, policy, &log)?;
+    let database = Database::of_stopped(data_dir, database_url).await?;
+    let database =
+        database.context("this data directory has no tables yet: start the replica once")?;
+    let covered = covered_by(&database).await;
+    database.stop().await?;
+    let covered = covered?;
+    tokio::task::spawn_blocking(move || Ok(checkpoints.take(&log, &covered)?))
+        .await
+        .context("making a checkpoint was broken off")?
+}
+
+async fn covered_by(database: &Database) -> anyhow::Result<Vec<u64>> {
+    let client = database.client().await?;
+    let covered = flightline_sinks::postgres::progress(&client).await?;
+    covered.context("the database has no tables of Flightline: start the replica once")
+}
+
+/// Trims the stream behind the oldest checkpoint that is kept. Returns how many records went.
+pub async fn trim(data_dir: &Path, policy: &CheckpointPolicy) -> anyhow::Result<u64> {
+    let log = open(data_dir)?;
+    let checkpoints = checkpoints_of(data_dir, policy, &log)?;
+    tokio::task::spawn_blocking(move || Ok(checkpoints.trim(&log)?))
+        .await
+        .context("trimming was broken off")?
 }
 
 /// Explains the decisions on a command, by its id or its text.
@@ -67,13 +127,19 @@ pub fn explain_order(data_dir: &Path, name: &str) -> anyhow::Result<serde_json::
 
 /// Erases the persons of an order. Says how many keys there were to drop; `None` when there is no such
 /// order.
-pub fn erase_order(data_dir: &Path, name: &str) -> anyhow::Result<Option<usize>> {
+/// Blocking; must be called within the async runtime.
+pub fn erase_order(
+    data_dir: &Path,
+    name: &str,
+    policy: &CheckpointPolicy,
+) -> anyhow::Result<Option<usize>> {
     let OrderName::Id(order) = crate::control::order_named(name)? else {
         anyhow::bail!("name the order by its id, ord_ and 32 hexadecimal digits");
     };
     let log = open(data_dir)?;
     let ends = log.end_offsets()?;
-    let Some(keys) = crate::people::keys_of(&log, &ends, order)? else {
+    let checkpoints = checkpoints_of(data_dir, policy, &log)?;
+    let Some(keys) = crate::people::keys_of(&log, &checkpoints, &ends, order)? else {
         return Ok(None);
     };
     let people = crate::people::People::open(data_dir, KeyId(0))?;

@@ -11,10 +11,11 @@ use anyhow::Context;
 use flightline_connectors::vault::{FileKeyStore, FileKeyStoreConfig, KeyId, KeyStore, Sealed};
 use flightline_ledger::Command;
 use flightline_ledger::order::{OrderAction, OrderId};
-use flightline_stream::StreamLog;
+use flightline_stream::{Checker, StreamLog};
 
+use crate::checkpoint::{CheckpointError, Checkpoints, newest_part};
 use crate::orders::desk::partition_of_order;
-use crate::reading::{ReadError, for_each_record};
+use crate::reading::for_each_record_from;
 
 /// Name of the file of keys in the data directory.
 const KEYS: &str = "keys";
@@ -79,15 +80,29 @@ pub(crate) fn key_named(command: &Command) -> Option<KeyId> {
 }
 
 /// Every key that sealed something of an order, of all its attempts, however old; `None` when there
-/// never was such an order. Reads the order's partition from its start.
+/// never was such an order. Reads the order's partition from its start, or from the newest checkpoint
+/// when its start was trimmed away.
 pub(crate) fn keys_of(
     log: &dyn StreamLog,
+    checkpoints: &Checkpoints,
     until: &[u64],
     order: OrderId,
-) -> Result<Option<BTreeSet<KeyId>>, ReadError> {
+) -> Result<Option<BTreeSet<KeyId>>, CheckpointError> {
     let partition = partition_of_order(order, log.partitions());
     let mut found = None;
-    for_each_record(log, partition, until[partition as usize], |record| {
+    let mut checker = Checker::new(partition);
+    if log.low_water(partition)? > 0 {
+        // What was trimmed away stands in checkpoints.
+        let (store, stream) = (checkpoints.store(), checkpoints.stream());
+        if let Some(part) = newest_part(store, stream, partition)? {
+            let sealed = part.sealed().iter().filter(|(id, _)| *id == order);
+            for (_, key) in sealed {
+                found.get_or_insert_with(BTreeSet::new).insert(*key);
+            }
+            checker = part.checker().clone();
+        }
+    }
+    for_each_record_from(log, checker, until[partition as usize], |record| {
         if matches!(&record.input.command, Command::Order(id, _) if *id == order)
             && let Some(key) = key_named(&record.input.command)
         {

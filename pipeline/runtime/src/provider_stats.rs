@@ -57,24 +57,42 @@ fn tally(decision: &Decision) -> Tally {
     }
 }
 
+impl Counts {
+    /// Counts one decision.
+    pub fn note(&mut self, report: Report, decision: &Decision) {
+        self.last_at_ms = self.last_at_ms.max(Some(decision.at_ms));
+        match report {
+            Report::Reject => self.rejected += 1,
+            Report::Event(version) => {
+                self.last_version = self.last_version.max(Some(version));
+                match tally(decision) {
+                    Tally::Accepted => self.accepted += 1,
+                    Tally::Duplicate => self.duplicate += 1,
+                    Tally::Stale => self.stale += 1,
+                    Tally::Rejected => self.rejected += 1,
+                }
+            }
+        }
+    }
+}
+
 impl ProviderStats {
     /// Counts one decision.
     pub fn note(&self, provider: ProviderCode, report: Report, decision: &Decision) {
         let mut all = self.counts.lock();
+        all.entry(provider).or_default().note(report, decision);
+    }
+
+    /// Adds what was counted elsewhere, of other records.
+    pub fn add(&self, provider: ProviderCode, counted: &Counts) {
+        let mut all = self.counts.lock();
         let counts = all.entry(provider).or_default();
-        counts.last_at_ms = counts.last_at_ms.max(Some(decision.at_ms));
-        match report {
-            Report::Reject => counts.rejected += 1,
-            Report::Event(version) => {
-                counts.last_version = counts.last_version.max(Some(version));
-                match tally(decision) {
-                    Tally::Accepted => counts.accepted += 1,
-                    Tally::Duplicate => counts.duplicate += 1,
-                    Tally::Stale => counts.stale += 1,
-                    Tally::Rejected => counts.rejected += 1,
-                }
-            }
-        }
+        counts.accepted += counted.accepted;
+        counts.duplicate += counted.duplicate;
+        counts.stale += counted.stale;
+        counts.rejected += counted.rejected;
+        counts.last_version = counts.last_version.max(counted.last_version);
+        counts.last_at_ms = counts.last_at_ms.max(counted.last_at_ms);
     }
 
     /// Counts of one provider; `None` when it never sent anything.

@@ -20,7 +20,8 @@ pub enum ReadError {
     Damaged(#[from] Fault),
     /// The beginning was trimmed away, so the state before it is unknown.
     #[error(
-        "partition {partition} begins at offset {low_water}: what came before was trimmed, and this release folds from the start only"
+        "partition {partition} begins at offset {low_water}: what came before was trimmed away behind checkpoints, \
+         and this is answered by folding from the first record"
     )]
     Trimmed {
         /// The partition.
@@ -60,17 +61,27 @@ pub fn for_each_record(
     log: &dyn StreamLog,
     partition: u32,
     until: u64,
+    visit: impl FnMut(Record) -> bool,
+) -> Result<Checker, ReadError> {
+    for_each_record_from(log, Checker::new(partition), until, visit)
+}
+
+/// As [`for_each_record`], from where the checker is.
+pub fn for_each_record_from(
+    log: &dyn StreamLog,
+    mut checker: Checker,
+    until: u64,
     mut visit: impl FnMut(Record) -> bool,
 ) -> Result<Checker, ReadError> {
+    let partition = checker.partition();
     let low_water = log.low_water(partition)?;
-    if low_water > 0 {
+    let mut next = checker.state().next_offset;
+    if low_water > next {
         return Err(ReadError::Trimmed {
             partition,
             low_water,
         });
     }
-    let mut checker = Checker::new(partition);
-    let mut next = 0;
     while next < until {
         let batch = log.read(partition, next, READ_RECORDS, READ_BYTES)?;
         let before = next;

@@ -20,7 +20,7 @@ use flightline_ledger::order::{OrderSettings, Wait, Work};
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey};
 use flightline_sinks::postgres::PostgresSink;
 use flightline_sinks::serving::Serving;
-use flightline_stream::{Checker, EmbeddedConfig, EmbeddedLog, StreamLog};
+use flightline_stream::{EmbeddedConfig, EmbeddedLog, StreamLog};
 use parking_lot::{Mutex, RwLock};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::backend::Inner;
 use crate::booking::BookingData;
+use crate::checkpoint::{self, Checkpoints, Keeper, Loaded, Part, Store};
 use crate::config::{AuthMode, ReplicaConfig};
 use crate::database::Database;
 use crate::hold_index::HoldIndex;
@@ -58,11 +59,13 @@ pub struct Replica {
     failed: watch::Receiver<Option<Arc<str>>>,
     writer: std::thread::JoinHandle<()>,
     ticker: Ticker,
+    keeper: Keeper,
     control: JoinHandle<()>,
     delivering: crate::webhooks::Running,
     intakes: crate::intake::Running,
     data_dir: PathBuf,
     history_records: u64,
+    from_checkpoint: u64,
 }
 
 impl std::fmt::Debug for Replica {
@@ -137,7 +140,7 @@ impl Replica {
         let log = open_log(&config)?;
         let partitions = log.partitions();
         let producer = log.producer();
-        let stream_id = format!("{:016x}", producer.id());
+        let stream_id = crate::offline::stream_id(producer.id());
         let log: Arc<dyn StreamLog> = Arc::new(log);
 
         let control_token = control_token();
@@ -173,6 +176,7 @@ impl Replica {
             sources: OnceLock::new(),
             dataflow: OnceLock::new(),
             postgres: OnceLock::new(),
+            checkpoints: OnceLock::new(),
             ready: AtomicBool::new(false),
             phase: Mutex::new("starting".to_owned()),
         });
@@ -212,6 +216,11 @@ impl Replica {
             desk.clone(),
         ));
 
+        let store = Store::open(config.checkpoints.url.as_deref(), &config.data_dir)?;
+        let checkpoints = Checkpoints::new(store, &stream_id, config.checkpoints.clone());
+        if inner.checkpoints.set(checkpoints.clone()).is_err() {
+            unreachable!("the checkpoints are set once, here");
+        }
         let (tell_failure, failed) = watch::channel(None);
         let started = Instant::now();
         let folding = inner.clone();
@@ -220,7 +229,7 @@ impl Replica {
         let failure_inner = Arc::downgrade(&inner);
         let failure_told = tell_failure.clone();
         let fanned = notices.clone();
-        let (dataflow, history_records) = tokio::task::spawn_blocking(move || {
+        let (dataflow, history) = tokio::task::spawn_blocking(move || {
             let fanout = Fanout {
                 serving: folding.serving.clone(),
                 holds: folding.holds.clone(),
@@ -238,8 +247,13 @@ impl Replica {
         .await
         .context("folding the history was broken off")??;
         inner.set_phase(format!(
-            "folded {history_records} records in {:.1} s",
-            started.elapsed().as_secs_f64()
+            "folded {} records in {:.1} s{}",
+            history.folded,
+            started.elapsed().as_secs_f64(),
+            match history.loaded {
+                0 => String::new(),
+                loaded => format!(", after {loaded} of a checkpoint"),
+            }
         ));
 
         let intakes = Intakes::open(&inner, &config.intakes)?;
@@ -282,6 +296,13 @@ impl Replica {
         inner.sequencer.open();
         inner.ready.store(true, Ordering::Release);
         let ticker = Ticker::start(inner.clone(), config.tick)?;
+        let covered = {
+            let inner = Arc::downgrade(&inner);
+            move || Some(inner.upgrade()?.postgres.get()?.sink()?.written())
+        };
+        let keeper = checkpoints
+            .start(inner.log.clone(), covered)
+            .context("the thread of checkpoints cannot be started")?;
         let control = crate::control::serve(&config.data_dir, &inner)?;
         let intakes = intakes.start()?;
         tracing::info!(%address, "ready");
@@ -294,11 +315,13 @@ impl Replica {
             failed,
             writer,
             ticker,
+            keeper,
             control,
             delivering,
             intakes,
             data_dir: config.data_dir,
-            history_records,
+            history_records: history.folded,
+            from_checkpoint: history.loaded,
         })
     }
 
@@ -315,6 +338,19 @@ impl Replica {
     /// Records folded at the start.
     pub fn history_records(&self) -> u64 {
         self.history_records
+    }
+
+    /// Records that a checkpoint spared the start.
+    pub fn checkpoint_records(&self) -> u64 {
+        self.from_checkpoint
+    }
+
+    /// Makes a checkpoint of what the tables have.
+    pub async fn checkpoint(&self) -> anyhow::Result<checkpoint::Taken> {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || inner.take_checkpoint())
+            .await
+            .context("making a checkpoint was broken off")?
     }
 
     /// What the HTTP layer sees; for benches and tests that leave HTTP out.
@@ -344,7 +380,8 @@ impl Replica {
         let inner = &self.inner;
         let ends = (0..inner.partitions).map(|p| inner.waiters.answered(p));
         let database = inner.postgres.get().cloned();
-        crate::verify::verify(inner.log.clone(), ends.collect(), database).await
+        let checkpoints = inner.checkpoints.get().cloned();
+        crate::verify::verify(inner.log.clone(), ends.collect(), database, checkpoints).await
     }
 
     /// Waits until the replica has failed, and says why.
@@ -361,6 +398,10 @@ impl Replica {
     pub async fn shutdown(self) -> anyhow::Result<()> {
         let _ = self.stop_http.send(true);
         self.intakes.stop().await;
+        let keeper = self.keeper;
+        tokio::task::spawn_blocking(move || keeper.stop())
+            .await
+            .context("waiting for the thread of checkpoints")?;
         self.control.abort();
         // It holds the stream until it has ended.
         let _ = self.control.await;
@@ -428,14 +469,80 @@ fn start_http(
     (stop, tokio::spawn(served))
 }
 
-/// Folds what the stream holds. What the tables have already is one epoch of its own.
+/// What a start went through.
+struct History {
+    /// Records folded.
+    folded: u64,
+    /// Records that a checkpoint spared it.
+    loaded: u64,
+}
+
+/// Where a start begins, and up to where its first epoch is one that the tables have already.
+struct Beginning {
+    loaded: Loaded,
+    snapshot: Vec<u64>,
+}
+
+/// Finds the newest checkpoint that the tables are not behind.
+fn begin(inner: &Inner, progress: &[u64], ends: &[u64]) -> anyhow::Result<Beginning> {
+    let checkpoints = inner.checkpoints.get();
+    let checkpoints = checkpoints.context("the checkpoints are not there")?;
+    let low_waters = inner.log.low_waters()?;
+    let is_empty = progress.iter().all(|offset| *offset == 0);
+    let trimmed = (0..low_waters.len()).find(|p| low_waters[*p] > progress[*p]);
+    if let Some(partition) = trimmed.filter(|_| !is_empty) {
+        anyhow::bail!(
+            "PostgreSQL has partition {partition} up to offset {}, but the stream was trimmed up to {}: the rows between \
+             cannot be made any more. Drop the schemas flightline and views to have the tables filled from a \
+             checkpoint, without the decisions and rejects before it",
+            progress[partition],
+            low_waters[partition]
+        );
+    }
+    // Empty tables are filled from the first record, unless that is gone.
+    let from_checkpoint = is_empty && trimmed.is_some();
+    let until = if from_checkpoint { ends } else { progress };
+    inner.set_phase("looking for a checkpoint");
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (store, stream) = (checkpoints.store(), checkpoints.stream());
+    let loaded = checkpoint::load(store, stream, &low_waters, until, threads)?;
+    let snapshot = match &loaded.manifest {
+        Some(manifest) if from_checkpoint => manifest.offsets(),
+        _ => progress.to_vec(),
+    };
+    if let Some(manifest) = &loaded.manifest {
+        checkpoints.note(manifest);
+        inner.set_phase(format!(
+            "going on from checkpoint {}, {} records",
+            manifest.id,
+            manifest.records()
+        ));
+    }
+    Ok(Beginning { loaded, snapshot })
+}
+
+/// Fills what is beside the fold with what a partition of a checkpoint knows.
+fn note_part(inner: &Inner, part: &Part) {
+    part.each_claim(|flight, id| {
+        inner.holds.claim(id, flight);
+    });
+    for (_, key) in part.sealed() {
+        inner.desk.note_key(*key);
+    }
+    for (provider, counts) in part.providers() {
+        inner.stats.add(provider, counts);
+    }
+}
+
+/// Folds what the stream holds beyond the newest checkpoint. What the tables have already is one epoch
+/// of its own.
 fn fold_history(
     inner: &Arc<Inner>,
     workers: usize,
     progress: &[u64],
     fanout: Fanout,
     on_failure: impl Fn(&str) + Send + Sync + 'static,
-) -> anyhow::Result<(Dataflow, u64)> {
+) -> anyhow::Result<(Dataflow, History)> {
     let ends = inner.log.end_offsets()?;
     for (partition, (have, end)) in progress.iter().zip(&ends).enumerate() {
         anyhow::ensure!(
@@ -447,12 +554,22 @@ fn fold_history(
     }
     let mut flow_config = flightline_dataflows::Config::new(inner.partitions).with_workers(workers);
     flow_config.on_failure = Some(Arc::new(move |failure| on_failure(&failure.to_string())));
-    let mut dataflow = Dataflow::start(flow_config, inner.waiters.clone(), fanout)?;
+    let Beginning { loaded, snapshot } = begin(inner, progress, &ends)?;
+    let from: Vec<u64> = loaded
+        .parts
+        .iter()
+        .map(|part| part.folded.next_offset())
+        .collect();
+    let spared: u64 = from.iter().sum();
+    inner.waiters.resume(&from);
+    let mut checkers: Vec<_> = loaded.parts.iter().map(|p| p.checker().clone()).collect();
+    loaded.parts.iter().for_each(|part| note_part(inner, part));
+    let folded = loaded.parts.into_iter().map(|part| part.folded).collect();
+    let mut dataflow = Dataflow::resume(flow_config, inner.waiters.clone(), fanout, folded)?;
     if inner.dataflow.set(dataflow.reader()).is_err() {
         unreachable!("the dataflow is set once, here");
     }
-    let total: u64 = ends.iter().sum();
-    let mut checkers: Vec<_> = (0..inner.partitions).map(Checker::new).collect();
+    let total = ends.iter().sum::<u64>() - spared;
     let mut folded = 0_u64;
     let mut fold =
         |dataflow: &mut Dataflow, records: Vec<Record>, epochs: bool| -> Result<(), FoldError> {
@@ -469,9 +586,9 @@ fn fold_history(
             }
             Ok(())
         };
-    if progress.iter().any(|offset| *offset > 0) {
-        dataflow.snapshot_epoch(progress);
-        for_each_batch(&*inner.log, &mut checkers, progress, |records| {
+    if snapshot.iter().any(|offset| *offset > 0) {
+        dataflow.snapshot_epoch(&snapshot);
+        for_each_batch(&*inner.log, &mut checkers, &snapshot, |records| {
             fold(&mut dataflow, records, false)
         })?;
         dataflow.close_epoch()?;
@@ -480,7 +597,11 @@ fn fold_history(
         fold(&mut dataflow, records, true)
     })?;
     inner.await_index_at(&ends);
-    Ok((dataflow, folded))
+    let history = History {
+        folded,
+        loaded: spared,
+    };
+    Ok((dataflow, history))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -650,6 +771,15 @@ impl Ticker {
 }
 
 impl Inner {
+    /// Makes a checkpoint of what the tables have. Blocking.
+    pub(crate) fn take_checkpoint(&self) -> anyhow::Result<checkpoint::Taken> {
+        let checkpoints = self.checkpoints.get();
+        let checkpoints = checkpoints.context("the replica is still starting")?;
+        let sink = self.postgres.get().and_then(|database| database.sink());
+        let covered = sink.context("the replica has no tables")?.written();
+        Ok(checkpoints.take(&*self.log, &covered)?)
+    }
+
     fn tick(&self) -> Result<(), flightline_dataflows::Failure> {
         let Some(reader) = self.dataflow.get() else {
             return Ok(());

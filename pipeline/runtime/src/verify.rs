@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
+use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::database::{Database, Paused, SharedDatabase};
 use crate::plain::{Plain, both, disagreement};
 use crate::reading::{ReadError, for_each_batch, for_each_record};
@@ -49,6 +50,9 @@ pub struct VerifyReport {
     pub stream_hash: String,
     /// Digest of the folded state.
     pub state_hash: String,
+    /// Checkpoints that were compared with the fold at their offsets: number and records.
+    #[serde(default)]
+    pub checkpoints: Vec<(u64, u64)>,
     /// What was compared: table and number of rows.
     pub tables: Vec<(String, u64)>,
     /// How long it took, in seconds.
@@ -67,6 +71,9 @@ pub enum VerifyError {
     /// The stream cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Checkpoints cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
 impl From<flightline_dataflows::Failure> for VerifyError {
@@ -92,11 +99,12 @@ impl EpochSink for Keep {
     }
 }
 
-/// Verifies a stream below `ends`, and the tables when a database is given.
-pub async fn verify(
+/// Verifies a stream below `ends`, its checkpoints, and the tables when a database is given.
+pub(crate) async fn verify(
     log: Arc<dyn StreamLog>,
     ends: Vec<u64>,
     database: Option<SharedDatabase>,
+    checkpoints: Option<Arc<Checkpoints>>,
 ) -> Result<VerifyReport, VerifyError> {
     let started = Instant::now();
     let mut report = VerifyReport {
@@ -107,7 +115,13 @@ pub async fn verify(
     // Folding blocks; the comparison in between waits for PostgreSQL.
     let handle = tokio::runtime::Handle::current();
     let (mut report, outcome) = tokio::task::spawn_blocking(move || {
-        let outcome = run(&*log, &ends, database.as_deref(), &handle, &mut report);
+        let given = Given {
+            log: &*log,
+            ends: &ends,
+            database: database.as_deref(),
+            checkpoints: checkpoints.as_deref(),
+        };
+        let outcome = run(&given, &handle, &mut report);
         (report, outcome)
     })
     .await
@@ -128,14 +142,32 @@ pub async fn verify(
     }
 }
 
+/// What is verified.
+struct Given<'a> {
+    log: &'a dyn StreamLog,
+    ends: &'a [u64],
+    database: Option<&'a Database>,
+    checkpoints: Option<&'a Checkpoints>,
+}
+
 fn run(
-    log: &dyn StreamLog,
-    ends: &[u64],
-    database: Option<&Database>,
+    given: &Given<'_>,
     handle: &Handle,
     report: &mut VerifyReport,
 ) -> Result<Option<String>, VerifyError> {
-    let whole = whole_fold(log, ends)?;
+    let Given { log, ends, .. } = *given;
+    let mut kept = Vec::new();
+    if let Some(checkpoints) = given.checkpoints {
+        for entry in checkpoints.store().list()? {
+            match entry.manifest {
+                Ok(manifest) => kept.push(manifest),
+                Err(error) => return Ok(Some(error.to_string())),
+            }
+        }
+    }
+    // The oldest first: the fold passes them in this order.
+    kept.reverse();
+    let whole = whole_fold(log, ends, &kept)?;
     report.flights = whole.flights;
     report.orders = whole.orders;
     report.seats_used = whole.seats_used;
@@ -145,7 +177,15 @@ fn run(
     if whole.broken.is_some() {
         return Ok(whole.broken);
     }
-    match database {
+    for manifest in kept {
+        if let Some(checkpoints) = given.checkpoints
+            && let Some(differs) = compare_parts(checkpoints, &manifest)?
+        {
+            return Ok(Some(differs));
+        }
+        report.checkpoints.push((manifest.id, manifest.records()));
+    }
+    match given.database {
         Some(database) => compare_tables(log, database, handle, report),
         None => Ok(None),
     }
@@ -285,15 +325,30 @@ struct Whole {
 }
 
 /// Folds everything plainly, and checks the invariants of the result.
-fn whole_fold(log: &dyn StreamLog, ends: &[u64]) -> Result<Whole, ReadError> {
+fn whole_fold(log: &dyn StreamLog, ends: &[u64], kept: &[Manifest]) -> Result<Whole, ReadError> {
     let mut folds = Plain::all(log.partitions());
     let mut checkers: Vec<_> = (0..log.partitions()).map(Checker::new).collect();
-    for_each_batch(log, &mut checkers, ends, |records| {
-        for record in records {
-            folds[record.partition as usize].apply(&record.input);
+    let mut differs = None;
+    let fold_to = |folds: &mut [Plain], checkers: &mut [Checker], until: &[u64]| {
+        for_each_batch(log, checkers, until, |records| {
+            for record in records {
+                folds[record.partition as usize].apply(&record.input);
+            }
+            Ok::<_, ReadError>(())
+        })
+    };
+    for manifest in kept {
+        let offsets = manifest.offsets();
+        let fits = offsets.len() == ends.len() && offsets.iter().zip(ends).all(|(a, b)| a <= b);
+        if !fits {
+            let id = manifest.id;
+            differs.get_or_insert(format!("checkpoint {id} is beyond the end of the stream"));
+            continue;
         }
-        Ok::<_, ReadError>(())
-    })?;
+        fold_to(&mut folds, &mut checkers, &offsets)?;
+        differs = differs.or_else(|| compare_checkpoint(manifest, &folds, &checkers));
+    }
+    fold_to(&mut folds, &mut checkers, ends)?;
     let mut whole = Whole {
         flights: 0,
         orders: 0,
@@ -301,7 +356,7 @@ fn whole_fold(log: &dyn StreamLog, ends: &[u64]) -> Result<Whole, ReadError> {
         oversold: 0,
         stream_hash: 0,
         state_hash: 0,
-        broken: None,
+        broken: differs,
     };
     // An odd number without a pattern keeps the order of partitions in the sum.
     let mix = |sum: u128, part: u128| {
@@ -334,6 +389,58 @@ fn whole_fold(log: &dyn StreamLog, ends: &[u64]) -> Result<Whole, ReadError> {
         whole.broken = disagreement(&folds);
     }
     Ok(whole)
+}
+
+/// What differs between a checkpoint's manifest and a fold that is where it is.
+fn compare_checkpoint(
+    manifest: &Manifest,
+    folds: &[Plain],
+    checkers: &[Checker],
+) -> Option<String> {
+    let id = manifest.id;
+    let all = manifest.parts.iter().zip(folds).zip(checkers).enumerate();
+    for (partition, ((part, fold), checker)) in all {
+        let state = checker.state();
+        if state.next_offset != part.next_offset {
+            return Some(format!(
+                "checkpoint {id} is behind an older one in partition {partition}"
+            ));
+        }
+        let at = format!(
+            "checkpoint {id}, partition {partition} at offset {}",
+            part.next_offset
+        );
+        if format!("{:032x}", state.hash) != part.stream_hash {
+            return Some(format!("{at}: it was made of other records"));
+        }
+        if format!("{:032x}", fold.hash_state()) != part.state_hash {
+            return Some(format!(
+                "{at}: its state is not that of a fold from the start"
+            ));
+        }
+    }
+    None
+}
+
+/// Reads a checkpoint back: are its bytes the state that its manifest tells of?
+fn compare_parts(
+    checkpoints: &Checkpoints,
+    manifest: &Manifest,
+) -> Result<Option<String>, VerifyError> {
+    for (entry, partition) in manifest.parts.iter().zip(0..) {
+        let part = match checkpoints.store().get_part(manifest, partition) {
+            Err(error @ CheckpointError::Damaged { .. }) => return Ok(Some(error.to_string())),
+            other => other?,
+        };
+        let state_hash = format!("{:032x}", part.folded.hash_state());
+        if state_hash != entry.state_hash {
+            return Ok(Some(format!(
+                "checkpoint {}, partition {partition}: what was stored is not what was folded",
+                manifest.id
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// The rows of every keyed table at the given offsets, by the dataflow; and what differs when its

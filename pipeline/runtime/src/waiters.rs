@@ -110,6 +110,14 @@ impl Waiters {
         }
     }
 
+    /// The decisions before these offsets were made in an earlier life.
+    pub fn resume(&self, offsets: &[u64]) {
+        for (answered, offset) in self.answered.iter().zip(offsets) {
+            answered.store(*offset, Ordering::Release);
+        }
+        self.decided.store(offsets.iter().sum(), Ordering::Relaxed);
+    }
+
     /// Registers who waits for the record at an offset, before the record is sent on. Offsets of a
     /// partition must rise.
     pub fn register(

@@ -157,6 +157,11 @@ impl Checker {
         Self { partition, state }
     }
 
+    /// The partition that it follows.
+    pub fn partition(&self) -> PartitionId {
+        self.partition
+    }
+
     /// What was seen so far.
     pub fn state(&self) -> &CheckerState {
         &self.state

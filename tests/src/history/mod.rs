@@ -24,4 +24,4 @@ pub use generate::{Generator, history};
 pub use judge::{Closeness, Difference, Judged, judge, judge_history};
 pub use rng::{Rng, derive};
 pub use shrink::{renumber, shrink};
-pub use subject::{LedgerSubject, Subject, batches_agree};
+pub use subject::{LedgerSubject, StoredSubject, Subject, batches_agree};

@@ -66,6 +66,61 @@ impl LedgerSubject {
     }
 }
 
+/// The ledger, stored and read back before every so many records.
+#[derive(Clone, Default)]
+pub struct StoredSubject {
+    subject: LedgerSubject,
+    every: usize,
+    count: usize,
+}
+
+impl StoredSubject {
+    /// Stored before every `every`th record.
+    pub fn new(every: usize) -> Self {
+        Self {
+            every,
+            ..Self::default()
+        }
+    }
+}
+
+impl Subject for StoredSubject {
+    fn decide(&mut self, input: &Input) -> Decision {
+        if self.count.is_multiple_of(self.every) {
+            let before = &self.subject.ledger;
+            let mut bytes = Vec::new();
+            before.save(&mut bytes);
+            let after = Ledger::load(&bytes).expect("what was stored can be read");
+            assert_eq!(
+                after.hash_state(),
+                before.hash_state(),
+                "stored at {}",
+                self.count
+            );
+            assert_eq!(after.live_holds(), before.live_holds());
+            self.subject.ledger = after;
+        }
+        self.count += 1;
+        self.subject.decide(input)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.subject.snapshot()
+    }
+
+    fn flight(&self, key: FlightKey) -> Option<FlightView> {
+        self.subject.flight(key)
+    }
+
+    fn offers(&self, key: FlightKey) -> BTreeMap<OfferKey, OfferView> {
+        self.subject.offers(key)
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        self.subject.check()
+    }
+}
+
 impl Subject for LedgerSubject {
     fn decide(&mut self, input: &Input) -> Decision {
         let decision = self.ledger.apply(input, &mut self.witness);

@@ -64,11 +64,24 @@ async fn client_until_killed(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_was_answered_is_lost_by_kill_9_under_load() {
+    killed_under_load(&Place::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_by_kill_9_while_one_checkpoint_after_the_other_is_made() {
+    let place = Place::with_config("[checkpoint]\nevery_records = 100\nkeep = 2\n");
+    let report = killed_under_load(&place).await;
+    // Checked against a fold from the first record, bytes and all.
+    let checkpoints = report["checkpoints"].as_array().expect("checkpoints");
+    assert!(!checkpoints.is_empty(), "no checkpoint was made: {report}");
+}
+
+/// Kills a replica under load, over and over. What `verify` says at the end.
+async fn killed_under_load(place: &Place) -> serde_json::Value {
     let rounds: u32 = std::env::var("FLIGHTLINE_KILL_ROUNDS")
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(3);
-    let place = Place::new();
     let flights: Arc<Vec<String>> = Arc::new((1..=20).map(events::flight).collect());
     let mut all: Vec<Told> = Vec::new();
     for round in 0..rounds {
@@ -117,7 +130,7 @@ async fn nothing_that_was_answered_is_lost_by_kill_9_under_load() {
         }
     }
     replica.stop();
-    place.verify();
+    place.verify()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod booking;
+mod checkpoint;
 mod client;
 mod crash;
 mod events;

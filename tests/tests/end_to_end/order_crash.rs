@@ -274,7 +274,9 @@ async fn orders_settle_and_seats_and_money_add_up_whenever_the_process_dies() {
     let rounds: u32 = from_env("FLIGHTLINE_KILL_ROUNDS", 8);
     let seed: u64 = from_env("FLIGHTLINE_KILL_SEED", 20_350_601);
     eprintln!("FLIGHTLINE_KILL_SEED={seed} FLIGHTLINE_KILL_ROUNDS={rounds}");
-    let place = Place::new();
+    // Checkpoints one after the other, so that some starts go on from one, and some kills meet one half
+    // written.
+    let place = Place::with_config("[checkpoint]\nevery_records = 60\nkeep = 2\n");
     let mut rng = Rng::new(seed);
     let mut told: Vec<Told> = Vec::new();
     for round in 0..rounds {

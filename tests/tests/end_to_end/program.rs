@@ -12,6 +12,8 @@ fn every_subcommand_has_help_and_bad_use_exits_with_2() {
         &["feed", "check", "--help"],
         &["verify", "--help"],
         &["explain", "command", "--help"],
+        &["checkpoint", "take", "--help"],
+        &["checkpoint", "list", "--help"],
         &["token", "create", "--help"],
         &["--version"],
         &["completions", "bash"],
@@ -29,6 +31,7 @@ fn every_subcommand_has_help_and_bad_use_exits_with_2() {
         &["nonsense"][..],
         &["serve", "--nonsense"],
         &["token", "create"],
+        &["checkpoint", "trim"],
         &["feed", "push"],
     ] {
         assert_eq!(run(args).status.code(), Some(2), "{args:?}");

@@ -35,7 +35,10 @@ pub(crate) fn run(command: &EraseCommand) -> anyhow::Result<()> {
         Some(Answer::Erased(erased)) => erased,
         Some(Answer::Failed(why)) => anyhow::bail!(why),
         Some(_) => anyhow::bail!("the replica answered something else"),
-        None => offline::erase_order(&config.data_dir, &args.id)?,
+        None => {
+            let _inside = runtime.enter();
+            offline::erase_order(&config.data_dir, &args.id, &config.checkpoint.policy())?
+        }
     };
     let Some(keys) = erased else {
         anyhow::bail!("there never was an order '{}'", args.id);

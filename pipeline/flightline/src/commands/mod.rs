@@ -1,5 +1,6 @@
 //! One module a subcommand.
 
+pub(crate) mod checkpoint;
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod demo;

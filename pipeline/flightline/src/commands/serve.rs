@@ -50,6 +50,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         tick: std::time::Duration::from_millis(config.ledger.tick_ms),
         authorities,
         intakes: crate::intake::configured(&config.providers).map_err(Usage)?,
+        checkpoints: config.checkpoint.policy(),
         booking: flightline_api::BookingTerms {
             balance: config.payments.balance.clone(),
             balances: config.payments.balances.clone(),

@@ -34,7 +34,10 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
             Some(Answer::Verified(report)) => Ok(report),
             Some(Answer::Failed(why)) => Err(anyhow::anyhow!(why)),
             Some(_) => Err(anyhow::anyhow!("the replica answered something else")),
-            None => offline::verify(&config.data_dir, config.database.url.as_deref()).await,
+            None => {
+                let policy = config.checkpoint.policy();
+                offline::verify(&config.data_dir, config.database.url.as_deref(), &policy).await
+            }
         }
     })?;
     if args.json {
@@ -62,6 +65,11 @@ fn text(report: &VerifyReport) -> String {
         report.oversold,
         report.state_hash
     );
+    for (id, records) in &report.checkpoints {
+        t.push_str(&format!(
+            "checkpoint {id} is the fold of its {records} records\n"
+        ));
+    }
     if report.tables.is_empty() {
         t.push_str("tables   not compared\n");
     } else {

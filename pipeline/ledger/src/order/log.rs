@@ -57,9 +57,9 @@ pub enum LogEvent {
 /// The decisions about an order, oldest first: the first and the last few of a long history.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    first: Vec<LogEntry>,
-    last: VecDeque<LogEntry>,
-    dropped: u64,
+    pub(super) first: Vec<LogEntry>,
+    pub(super) last: VecDeque<LogEntry>,
+    pub(super) dropped: u64,
 }
 
 impl Log {

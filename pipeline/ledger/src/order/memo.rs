@@ -15,7 +15,7 @@ pub(super) struct Memo {
 
 /// The remembered commands of an order, in the order in which they were decided.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memos(Vec<Memo>);
+pub(super) struct Memos(pub(super) Vec<Memo>);
 
 impl Memos {
     /// How many commands an order remembers.

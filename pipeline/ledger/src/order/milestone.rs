@@ -53,14 +53,14 @@ pub enum MilestoneKind {
 /// What the list has already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    created: bool,
-    failed_attempt: u32,
-    payment: u32,
-    quotes: u32,
-    confirmed: bool,
-    gone: bool,
-    retimed: u32,
-    changes: u32,
+    pub(super) created: bool,
+    pub(super) failed_attempt: u32,
+    pub(super) payment: u32,
+    pub(super) quotes: u32,
+    pub(super) confirmed: bool,
+    pub(super) gone: bool,
+    pub(super) retimed: u32,
+    pub(super) changes: u32,
 }
 
 impl Order {

@@ -35,6 +35,7 @@ mod print;
 mod reference;
 mod saga;
 mod state;
+mod store;
 mod valid;
 
 pub use command::{

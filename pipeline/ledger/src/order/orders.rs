@@ -260,6 +260,15 @@ impl Orders {
         first(outcome)
     }
 
+    /// Puts an order of a stored state, or the place of one that is over, behind all others.
+    pub(super) fn put_back(&mut self, id: OrderId, order: Option<Box<Order>>) {
+        let at = self.ids.len() as OrderIx;
+        self.index.insert(mix::hash_id(CommandId(id.0)), at);
+        self.ids.push(id);
+        self.orders.push(order);
+        self.requeue(at);
+    }
+
     /// Puts an order where it now belongs in the queues.
     fn requeue(&mut self, at: OrderIx) {
         let Some(order) = self.orders[at as usize].as_deref_mut() else {

@@ -1,5 +1,6 @@
 //! A replica with flights to book, and orders for them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use flightline_ledger::order::{
     RefundTerms, SegmentRequest, Terms,
 };
 use flightline_ledger::{Command, CommandId, Decision, FlightCommand, FlightKey, Money};
+use flightline_runtime::checkpoint::CheckpointPolicy;
 use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
 use tempfile::TempDir;
 
@@ -58,6 +60,7 @@ pub(crate) struct Setup {
     pub(crate) notices: Option<Webhook>,
     /// Stands in front of the sandbox.
     pub(crate) service: Option<Arc<dyn PaymentService>>,
+    pub(crate) checkpoints: CheckpointPolicy,
 }
 
 impl Default for Setup {
@@ -66,6 +69,7 @@ impl Default for Setup {
             settings: settings(),
             notices: None,
             service: None,
+            checkpoints: CheckpointPolicy::default(),
         }
     }
 }
@@ -85,6 +89,7 @@ fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
         webhooks_private: true,
         payments: PaymentsUrl::Sandbox(None),
         payment_notices: setup.notices.clone(),
+        checkpoints: setup.checkpoints.clone(),
         booking: flightline_api::BookingTerms::default(),
         tick: Duration::from_millis(20),
         intakes: Vec::new(),
@@ -107,6 +112,15 @@ impl World {
         Self::start_as(Arc::new(Sandbox::in_memory()), Setup::default()).await
     }
 
+    /// With this policy for checkpoints.
+    pub(crate) async fn keeping(checkpoints: CheckpointPolicy) -> Self {
+        let setup = Setup {
+            checkpoints,
+            ..Setup::default()
+        };
+        Self::start_as(Arc::new(Sandbox::in_memory()), setup).await
+    }
+
     pub(crate) async fn start_as(sandbox: Arc<Sandbox>, setup: Setup) -> Self {
         let mut world = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -115,17 +129,10 @@ impl World {
             replica: None,
             next: AtomicU64::new(1),
         };
-        world.boot().await;
+        world.resume().await.unwrap_or_else(|e| panic!("{e:#}"));
         world
     }
 
-    async fn boot(&mut self) {
-        let config = config(&self.folder, &self.setup);
-        let service = self.setup.service.clone();
-        let service = service.unwrap_or_else(|| self.sandbox.clone());
-        let replica = Replica::start_with(config, service).await;
-        self.replica = Some(replica.unwrap_or_else(|e| panic!("{e:#}")));
-    }
 
     pub(crate) fn replica(&self) -> &Replica {
         self.replica.as_ref().unwrap()
@@ -137,8 +144,27 @@ impl World {
 
     /// Stops the replica and starts it again on the same data.
     pub(crate) async fn restart(&mut self) {
+        self.pause().await;
+        self.resume().await.unwrap_or_else(|e| panic!("{e:#}"));
+    }
+
+    /// Stops the replica, and leaves its data.
+    pub(crate) async fn pause(&mut self) {
         self.replica.take().unwrap().shutdown().await.unwrap();
-        self.boot().await;
+    }
+
+    /// Starts a replica that was paused.
+    pub(crate) async fn resume(&mut self) -> anyhow::Result<()> {
+        let config = config(&self.folder, &self.setup);
+        let service = self.setup.service.clone();
+        let service = service.unwrap_or_else(|| self.sandbox.clone());
+        self.replica = Some(Replica::start_with(config, service).await?);
+        Ok(())
+    }
+
+    /// Where the replica keeps its data.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub(crate) async fn stop(mut self) {

@@ -1,0 +1,186 @@
+//! The vocabulary of the field, commands and answers.
+
+use super::{BadState, Reader, Stored, Writer, stored, variants};
+use crate::codes::{Cabin, Class, CommandId, Currency, FlightKey, Money, ProviderCode, Station};
+use crate::command::{Counts, HoldRequest, LegTimes, SaleStatus, Settings, SourceVersion};
+use crate::outcome::{Outcome, Reason};
+use crate::record::PackedMoney;
+use crate::view::LegView;
+
+impl Stored for CommandId {
+    #[inline]
+    fn put(&self, out: &mut Writer) {
+        self.0.put(out);
+    }
+    #[inline]
+    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
+        Stored::get(input).map(Self)
+    }
+}
+
+impl Stored for FlightKey {
+    fn put(&self, out: &mut Writer) {
+        out.bytes(&self.to_bytes());
+    }
+    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
+        let bytes = input.array()?;
+        Self::from_bytes(bytes).map_err(|bad| input.bad(bad.0))
+    }
+}
+
+impl Stored for Station {
+    fn put(&self, out: &mut Writer) {
+        out.bytes(&self.bytes());
+    }
+    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
+        let bytes = input.array()?;
+        Self::from_bytes(bytes).map_err(|bad| input.bad(bad.0))
+    }
+}
+
+impl Stored for Currency {
+    fn put(&self, out: &mut Writer) {
+        out.bytes(&self.bytes());
+    }
+    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
+        let bytes = input.array()?;
+        Self::from_bytes(bytes).map_err(|bad| input.bad(bad.0))
+    }
+}
+
+impl Stored for ProviderCode {
+    fn put(&self, out: &mut Writer) {
+        let text: Box<str> = self.as_str().into();
+        text.put(out);
+    }
+    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
+        let text: Box<str> = Stored::get(input)?;
+        text.parse().map_err(|_| input.bad("no provider's name"))
+    }
+}
+
+impl Stored for Cabin {
+    #[inline]
+    fn put(&self, out: &mut Writer) {
+        out.byte(self.letter());
+    }
+    #[inline]
+    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
+        let letter = input.byte()?;
+        Self::new(letter).map_err(|bad| input.bad(bad.0))
+    }
+}
+
+impl Stored for Class {
+    #[inline]
+    fn put(&self, out: &mut Writer) {
+        out.byte(self.letter());
+    }
+    #[inline]
+    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
+        let letter = input.byte()?;
+        Self::new(letter).map_err(|bad| input.bad(bad.0))
+    }
+}
+
+impl Stored for PackedMoney {
+    fn put(&self, out: &mut Writer) {
+        self.get().put(out);
+    }
+    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
+        let money: Option<Money> = Stored::get(input)?;
+        if money.is_some_and(|money| money.exponent == u8::MAX) {
+            return Err(input.bad("a price without decimals"));
+        }
+        Ok(Self::new(money))
+    }
+}
+
+stored!(Money {
+    minor,
+    currency,
+    exponent
+});
+stored!(SourceVersion {
+    time_ms,
+    group,
+    sequence
+});
+stored!(LegTimes {
+    board,
+    departs_s,
+    arrives_s,
+    departs_offset_min,
+    arrives_offset_min
+});
+stored!(LegView {
+    board,
+    off,
+    times,
+    aircraft,
+    service
+});
+stored!(Settings {
+    hold_ttl_default_ms,
+    hold_ttl_max_ms,
+    close_before_departure_ms,
+    retire_after_ms,
+});
+stored!(HoldRequest {
+    provider,
+    cabin,
+    class,
+    board,
+    off,
+    seats,
+    ttl_ms,
+    expected_price,
+    wait_ms,
+});
+
+variants!(Counts { 1 = Total, 2 = Remaining });
+variants!(SaleStatus {
+    1 = Open,
+    2 = Request,
+    3 = WaitlistOpen,
+    4 = Closed,
+    5 = NotOperating,
+});
+variants!(Reason {
+    1 = SoldOut { available },
+    2 = UnknownFlight,
+    3 = FlightCancelled,
+    4 = Departed,
+    5 = Retired,
+    6 = UnknownSegment,
+    7 = SegmentRestricted,
+    8 = UnknownCabin,
+    9 = UnknownClass,
+    10 = UnknownProvider,
+    11 = Closed,
+    12 = PriceChanged { now },
+    13 = NotOperating,
+    14 = InvalidSeats,
+    15 = InvalidTtl,
+    16 = UnknownHold,
+    17 = Expired,
+    18 = AlreadyReleased,
+    19 = AlreadyCancelled,
+    20 = AlreadyConfirmed,
+    21 = Displaced,
+    22 = InvalidEvent,
+    23 = NotScheduled,
+    24 = NotOwner,
+    25 = StillWaiting,
+});
+variants!(Outcome {
+    1 = Held { provider, seats, deadline_ms, price },
+    2 = Waiting { deadline_ms, ahead },
+    3 = Confirmed { seats, already },
+    4 = Released { seats, already },
+    5 = Cancelled { seats, already },
+    6 = Accepted { displaced, partly_stale },
+    7 = Stale,
+    8 = Noted,
+    9 = Refused(reason),
+});

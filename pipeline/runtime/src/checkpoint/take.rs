@@ -1,0 +1,205 @@
+//! Making a checkpoint: the one before, and what has come since.
+
+use std::time::{Instant, SystemTime};
+
+use flightline_ledger::STATE_FORMAT;
+use flightline_stream::StreamLog;
+
+use super::load::unfit;
+use super::manifest::{Manifest, PartEntry};
+use super::part::Part;
+use super::store::Store;
+use super::{CheckpointError, FORMAT};
+
+/// Records of the stream that are held in memory while their partitions are folded. More than these
+/// are read in several passes.
+const RECORDS_AT_ONCE: u64 = 1 << 20;
+
+/// What is to be made.
+pub(super) struct Order<'a> {
+    pub(super) log: &'a dyn StreamLog,
+    pub(super) store: &'a Store,
+    pub(super) stream: &'a str,
+    /// By partition, the offset to end at.
+    pub(super) until: &'a [u64],
+    /// Asked between partitions.
+    pub(super) is_stopped: &'a dyn Fn() -> bool,
+}
+
+/// Makes a checkpoint; `None` when there is one at these offsets.
+pub(super) fn take(order: &Order<'_>) -> Result<Option<Manifest>, CheckpointError> {
+    let listing = order.store.look()?;
+    // Left by an attempt that was broken off.
+    for id in &listing.unfinished {
+        order.store.remove(*id)?;
+    }
+    let known = listing.entries.iter().map(|entry| entry.id);
+    let id = known
+        .chain(listing.unfinished.iter().copied())
+        .max()
+        .unwrap_or(0)
+        + 1;
+    let low_waters = order.log.low_waters()?;
+    let mut why = "there are none".to_owned();
+    for entry in &listing.entries {
+        let base = match &entry.manifest {
+            Ok(base) => base,
+            Err(error) => {
+                tracing::warn!("{error}");
+                why = error.to_string();
+                continue;
+            }
+        };
+        if let Some(error) = unfit(base, order.stream, &low_waters, order.until) {
+            tracing::warn!("{error}");
+            why = error.to_string();
+            continue;
+        }
+        if base.offsets() == order.until {
+            return Ok(None);
+        }
+        match build(order, id, Some(base)) {
+            Err(error @ CheckpointError::Damaged { .. }) => {
+                tracing::error!("{error}; the one before is used");
+                order.store.remove(id)?;
+                why = error.to_string();
+            }
+            other => return finished(order, id, other),
+        }
+    }
+    if let Some(partition) = low_waters.iter().position(|offset| *offset > 0) {
+        return Err(CheckpointError::Uncovered {
+            partition: partition as u32,
+            low_water: low_waters[partition],
+            why,
+        });
+    }
+    finished(order, id, build(order, id, None))
+}
+
+/// What was written of one that failed goes at once: it may be what fills the disk.
+fn finished(
+    order: &Order<'_>,
+    id: u64,
+    built: Result<Manifest, CheckpointError>,
+) -> Result<Option<Manifest>, CheckpointError> {
+    if built.is_err()
+        && let Err(error) = order.store.remove(id)
+    {
+        tracing::warn!("{error}; it is removed before the next one is made");
+    }
+    built.map(Some)
+}
+
+fn build(order: &Order<'_>, id: u64, base: Option<&Manifest>) -> Result<Manifest, CheckpointError> {
+    let started = Instant::now();
+    let partitions = order.until.len() as u32;
+    let from = base.map_or_else(|| vec![0; order.until.len()], Manifest::offsets);
+    let mut parts: Vec<Option<PartEntry>> = vec![None; order.until.len()];
+    let mut pass = Vec::new();
+    let mut records = 0;
+    for partition in 0..partitions {
+        let at = partition as usize;
+        if let Some(base) = base
+            && from[at] == order.until[at]
+        {
+            order.store.copy_part(base.id, id, partition)?;
+            parts[at] = Some(base.parts[at].clone());
+            continue;
+        }
+        pass.push(partition);
+        records += order.until[at] - from[at];
+        if records >= RECORDS_AT_ONCE {
+            fold(order, id, base, &from, &pass, &mut parts)?;
+            pass.clear();
+            records = 0;
+        }
+    }
+    fold(order, id, base, &from, &pass, &mut parts)?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let manifest = Manifest {
+        id,
+        format: FORMAT,
+        state_format: STATE_FORMAT,
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        stream: order.stream.to_owned(),
+        taken_at_ms: now.map_or(0, |now| now.as_millis() as i64),
+        took_ms: started.elapsed().as_millis() as u64,
+        parts: parts.into_iter().flatten().collect(),
+    };
+    assert_eq!(manifest.offsets(), order.until, "a partition was left out");
+    order.store.publish(&manifest)?;
+    Ok(manifest)
+}
+
+/// Records of one partition, one behind the other.
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// Folds these partitions and writes their parts.
+fn fold(
+    order: &Order<'_>,
+    id: u64,
+    base: Option<&Manifest>,
+    from: &[u64],
+    pass: &[u32],
+    parts: &mut [Option<PartEntry>],
+) -> Result<(), CheckpointError> {
+    if pass.is_empty() {
+        return Ok(());
+    }
+    let partitions = order.until.len() as u32;
+    // The others from where they are to end: they are not looked at.
+    let mut wanted = order.until.to_vec();
+    let mut tails: Vec<Option<Tail>> = Vec::new();
+    tails.resize_with(order.until.len(), || None);
+    let mut missing = 0;
+    for partition in pass {
+        let at = *partition as usize;
+        wanted[at] = from[at];
+        tails[at] = Some(Tail::default());
+        missing += order.until[at] - from[at];
+    }
+    for frames in order.log.scan(&wanted)? {
+        if missing == 0 {
+            break;
+        }
+        for frame in frames? {
+            let at = frame.partition() as usize;
+            let Some(tail) = &mut tails[at] else { continue };
+            for (offset, bytes) in &frame {
+                if (from[at]..order.until[at]).contains(&offset) {
+                    tail.bytes.extend_from_slice(bytes);
+                    tail.ends.push(tail.bytes.len());
+                    missing -= 1;
+                }
+            }
+        }
+    }
+    assert!(
+        missing == 0,
+        "the stream ended {missing} records before the end that it stated"
+    );
+    for partition in pass {
+        if (order.is_stopped)() {
+            return Err(CheckpointError::Stopped);
+        }
+        let at = *partition as usize;
+        let mut part = match base {
+            Some(base) => order.store.get_part(base, *partition)?,
+            None => Part::new(*partition, partitions),
+        };
+        let tail = tails[at].take().unwrap_or_default();
+        let mut begin = 0;
+        for (end, offset) in tail.ends.iter().zip(from[at]..) {
+            part.take(offset, &tail.bytes[begin..*end])?;
+            begin = *end;
+        }
+        drop(tail);
+        parts[at] = Some(order.store.put_part(id, &mut part, partitions)?);
+    }
+    Ok(())
+}
