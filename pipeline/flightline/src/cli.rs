@@ -47,6 +47,9 @@ enum Command {
     /// Make, list and take away bearer tokens.
     #[command(subcommand)]
     Token(commands::token::TokenCommand),
+    /// A stream in a cluster.
+    #[command(subcommand)]
+    Stream(commands::stream::StreamCommand),
     /// The PostgreSQL that a replica writes to.
     #[command(subcommand)]
     Database(commands::database::DatabaseCommand),
@@ -130,6 +133,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(command) => commands::explain::run(&command),
         Command::Erase(command) => commands::erase::run(&command),
         Command::Token(command) => commands::token::run(&command),
+        Command::Stream(command) => commands::stream::run(&command),
         Command::Database(command) => commands::database::run(&command),
         Command::Completions { shell } => {
             let mut out = Vec::new();

@@ -10,6 +10,8 @@ use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::OrderSettings;
 
+use crate::stream::StreamPlace;
+
 /// Who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMode {
@@ -28,6 +30,8 @@ pub struct ReplicaConfig {
     pub listen: SocketAddr,
     /// Who is let in.
     pub auth: AuthMode,
+    /// Where the stream is.
+    pub stream: StreamPlace,
     /// Partitions of a new stream.
     pub partitions: u32,
     /// A PostgreSQL to write to; `None` = a private one in the data directory.

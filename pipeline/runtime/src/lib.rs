@@ -5,7 +5,7 @@
 //! - [`hold_index`]: from a hold's id to its flight. [`provider_stats`]: counts of feeds.
 //! - [`orders`]: what orders ask for, and what becomes of it.
 //! - [`reading`]: records out of the stream, checked; [`refold`]: history and explanations.
-//! - [`control`]: questions of commands on the same machine; [`offline`]: the same without a replica.
+//! - [`stream`]: where the stream is. [`control`]: questions of commands on the same machine; [`offline`]: the same without a replica.
 //! - [`feed`]: provider feeds in. [`tokens`]: who may call.
 //!
 //! Everything here may do I/O and read the clock; nothing here decides about a seat.
@@ -28,6 +28,7 @@ pub mod reading;
 pub mod refold;
 mod replica;
 pub mod sequencer;
+pub mod stream;
 pub mod tokens;
 pub mod verify;
 pub mod waiters;
@@ -35,3 +36,4 @@ mod webhooks;
 
 pub use config::{AuthMode, ReplicaConfig};
 pub use replica::Replica;
+pub use stream::{FluvioOptions, StreamPlace};
