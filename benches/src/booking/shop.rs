@@ -89,6 +89,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         data_dir: folder.to_owned(),
         listen: "127.0.0.1:0".parse()?,
         auth: AuthMode::Open,
+        stream: flightline_runtime::StreamPlace::Embedded,
         partitions: 64,
         database_url: None,
         workers: 1,

@@ -50,6 +50,9 @@ enum Command {
     /// Make and list checkpoints, and trim the stream behind them.
     #[command(subcommand)]
     Checkpoint(commands::checkpoint::CheckpointCommand),
+    /// A stream in a cluster.
+    #[command(subcommand)]
+    Stream(commands::stream::StreamCommand),
     /// The PostgreSQL that a replica writes to.
     #[command(subcommand)]
     Database(commands::database::DatabaseCommand),
@@ -134,6 +137,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Erase(command) => commands::erase::run(&command),
         Command::Token(command) => commands::token::run(&command),
         Command::Checkpoint(command) => commands::checkpoint::run(&command),
+        Command::Stream(command) => commands::stream::run(&command),
         Command::Database(command) => commands::database::run(&command),
         Command::Completions { shell } => {
             let mut out = Vec::new();

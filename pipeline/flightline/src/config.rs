@@ -12,6 +12,8 @@ use flightline_connectors::payments::PaymentsUrl;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::{OrderSettings, RefundTerms};
 use flightline_runtime::checkpoint::CheckpointPolicy;
+use flightline_runtime::{FluvioOptions, StreamPlace};
+use flightline_stream::fluvio::TlsConfig;
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be configured, with its defaults. Unknown keys are errors.
@@ -64,10 +66,88 @@ pub(crate) struct Auth {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Stream {
-    /// `embedded:` keeps the stream under the data directory.
+    /// `embedded:` keeps the stream under the data directory, `fluvio://HOST:PORT/TOPIC` in a topic,
+    /// with a copy under the data directory.
     pub url: String,
     /// Number of partitions; fixed when the stream is created.
     pub partitions: u32,
+    /// Fluvio: copies of each partition in the cluster, when the topic is created.
+    pub replication: u32,
+    /// Fluvio: `all` waits until every copy has an append, `leader` only for the leader's.
+    pub acks: Acks,
+    /// Fluvio: how long one answer of the cluster is waited for, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// Fluvio: encrypted connections; absent = plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Acks {
+    All,
+    Leader,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// PEM file of the authority that signed the cluster's certificates.
+    pub ca_file: PathBuf,
+    /// PEM file of this client's certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<PathBuf>,
+    /// PEM file of its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// The name in the controller's certificate; absent = the host in the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+}
+
+impl Stream {
+    /// Where the stream is.
+    pub(crate) fn place(&self) -> anyhow::Result<StreamPlace> {
+        if self.url == "embedded:" {
+            if self.tls.is_some() {
+                bail!(
+                    "stream.tls is set, and stream.url is 'embedded:', which connects to nothing"
+                );
+            }
+            return Ok(StreamPlace::Embedded);
+        }
+        if !self.url.starts_with("fluvio:") {
+            bail!(
+                "stream.url is '{}': it must be 'embedded:' or 'fluvio://HOST:PORT/TOPIC'",
+                self.url
+            );
+        }
+        if !(1..=16).contains(&self.replication) {
+            bail!(
+                "stream.replication is {}: it must be 1 to 16",
+                self.replication
+            );
+        }
+        if !(100..=300_000).contains(&self.request_timeout_ms) {
+            bail!(
+                "stream.request_timeout_ms is {}: it must be 100 to 300000",
+                self.request_timeout_ms
+            );
+        }
+        let tls = self.tls.clone().map(|tls| TlsConfig {
+            ca_file: tls.ca_file,
+            cert_file: tls.cert_file,
+            key_file: tls.key_file,
+            domain: tls.domain,
+        });
+        Ok(StreamPlace::Fluvio(Box::new(FluvioOptions {
+            url: self.url.parse()?,
+            replication: self.replication,
+            all_replicas: self.acks == Acks::All,
+            request_timeout: std::time::Duration::from_millis(self.request_timeout_ms),
+            tls,
+        })))
+    }
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -384,6 +464,10 @@ impl Default for Stream {
         Self {
             url: "embedded:".to_owned(),
             partitions: 64,
+            replication: 1,
+            acks: Acks::All,
+            request_timeout_ms: 10_000,
+            tls: None,
         }
     }
 }
@@ -529,12 +613,7 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result
 }
 
 fn check(config: &Config) -> anyhow::Result<()> {
-    if config.stream.url != "embedded:" {
-        bail!(
-            "stream.url is '{}': this release has the embedded stream only, 'embedded:'",
-            config.stream.url
-        );
-    }
+    config.stream.place()?;
     if !(1..=4096).contains(&config.stream.partitions) {
         bail!(
             "stream.partitions is {}: it must be 1 to 4096",
@@ -653,10 +732,27 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("listne"), "{error}");
-        assert!(from_text("[stream]\nurl = \"kafka:\"\n").is_err());
+        for bad in [
+            "url = \"kafka:\"",
+            "url = \"fluvio://sc:9003\"",
+            "url = \"fluvio://sc/t\"",
+            "url = \"fluvio://sc:9003/t\"\nreplication = 0",
+            "url = \"fluvio://sc:9003/t\"\nacks = \"some\"",
+            "url = \"fluvio://sc:9003/t\"\nrequest_timeout_ms = 1",
+            "tls = { ca_file = \"ca.pem\" }",
+        ] {
+            let error = from_text(&format!("[stream]\n{bad}\n")).unwrap_err();
+            assert!(
+                error.to_string().contains("stream") || bad.contains("acks"),
+                "{error}"
+            );
+        }
+        let fluvio = "[stream]\nurl = \"fluvio://sc:9003/seats\"\nacks = \"leader\"\n";
+        let place = from_text(fluvio).unwrap().stream.place().unwrap();
+        assert!(matches!(place, StreamPlace::Fluvio(o) if !o.all_replicas));
+        assert!(from_text("[booking]\npay_by_s = 259201\n").is_err());
         assert!(from_text("[checkpoint]\nkeep = 0\n").is_err());
         assert!(from_text("[checkpoint]\nkeep = 1\ntrim = true\n").is_err());
-        assert!(from_text("[booking]\npay_by_s = 259201\n").is_err());
         assert!(from_text("[booking]\nwait_max_s = 604801\n").is_err());
         assert!(from_text("[booking]\nwait_max_s = 604800\n").is_ok());
         assert!(from_text("[booking]\nrefund_penalty_minor = 5\n").is_err());

@@ -12,6 +12,7 @@ use flightline_ledger::command::Settings;
 use flightline_ledger::order::OrderSettings;
 
 use crate::checkpoint::CheckpointPolicy;
+use crate::stream::StreamPlace;
 
 /// Who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct ReplicaConfig {
     pub listen: SocketAddr,
     /// Who is let in.
     pub auth: AuthMode,
+    /// Where the stream is.
+    pub stream: StreamPlace,
     /// Partitions of a new stream.
     pub partitions: u32,
     /// A PostgreSQL to write to; `None` = a private one in the data directory.

@@ -6,7 +6,7 @@
 //! - [`orders`]: what orders ask for, and what becomes of it.
 //! - [`checkpoint`]: the fold, kept, so that a start need not begin at the first record.
 //! - [`reading`]: records out of the stream, checked; [`refold`]: history and explanations.
-//! - [`control`]: questions of commands on the same machine; [`offline`]: the same without a replica.
+//! - [`stream`]: where the stream is. [`control`]: questions of commands on the same machine; [`offline`]: the same without a replica.
 //! - [`feed`]: provider feeds in. [`intake`]: those that come by themselves. [`tokens`]: who may call.
 //!
 //! Everything here may do I/O and read the clock; nothing here decides about a seat.
@@ -31,6 +31,7 @@ pub mod reading;
 pub mod refold;
 mod replica;
 pub mod sequencer;
+pub mod stream;
 pub mod tokens;
 pub mod verify;
 pub mod waiters;
@@ -39,3 +40,4 @@ mod webhooks;
 pub use config::{AuthMode, ReplicaConfig};
 pub use intake::{IntakeConfig, Way};
 pub use replica::Replica;
+pub use stream::{FluvioOptions, StreamPlace};

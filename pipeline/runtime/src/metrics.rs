@@ -140,6 +140,9 @@ pub(crate) fn text(inner: &Inner) -> String {
         "Commands refused because the queue was full",
         load(&sequencer.overloaded),
     );
+    for (name, help, value) in inner.log.counters() {
+        counter(r, name, help, value);
+    }
     gauge(
         r,
         "commands_waiting",

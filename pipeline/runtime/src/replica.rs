@@ -20,7 +20,6 @@ use flightline_ledger::order::{OrderSettings, Wait, Work};
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey};
 use flightline_sinks::postgres::PostgresSink;
 use flightline_sinks::serving::Serving;
-use flightline_stream::{EmbeddedConfig, EmbeddedLog, StreamLog};
 use parking_lot::{Mutex, RwLock};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -42,6 +41,7 @@ use crate::people::{People, key_named};
 use crate::provider_stats::ProviderStats;
 use crate::reading::{ReadError, for_each_batch};
 use crate::sequencer::{Job, Sequencer, report_of};
+use crate::stream::OpenStream;
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
 use crate::waiters::{Waiter, Waiters};
 use crate::webhooks::Webhooks;
@@ -64,6 +64,7 @@ pub struct Replica {
     delivering: crate::webhooks::Running,
     intakes: crate::intake::Running,
     data_dir: PathBuf,
+    shutdown_timeout: Duration,
     history_records: u64,
     from_checkpoint: u64,
 }
@@ -137,11 +138,13 @@ impl Replica {
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("data directory {}", config.data_dir.display()))?;
-        let log = open_log(&config)?;
+        let opening = config.clone();
+        let opened = tokio::task::spawn_blocking(move || crate::stream::open(&opening))
+            .await
+            .context("opening the stream was broken off")??;
+        let OpenStream { log, producer, id } = opened;
         let partitions = log.partitions();
-        let producer = log.producer();
-        let stream_id = crate::offline::stream_id(producer.id());
-        let log: Arc<dyn StreamLog> = Arc::new(log);
+        let stream_id = crate::offline::stream_id(id);
 
         let control_token = control_token();
         let auth: Arc<dyn Authenticator> = match config.auth {
@@ -320,6 +323,7 @@ impl Replica {
             delivering,
             intakes,
             data_dir: config.data_dir,
+            shutdown_timeout: config.shutdown_timeout,
             history_records: history.folded,
             from_checkpoint: history.loaded,
         })
@@ -413,7 +417,16 @@ impl Replica {
         self.inner.sequencer.close("it is shutting down");
         self.inner.sequencer.stop();
         let writer = self.writer;
-        tokio::task::spawn_blocking(move || writer.join())
+        let mut ended = tokio::task::spawn_blocking(move || writer.join());
+        if tokio::time::timeout(self.shutdown_timeout, &mut ended)
+            .await
+            .is_err()
+        {
+            // A cluster that does not answer: what was not acknowledged was not answered either.
+            tracing::warn!("the stream's backend does not answer: giving up on what waits for it");
+            self.inner.log.interrupt();
+        }
+        ended
             .await
             .context("waiting for the stream's thread")?
             .map_err(|_| anyhow::anyhow!("the stream's thread panicked"))?;
@@ -426,12 +439,6 @@ impl Replica {
         }
         Ok(())
     }
-}
-
-fn open_log(config: &ReplicaConfig) -> anyhow::Result<EmbeddedLog> {
-    let mut embedded = EmbeddedConfig::new(config.data_dir.join("stream"));
-    embedded.partitions = config.partitions;
-    EmbeddedLog::open(embedded).context("opening the stream")
 }
 
 fn control_token() -> String {

@@ -146,6 +146,14 @@ const STATE_VERSION: u8 = 1;
 #[error("not a saved state of a partition's checker: {0}")]
 pub struct BadState(&'static str);
 
+/// The running hash after one more record.
+#[inline]
+pub(crate) fn running_hash(before: u128, record: &[u8]) -> u128 {
+    before
+        .wrapping_add(xxh3_128(record))
+        .wrapping_mul(MULTIPLIER)
+}
+
 impl Checker {
     /// For a partition that is read from offset 0.
     pub fn new(partition: PartitionId) -> Self {
@@ -193,11 +201,7 @@ impl Checker {
             error,
         })?;
         self.check_sequence(offset, &view)?;
-        self.state.hash = self
-            .state
-            .hash
-            .wrapping_add(xxh3_128(bytes))
-            .wrapping_mul(MULTIPLIER);
+        self.state.hash = running_hash(self.state.hash, bytes);
         self.state.next_offset = offset + 1;
         Ok(view)
     }

@@ -213,6 +213,91 @@ pub enum StreamError {
         source: Arc<std::io::Error>,
     },
 
+    /// A cluster that the stream is in cannot be used.
+    #[error("{cluster} cannot be used: {what}")]
+    Cluster {
+        /// Where it is.
+        cluster: String,
+        /// What is wrong.
+        what: String,
+    },
+
+    /// The topic is not one that a stream can be kept in.
+    #[error("topic {topic} cannot hold the stream: {what}")]
+    TopicMismatch {
+        /// The topic.
+        topic: String,
+        /// What is wrong, and what to set.
+        what: String,
+    },
+
+    /// The topic holds something that must not be folded.
+    #[error(
+        "partition {partition} of {cluster} cannot be read on at offset {topic_offset} of the topic: \
+         {what}; {before}. Nothing after it was folded. Fill a new topic from a replica's copy with \
+         `flightline stream rebuild --topic NEW`, and name it in stream.url"
+    )]
+    TopicFault {
+        /// The topic and where it is.
+        cluster: String,
+        /// The partition.
+        partition: PartitionId,
+        /// Where, in the topic.
+        topic_offset: u64,
+        /// What was found there.
+        what: String,
+        /// What was read before.
+        before: String,
+    },
+
+    /// The topic has lost records that were acknowledged.
+    #[error(
+        "partition {partition} of {cluster} has lost records that it had acknowledged: {what}. This \
+         replica's own copy has them: `flightline stream rebuild` puts them back, and where something \
+         was written behind the loss, `flightline stream rebuild --topic NEW` fills a new topic"
+    )]
+    TopicLost {
+        /// The topic and where it is.
+        cluster: String,
+        /// The partition.
+        partition: PartitionId,
+        /// How that was found out.
+        what: String,
+    },
+
+    /// This replica's copy and the topic hold different records at one place.
+    #[error(
+        "partition {partition} at offset {offset}: {cluster} and the copy in {} hold different \
+         records. One of them belongs to another stream, or records were lost and others took their \
+         place: compare with another replica, and keep both until it is clear which one clients \
+         were answered from", path.display()
+    )]
+    CopyDiffers {
+        /// The topic and where it is.
+        cluster: String,
+        /// The copy's folder.
+        path: PathBuf,
+        /// The partition.
+        partition: PartitionId,
+        /// The first offset that differs.
+        offset: u64,
+    },
+
+    /// Another process writes to the topic now.
+    #[error(
+        "{holder} has taken over partition {partition} of {cluster}: this process writes no more. \
+         One process at a time writes to a topic; if the other one should not be there, stop it and \
+         restart this one"
+    )]
+    Superseded {
+        /// The topic and where it is.
+        cluster: String,
+        /// The partition.
+        partition: PartitionId,
+        /// Who writes now.
+        holder: String,
+    },
+
     /// The storage library failed in a way that has no name here.
     #[error("the storage under {} failed while {doing}: {what}", path.display())]
     Storage {

@@ -73,6 +73,11 @@ impl Frame {
         self.payload.len()
     }
 
+    /// The records as they are laid out.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// The records with their offsets, borrowed.
     #[inline]
     pub fn iter(&self) -> Records<'_> {

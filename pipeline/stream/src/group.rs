@@ -1,5 +1,6 @@
 //! What is appended: records for any partitions, durable together.
 
+use crate::error::StreamError;
 use crate::frame::RECORD_PREFIX_BYTES;
 use crate::key::{PARTITIONS_MAX, PartitionId};
 
@@ -86,6 +87,22 @@ impl Group {
         }
     }
 
+    /// Adds records of a partition that are laid out as in [`crate::Frame`].
+    pub(crate) fn push_payload(&mut self, partition: PartitionId, count: u32, payload: &[u8]) {
+        let index = partition as usize;
+        if index >= self.parts.len() {
+            self.parts.resize_with(index + 1, Part::default);
+        }
+        let part = &mut self.parts[index];
+        if part.count == 0 && count > 0 {
+            self.touched.push(partition);
+        }
+        part.payload.extend_from_slice(payload);
+        part.count += count;
+        self.records += count as usize;
+        self.bytes += payload.len();
+    }
+
     /// How many records.
     pub fn len(&self) -> usize {
         self.records
@@ -118,6 +135,30 @@ impl Group {
             let part = &self.parts[*p as usize];
             (*p, part.count, &part.payload[..])
         })
+    }
+
+    /// Refuses a group for a stream of so many partitions: one that names another, or is too large.
+    pub(crate) fn check(&self, partitions: u32) -> Result<(), StreamError> {
+        if let Some((partition, ..)) = self.parts().find(|(p, ..)| *p >= partitions) {
+            return Err(StreamError::NoSuchPartition {
+                partition,
+                partitions,
+            });
+        }
+        let limits = [
+            ("a record", self.largest_record(), RECORD_BYTES_MAX),
+            ("a group", self.bytes(), GROUP_BYTES_MAX),
+        ];
+        for (what, bytes, limit) in limits {
+            if bytes > limit {
+                return Err(StreamError::TooLarge {
+                    what,
+                    bytes: bytes as u64,
+                    limit: limit as u64,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The largest record, in bytes.

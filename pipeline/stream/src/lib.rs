@@ -7,7 +7,8 @@
 //!   implementation of it passes (`testing`, behind the feature of that name);
 //! - the durable format of a record ([`record`]), its writer's identity ([`Producer`]) and its
 //!   reader's suspicion ([`Checker`]);
-//! - the implementation for one machine, [`EmbeddedLog`].
+//! - the implementation for one machine, [`EmbeddedLog`];
+//! - the implementation for a Fluvio cluster with a copy on every machine, [`FluvioLog`].
 //!
 //! What commands mean is the ledger's business. What is deliberately absent: serialisation of the
 //! ledger's types by derive (formats live as long as logs, types do not), any clock (the time of a
@@ -16,6 +17,7 @@
 pub mod checker;
 pub mod embedded;
 pub mod error;
+pub mod fluvio;
 pub mod frame;
 pub mod group;
 pub mod key;
@@ -28,6 +30,7 @@ pub mod testing;
 pub use checker::{Checker, CheckerState, Fault};
 pub use embedded::{EmbeddedConfig, EmbeddedLog};
 pub use error::{Place, StreamError};
+pub use fluvio::{FluvioConfig, FluvioLog, FluvioUrl};
 pub use frame::{Batch, Frame};
 pub use group::Group;
 pub use key::{PartitionId, StreamKey, partition_of_flight};

@@ -79,6 +79,15 @@ pub trait StreamLog: Send + Sync {
     /// [`StreamLog::trim`] for several partitions, at the price of one.
     fn trim_all(&self, before: &[(PartitionId, u64)]) -> Result<(), StreamError>;
 
+    /// Asks those who wait for a backend that does not answer to give up: their appends fail, and
+    /// the log takes no more. A log whose waits end by themselves has nothing to do.
+    fn interrupt(&self) {}
+
+    /// What happened on the way to a backend: names, what they mean, and counts. For metrics.
+    fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
+        Vec::new()
+    }
+
     /// [`StreamLog::end_offset`] of every partition, taken at one moment.
     fn end_offsets(&self) -> Result<Vec<u64>, StreamError>;
 

@@ -1,7 +1,8 @@
 //! Every implementation of the port goes through one suite.
 
-use flightline_stream::testing::{LogUnderTest, conformance, fluvio_for_tests};
-use flightline_stream::{EmbeddedConfig, EmbeddedLog, StreamLog};
+use flightline_stream::fluvio::delete_topic;
+use flightline_stream::testing::{LogUnderTest, conformance, fluvio_for_tests, new_topic};
+use flightline_stream::{EmbeddedConfig, EmbeddedLog, FluvioConfig, FluvioLog, StreamLog};
 use tempfile::TempDir;
 
 struct Embedded {
@@ -47,9 +48,45 @@ fn embedded_conforms_with_small_tables() {
     conformance(embedded(1 << 20));
 }
 
+struct OnFluvio {
+    log: Option<FluvioLog>,
+    config: FluvioConfig,
+    _dir: TempDir,
+}
+
+impl LogUnderTest for OnFluvio {
+    fn log(&self) -> &dyn StreamLog {
+        self.log.as_ref().unwrap()
+    }
+
+    fn reopen(&mut self) {
+        self.log = None;
+        self.log = Some(FluvioLog::open(self.config.clone()).unwrap());
+    }
+}
+
+impl Drop for OnFluvio {
+    fn drop(&mut self) {
+        self.log = None;
+        delete_topic(&self.config).unwrap();
+    }
+}
+
 #[test]
 fn fluvio_conforms() {
-    if let Some(address) = fluvio_for_tests() {
-        panic!("FLIGHTLINE_TEST_FLUVIO={address} is set, and this build has no Fluvio adapter yet");
-    }
+    let Some(controller) = fluvio_for_tests("the stream conformance suite") else {
+        return;
+    };
+    conformance(|partitions| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut copy = EmbeddedConfig::new(dir.path().join("copy"));
+        copy.partitions = partitions;
+        copy.recent_bytes = 1 << 20;
+        let config = FluvioConfig::new(&new_topic(&controller, "conformance"), copy);
+        OnFluvio {
+            log: Some(FluvioLog::open(config.clone()).unwrap()),
+            config,
+            _dir: dir,
+        }
+    });
 }

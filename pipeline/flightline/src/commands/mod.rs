@@ -8,6 +8,7 @@ pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod feed;
 pub(crate) mod serve;
+pub(crate) mod stream;
 pub(crate) mod token;
 pub(crate) mod verify;
 

@@ -35,6 +35,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
             crate::config::AuthMode::Open => AuthMode::Open,
             crate::config::AuthMode::Tokens => AuthMode::Tokens,
         },
+        stream: config.stream.place().map_err(Usage)?,
         partitions: config.stream.partitions,
         database_url: config.database.url.clone(),
         workers: config.dataflow.workers,

@@ -79,6 +79,7 @@ fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
         data_dir: folder.path().join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
         auth: AuthMode::Open,
+        stream: flightline_runtime::StreamPlace::Embedded,
         partitions: 8,
         database_url: None,
         workers: 2,

@@ -54,6 +54,16 @@ impl EmbeddedLog {
         Producer::new(self.producer, self.shared.epoch, self.shared.partitions())
     }
 
+    /// Id of the log's producer.
+    pub(crate) fn producer_id(&self) -> u64 {
+        self.producer
+    }
+
+    /// Refuses when an append of so many bytes would be refused for want of room.
+    pub(crate) fn check_room(&self, bytes: usize) -> Result<(), StreamError> {
+        self.shared.check_room_for(bytes as u64)
+    }
+
     /// How many times the log was opened, counting this one.
     pub fn epoch(&self) -> u32 {
         self.shared.epoch

@@ -15,7 +15,7 @@ use super::folder::Folder;
 use super::format::{FRAME_HEADER_BYTES, GroupWriter, Kind};
 use super::store::{Commit, Store};
 use crate::error::{StreamError, free_bytes};
-use crate::group::{GROUP_BYTES_MAX, Group, RECORD_BYTES_MAX};
+use crate::group::{GROUP_BYTES_MAX, Group};
 use crate::key::PartitionId;
 use crate::port::Ticket;
 
@@ -147,7 +147,7 @@ impl Shared {
     }
 
     pub(super) fn submit(&self, group: &Group) -> Result<Ticket, StreamError> {
-        self.check_size(group)?;
+        group.check(self.partitions())?;
         let mut state = self.lock();
         loop {
             if let Some(first) = &state.failed {
@@ -179,28 +179,9 @@ impl Shared {
         })
     }
 
-    fn check_size(&self, group: &Group) -> Result<(), StreamError> {
-        let partitions = self.partitions();
-        if let Some((partition, ..)) = group.parts().find(|(p, ..)| *p >= partitions) {
-            return Err(StreamError::NoSuchPartition {
-                partition,
-                partitions,
-            });
-        }
-        let limits = [
-            ("a record", group.largest_record(), RECORD_BYTES_MAX),
-            ("a group", group.bytes(), GROUP_BYTES_MAX),
-        ];
-        for (what, bytes, limit) in limits {
-            if bytes > limit {
-                return Err(StreamError::TooLarge {
-                    what,
-                    bytes: bytes as u64,
-                    limit: limit as u64,
-                });
-            }
-        }
-        Ok(())
+    /// Is there room for so many bytes? For those who store something elsewhere first.
+    pub(super) fn check_room_for(&self, bytes: u64) -> Result<(), StreamError> {
+        self.check_room(&mut self.lock(), bytes)
     }
 
     /// Refuses while there is little room, before anything is written, so that the log stays whole.

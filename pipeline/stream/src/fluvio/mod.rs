@@ -1,0 +1,60 @@
+//! A stream in a topic of a Fluvio cluster, with a copy of its own on every machine that reads it.
+//!
+//! An append goes to the topic, and when the cluster has acknowledged it, into the copy, which is
+//! synced before the append returns. All reading is done from the copy. So what was answered is on
+//! this machine's disk as well as in the cluster, and a topic that lost records (Fluvio does not sync
+//! before it acknowledges, and its replication can lose the end) is filled again from a copy.
+//!
+//! Fluvio skips, doubles and loses records under failures. Nothing here trusts it:
+//! - `envelope.rs`: what a record of the topic holds: writer, term, sequence, offset, running hash
+//! - `chain.rs`: what every reader accepts, and what stops it; pure
+//! - `writer.rs`: the right to write, one batch in flight per partition, settling unknown outcomes
+//! - `session.rs`: reading with connections that break; reading again what is not right
+//! - `copy.rs`, `cursor.rs`: the copy, and where in the topic it is
+//! - `topic.rs`: what a topic must be like
+//! - `broker.rs`: the port to a cluster; `cluster.rs`, `wire.rs`, `tls.rs`, `batch.rs`: the real one
+//!
+//! One process at a time writes to a topic. Whoever opens it last takes the right to write from the
+//! one before, which finds that out with its next append and stops.
+
+mod batch;
+mod broker;
+mod chain;
+mod cluster;
+mod config;
+mod copy;
+mod cursor;
+mod envelope;
+mod interrupt;
+mod log;
+mod rebuild;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod topic;
+mod wire;
+mod writer;
+
+pub use config::{FluvioConfig, FluvioUrl, TlsConfig};
+pub use log::FluvioLog;
+pub use rebuild::{RebuildReport, rebuild};
+pub use session::FluvioStats;
+
+#[cfg(any(test, feature = "testing"))]
+pub use testing::delete_topic;
+
+#[cfg(any(test, feature = "testing"))]
+mod testing {
+    use super::cluster::TcpCluster;
+    use super::config::FluvioConfig;
+    use crate::error::StreamError;
+
+    /// Removes a topic and everything in it; for tests.
+    pub fn delete_topic(config: &FluvioConfig) -> Result<(), StreamError> {
+        let cluster = TcpCluster::new(config)?;
+        cluster
+            .delete()
+            .map_err(|e| cluster.unusable(e.to_string()))
+    }
+}

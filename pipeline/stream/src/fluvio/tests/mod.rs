@@ -1,0 +1,5 @@
+//! The adapter against a cluster that does on purpose what Fluvio was seen to do.
+
+mod chain;
+mod faults;
+mod scripted;
