@@ -1,7 +1,9 @@
 //! Record after record to items.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+
+use flightline_ledger::Station;
 
 use super::block::Block;
 use super::group::{Expansion, Group};
@@ -34,6 +36,8 @@ pub(super) struct Records<'a> {
     /// A block that came whole, and what is said instead when the input breaks off right behind it:
     /// packed data that is not whole may be wrong all over.
     closing: Option<(Parsed, Parsed)>,
+    /// Stations that are no airport, for which it was said.
+    stations_told: HashSet<Station>,
 }
 
 /// A line that was read.
@@ -68,6 +72,7 @@ impl<'a> Records<'a> {
             begun: false,
             announced: None,
             closing: None,
+            stations_told: HashSet::new(),
         }
     }
 
@@ -321,6 +326,7 @@ impl<'a> Records<'a> {
             block.version,
             block.open_end(),
             &self.message,
+            &mut self.stations_told,
         )));
     }
 }

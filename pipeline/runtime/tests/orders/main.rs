@@ -1,6 +1,7 @@
 //! Orders in a whole replica: a real stream in files, a real PostgreSQL, the sandbox with books of
 //! its own. Only HTTP is left out.
 
+mod feeds;
 mod questions;
 mod webhooks;
 mod world;
