@@ -133,7 +133,7 @@ fn file(legs: usize, weeks: usize) -> Vec<u8> {
         n => ("1 3 5  ", day(3 + 7 * n)),
     };
     let mut out = format!("{:<194}{:06}\n", "1AIRLINE STANDARD SCHEDULE DATA SET", 1);
-    let carrier = "2LFL       W26 01JAN2731DEC2701DEC26";
+    let carrier = "2LFL      W26 01JAN2731DEC2701DEC26";
     out.push_str(&format!("{carrier:<190}1200{:06}\n", 2));
     let mut serial = 2;
     for leg in 0..legs {

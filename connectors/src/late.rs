@@ -18,8 +18,7 @@ use crate::push::PushCommand;
 use crate::replacement::{ReplacementClose, Scope};
 use crate::unplaced::Unplaced;
 
-/// The most reports that are kept for flights to come: some 300 MB. The flights of the earliest days
-/// are given up first.
+/// The most reports that are kept for flights to come. Those of the earliest days are given up first.
 pub const LATE_REPORTS_MAX: usize = 1_000_000;
 
 /// The most full replacements that are remembered for one provider; the oldest are given up first.

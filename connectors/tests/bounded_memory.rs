@@ -53,6 +53,61 @@ fn memory_does_not_grow_with_the_input() {
             format.name
         );
     }
+    good_legs();
+}
+
+/// Legs of an SSIM file, without end: each another number, and now and then thousands of one.
+struct Legs {
+    line: Vec<u8>,
+    at: usize,
+    count: u32,
+}
+
+impl Read for Legs {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        if self.at == self.line.len() {
+            let n = self.count;
+            self.count += 1;
+            let number = if n % 20_000 < 8_000 { 1 } else { n % 9_998 + 2 };
+            let body = if n == 0 {
+                format!("{:<194}", "2LFL      W26 01JAN2731MAR2701DEC26")
+            } else {
+                let leg = format!(
+                    "3 FL {number:>4}{:02}01J05JAN2705JAN271234567 CDG08000800+0100  AMS09200920+0100  738Y",
+                    n % 97 + 1
+                );
+                format!("{leg:<172}Y{:03}{:18}", n % 400, "")
+            };
+            self.line = format!("{body}{:06}\n", n % 999_998 + 2).into_bytes();
+            self.at = 0;
+        }
+        let length = buf.len().min(self.line.len() - self.at);
+        buf[..length].copy_from_slice(&self.line[self.at..self.at + length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+/// Well-formed records, of which an SSIM file gathers those of one number.
+fn good_legs() {
+    let connector = flightline_connectors::format("ssim")
+        .unwrap()
+        .connector(&Options::new())
+        .unwrap();
+    let before = peak_kib();
+    let legs = Legs {
+        line: Vec::new(),
+        at: 0,
+        count: 0,
+    };
+    let reader = BufReader::new(legs.take(60_000 * 201));
+    let events = connector
+        .parse(Source::new("legs", reader))
+        .filter(|item| matches!(item, Parsed::Event { .. }))
+        .count();
+    assert!(events > 20_000, "{events}");
+    let grown = peak_kib() - before;
+    assert!(grown < GROWTH_KIB_MAX, "good legs: grew by {grown} KiB");
 }
 
 /// A text again and again.

@@ -160,7 +160,8 @@ impl Block {
         self.refusal(why, message)
     }
 
-    fn refusal(&self, why: &str, message: &Arc<str>) -> Parsed {
+    /// Why it replaces nothing.
+    pub(super) fn refusal(&self, why: &str, message: &Arc<str>) -> Parsed {
         let reason = format!(
             "the block of {} that begins here is no full replacement, since {why}; its flights were taken, nothing was withdrawn; {}",
             self.carrier.carrier,

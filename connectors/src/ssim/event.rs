@@ -5,6 +5,7 @@ use flightline_ledger::{Date, FlightKey, ProviderBody, Station};
 
 use super::expand::DatedLeg;
 use super::group::Expansion;
+use crate::airports::airports;
 use crate::canonical::CanonicalEvent;
 use crate::connector::Parsed;
 use crate::schedule::calendar::DAY_S;
@@ -14,6 +15,11 @@ use crate::schedule::designator::Designator;
 fn local_day(leg: &DatedLeg) -> Date {
     // Within a day of a date of the calendar.
     Date(leg.departs.wall_s().div_euclid(DAY_S) as i32)
+}
+
+/// Whether a station is a known airport. Codes of whole cities, such as LON, are not.
+pub(super) fn is_airport(station: Station) -> bool {
+    airports().get(station).is_some()
 }
 
 /// The key of a flight.
@@ -51,6 +57,9 @@ pub(super) fn push(
         }
         if leg.departs.disagrees || leg.arrives.disagrees {
             marks |= quality::OFFSET_MISMATCH;
+        }
+        if !is_airport(record.board) || !is_airport(record.off) {
+            marks |= quality::UNKNOWN_CODE;
         }
         if record.adjusted {
             marks |= quality::TRUNCATED_LINE;

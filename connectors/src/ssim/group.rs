@@ -1,5 +1,6 @@
 //! The records of one flight number, and what comes of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use flightline_ledger::command::SourceVersion;
@@ -109,6 +110,7 @@ impl Group {
         version: SourceVersion,
         open_end: Option<Date>,
         message: &Arc<str>,
+        stations_told: &mut HashSet<Station>,
     ) -> Expansion {
         let mut held = self.held;
         let mut found = Findings::default();
@@ -149,6 +151,14 @@ impl Group {
                 ));
             }
             look_at(record, &dated[before..], &mut found);
+            for station in [record.board, record.off] {
+                if !event::is_airport(station) && stations_told.insert(station) {
+                    found.remarks.push((
+                        record.line,
+                        format!("{station} is no IATA airport that we know: its UTC variation is believed; further legs with it are marked and not told"),
+                    ));
+                }
+            }
         }
         let mut legs: Vec<Leg> = self
             .records
@@ -366,7 +376,7 @@ pub(super) struct Expansion {
     flights: Flights,
     at: usize,
     /// Flights that went out, to find two of one key.
-    named: std::collections::HashSet<(Date, Station)>,
+    named: HashSet<(Date, Station)>,
     held: std::collections::VecDeque<Parsed>,
 }
 

@@ -47,7 +47,7 @@ pub const LINE_BYTES_MAX: usize = 4096;
 pub const RECORD_CHARS: usize = 200;
 
 /// The most records of one flight number that are looked at together.
-pub const GROUP_RECORDS_MAX: usize = 20_000;
+pub const GROUP_RECORDS_MAX: usize = 4_000;
 
 /// The most dated legs of one flight number that are looked at together.
 pub const GROUP_LEGS_MAX: usize = 60_000;

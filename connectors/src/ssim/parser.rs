@@ -1,7 +1,9 @@
 //! Record after record to items.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+
+use flightline_ledger::Station;
 
 use super::block::Block;
 use super::group::{Expansion, Group};
@@ -31,6 +33,11 @@ pub(super) struct Records<'a> {
     begun: bool,
     /// The line of a trailer that says that another airline follows, until it does.
     announced: Option<u64>,
+    /// A block that came whole, and what is said instead when the input breaks off right behind it:
+    /// packed data that is not whole may be wrong all over.
+    closing: Option<(Parsed, Parsed)>,
+    /// Stations that are no airport, for which it was said.
+    stations_told: HashSet<Station>,
 }
 
 /// A line that was read.
@@ -64,6 +71,8 @@ impl<'a> Records<'a> {
             data_set: 0,
             begun: false,
             announced: None,
+            closing: None,
+            stations_told: HashSet::new(),
         }
     }
 
@@ -116,7 +125,15 @@ impl<'a> Records<'a> {
 
     /// Reads on; false at the end.
     fn advance(&mut self) -> bool {
-        let Some(read) = self.waiting.take().or_else(|| self.read()) else {
+        let next = self.waiting.take().or_else(|| self.read());
+        if let Some((end, refusal)) = self.closing.take() {
+            let broken = matches!(&next, Some(Read { what: Err(fault), .. })
+                if matches!(fault.code, Code::Truncated | Code::Unreadable));
+            self.ready.push_back(if broken { refusal } else { end });
+            self.waiting = next;
+            return true;
+        }
+        let Some(read) = next else {
             if !self.group.is_empty() {
                 self.flush();
                 return true;
@@ -233,7 +250,11 @@ impl<'a> Records<'a> {
                 Some(mut block) => {
                     block.count(&card, line);
                     self.announced = trailer.continues.then_some(line);
-                    self.ready.extend(block.end(&trailer, line, &self.message));
+                    let refusal = block.refusal("the input broke off behind its trailer", &self.message);
+                    match block.end(&trailer, line, &self.message) {
+                        Some(end @ Parsed::ReplaceEnd { .. }) => self.closing = Some((end, refusal)),
+                        other => self.ready.extend(other),
+                    }
                 }
                 None => self.set_aside(
                     line,
@@ -305,6 +326,7 @@ impl<'a> Records<'a> {
             block.version,
             block.open_end(),
             &self.message,
+            &mut self.stations_told,
         )));
     }
 }

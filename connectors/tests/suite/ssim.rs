@@ -736,3 +736,21 @@ fn records_out_of_their_place_are_set_aside() {
         ]
     );
 }
+
+#[test]
+fn pitfall_13_a_city_is_no_airport_and_is_marked() {
+    let row = LegRow {
+        off: "LON",
+        arrives_offset: "+0000",
+        ..LegRow::default()
+    };
+    let other = LegRow {
+        number: "200",
+        ..row
+    };
+    let items = parse("ssim", january(&[row.text(), other.text()]).as_bytes());
+    let marks: Vec<_> = events(&items).iter().map(|e| e.quality).collect();
+    assert_eq!(marks, [quality::UNKNOWN_CODE; 2]);
+    let told: Vec<_> = warnings(&items).iter().map(|w| w.line).collect();
+    assert_eq!(told, [7], "once");
+}

@@ -309,3 +309,11 @@ fn a_message_that_is_cut_changes_nothing_with_its_last_part() {
     let codes: Vec<_> = rejects(&read(cut)).iter().map(|r| r.code).collect();
     assert_eq!(codes, [Code::Truncated]);
 }
+
+#[test]
+fn pitfall_13_a_city_has_no_clock() {
+    let new = "NEW\nFL1\n05JAN27 05JAN27 2\nJ 738 Y.Y150\nLON0800 AMS0920\n";
+    let items = read(&format!("{HEAD}{new}"));
+    assert_eq!(rejects(&items)[0].code, Code::UnknownAirport);
+    assert!(rejects(&items)[0].reason.contains("LON"));
+}

@@ -1,0 +1,148 @@
+//! Schedules and their changes, pushed to a whole replica in any order.
+
+use crate::world::{World, key};
+
+/// `SSM` in local time, with reference and parts.
+fn ssm(reference: &str, body: &str) -> String {
+    format!("SSM\nLT\n{reference}\n{body}\n")
+}
+
+/// An SSIM file of one airline for March 2027 with these flights from Newark at noon.
+fn ssim(created: &str, flights: &[(u16, &str)]) -> String {
+    let mut text = format!("{:<194}000001\n", "1AIRLINE STANDARD SCHEDULE DATA SET");
+    let carrier = format!("2LUA      W26 01MAR2731MAR27{created}");
+    text.push_str(&format!("{carrier:<190}1200000002\n"));
+    for (n, (number, day)) in (3..).zip(flights) {
+        let leg = format!(
+            "3 UA {number:>4}0101J{day}{day}1234567 EWR12001200-0500  IAH15001500-0600  738Y"
+        );
+        text.push_str(&format!("{leg:<172}Y150                  {n:06}\n"));
+    }
+    let last = flights.len() + 2;
+    text.push_str(&format!("{:<187}{last:06}E{:06}\n", "5 UA", last + 1));
+    text
+}
+
+async fn push(
+    world: &World,
+    format: &'static str,
+    text: String,
+) -> flightline_api::backend::FeedReport {
+    let backend = world.backend();
+    let options = match format {
+        "ssm" => vec![("received".to_owned(), "2027-01-15".to_owned())],
+        _ => Vec::new(),
+    };
+    let report = tokio::task::spawn_blocking(move || {
+        let body = Box::new(std::io::Cursor::new(text.into_bytes()));
+        backend.ingest("acme".parse().unwrap(), format, &options, "test", body)
+    });
+    world.index().await;
+    report.await.unwrap().unwrap()
+}
+
+/// Status of a flight and the minute of the day (UTC) at which it departs.
+async fn state(world: &World, flight: &str) -> Option<(String, i64)> {
+    world.index().await;
+    let view = world.backend().serving().flight(&key(flight))?;
+    let minute = view.legs[0].departs_s.rem_euclid(86_400) / 60;
+    Some((format!("{:?}", view.flight.status).to_lowercase(), minute))
+}
+
+const ONE: &str = "UA1.2027-03-01.EWR";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_that_overtakes_the_schedule_is_applied_behind_it() {
+    let world = World::start().await;
+    let cancel = ssm(
+        "10JAN00001E001",
+        "CNL\nUA1\n01MAR27 01MAR27 1\n//\nTIM\nUA2\n01MAR27 01MAR27 1\nEWR1300 IAH1600",
+    );
+    let report = push(&world, "ssm", cancel.clone()).await;
+    assert_eq!((report.read, report.rejected), (2, 2));
+    assert!(
+        report.rejects.iter().all(|r| r.code == "no_flight"),
+        "{report:?}"
+    );
+    let file = ssim("05JAN27", &[(1, "01MAR27"), (2, "01MAR27")]);
+    let report = push(&world, "ssim", file.clone()).await;
+    assert_eq!((report.read, report.accepted), (2, 2), "{report:?}");
+    let cancelled = ("cancelled".to_owned(), 17 * 60);
+    assert_eq!(state(&world, ONE).await, Some(cancelled.clone()));
+    assert_eq!(
+        state(&world, "UA2.2027-03-01.EWR").await.unwrap().1,
+        18 * 60
+    );
+    // Again, all of it: nothing changes.
+    push(&world, "ssm", cancel).await;
+    let report = push(&world, "ssim", file).await;
+    assert_eq!(report.duplicate, 2, "{report:?}");
+    assert_eq!(state(&world, ONE).await, Some(cancelled));
+    // A newer word brings it back.
+    let report = push(
+        &world,
+        "ssm",
+        ssm("11JAN00002E001", "RIN\nUA1\n01MAR27 01MAR27 1"),
+    )
+    .await;
+    assert_eq!(report.accepted, 1, "{report:?}");
+    assert_eq!(state(&world, ONE).await.unwrap().0, "scheduled");
+    world.verify().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flight_that_a_newer_file_did_not_name_does_not_come_back_with_an_older_one() {
+    let world = World::start().await;
+    let old = ssim("05JAN27", &[(1, "01MAR27"), (2, "02MAR27")]);
+    push(&world, "ssim", ssim("06JAN27", &[(2, "02MAR27")])).await;
+    push(&world, "ssim", old.clone()).await;
+    assert_eq!(state(&world, ONE).await.unwrap().0, "cancelled");
+    assert_eq!(
+        state(&world, "UA2.2027-03-02.EWR").await.unwrap().0,
+        "scheduled"
+    );
+    // Cut behind its first leg it replaces nothing: the second flight stays.
+    let cut: String = old
+        .replace("05JAN27", "07JAN27")
+        .lines()
+        .take(3)
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let report = push(&world, "ssim", cut).await;
+    assert_eq!(report.rejects[0].code, "bad_replace");
+    assert_eq!(state(&world, ONE).await.unwrap().0, "scheduled");
+    assert_eq!(
+        state(&world, "UA2.2027-03-02.EWR").await.unwrap().0,
+        "scheduled"
+    );
+    world.verify().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_flight_is_withdrawn_from_where_it_began_and_days_in_utc_find_their_flights() {
+    let world = World::start().await;
+    push(&world, "ssim", ssim("05JAN27", &[(1, "01MAR27")])).await;
+    let replace = ssm(
+        "10JAN00001E001",
+        "RPL\nUA1\n01MAR27 01MAR27 1\nJ 738 Y.Y150\nJFK2000 IAH2300",
+    );
+    let report = push(&world, "ssm", replace).await;
+    assert_eq!((report.read, report.accepted), (1, 1), "{report:?}");
+    assert_eq!(state(&world, ONE).await.unwrap().0, "cancelled");
+    let from_jfk = "UA1.2027-03-01.JFK";
+    assert_eq!(
+        state(&world, from_jfk).await.unwrap(),
+        ("scheduled".to_owned(), 60)
+    );
+    // It departs at 01:00 of the next day, as UTC counts: the day of the flight itself names another.
+    let cancel = |day: &str| format!("ASM\n11JAN00001E001\nCNL\nUA1/{day}\n");
+    let report = push(&world, "ssm", cancel("01MAR27")).await;
+    assert_eq!(report.accepted, 1, "the one from Newark: {report:?}");
+    assert_eq!(state(&world, from_jfk).await.unwrap().0, "scheduled");
+    push(&world, "ssm", cancel("02MAR27")).await;
+    assert_eq!(state(&world, from_jfk).await.unwrap().0, "cancelled");
+    world.verify().await;
+    world.stop().await;
+}
