@@ -14,3 +14,4 @@ mod program;
 mod provider;
 mod tables;
 mod trip;
+mod waiting;
