@@ -408,7 +408,7 @@ fn add_errors(document: &mut Value) {
 /// Fields of answers that can be null are always there: says so. Fields that may be missing are
 /// never null, and requests may leave out what may be null.
 fn require_nullable(document: &mut Value) {
-    const REQUESTS: [&str; 15] = [
+    const REQUESTS: [&str; 16] = [
         "HoldBody",
         "HoldLine",
         "ExpectedPrice",
@@ -418,6 +418,7 @@ fn require_nullable(document: &mut Value) {
         "CreatePassenger",
         "CreateOrder",
         "CreateOrderPassenger",
+        "CreateWaitlist",
         "CreatePaymentDetails",
         "PatchOrder",
         "CreatePayment",

@@ -100,6 +100,10 @@ impl DecisionSink for Heard {
         for decision in decisions {
             let at = (partition, decision.offset);
             self.decisions.lock().insert(at, *decision);
+            // Before anybody is told that it is decided: what a test turns on afterwards is not for
+            // the answers to what came before.
+            let keep = self.knobs.keep_answers.load(Ordering::SeqCst);
+            let lose = self.knobs.lose_answers.load(Ordering::SeqCst);
             self.answered[partition as usize].store(decision.offset + 1, Ordering::SeqCst);
             self.decided.notify_all();
             let Some(sender) = self.waiting.lock().remove(&at) else {
@@ -109,9 +113,9 @@ impl DecisionSink for Heard {
                 partition,
                 decision: *decision,
             };
-            if self.knobs.lose_answers.load(Ordering::SeqCst) {
+            if lose {
                 drop(sender);
-            } else if self.knobs.keep_answers.load(Ordering::SeqCst) {
+            } else if keep {
                 self.kept.lock().push((sender, answer));
             } else {
                 let _ = sender.send(answer);

@@ -215,7 +215,7 @@ impl World {
             offer: self.some_text(),
             client: self.pick(&CLIENTS).into(),
             terms,
-            wait_ms: None,
+            wait_ms: self.rng.random_ratio(1, 3).then_some(5 * HOUR_MS as u64),
             slices,
             // Sometimes more than there can be.
             passengers: self.rng.random_range(1..1_020),
@@ -279,6 +279,10 @@ impl World {
 
     fn success(&mut self, step: Step) -> EffectResult {
         match step {
+            // Refused when the order did not ask to wait.
+            Step::Hold if self.rng.random_ratio(1, 4) => EffectResult::Waiting {
+                deadline_ms: self.orders.now_ms + self.rng.random_range(0..10 * HOUR_MS),
+            },
             Step::Hold => EffectResult::Held {
                 provider: PROVIDERS[2].parse().unwrap(),
                 deadline_ms: match self.rng.random_range(0..8) {

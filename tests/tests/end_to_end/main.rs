@@ -16,4 +16,5 @@ mod program;
 mod provider;
 mod tables;
 mod trip;
+mod waiting;
 mod ways_in;

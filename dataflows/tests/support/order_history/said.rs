@@ -46,7 +46,7 @@ impl Maker {
             offer: "off_1".into(),
             client: self.dice.pick(&["shop", "desk"]).into(),
             terms,
-            wait_ms: None,
+            wait_ms: self.dice.one_in(3).then_some(5 * HOUR_MS),
             slices,
             passengers: 1 + self.dice.below(3) as u16,
             sealed: "sealed".into(),
@@ -109,6 +109,10 @@ impl Maker {
 
     fn success(&mut self, step: Step) -> EffectResult {
         match step {
+            // Refused when the order did not ask to wait.
+            Step::Hold if self.dice.one_in(4) => EffectResult::Waiting {
+                deadline_ms: self.now_ms + self.dice.below(10 * HOUR_MS) as i64,
+            },
             Step::Hold => EffectResult::Held {
                 provider: "alpha".parse().unwrap(),
                 deadline_ms: self.now_ms + self.dice.below(30 * HOUR_MS) as i64,

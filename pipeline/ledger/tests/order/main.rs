@@ -22,3 +22,4 @@ mod results;
 mod time;
 mod undoing;
 mod validity;
+mod waiting;

@@ -141,11 +141,12 @@ pub(super) static ALL: [&Table; 15] = [
 mod tests {
     use super::*;
 
-    const MIGRATIONS: [&str; 4] = [
+    const MIGRATIONS: [&str; 5] = [
         include_str!("../migrations/0001_tables.sql"),
         include_str!("../migrations/0002_views.sql"),
         include_str!("../migrations/0003_orders.sql"),
         include_str!("../migrations/0004_waiting.sql"),
+        include_str!("../migrations/0005_waiting_orders.sql"),
     ];
 
     fn sql_name(ty: Type) -> &'static [&'static str] {
