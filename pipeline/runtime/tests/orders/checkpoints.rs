@@ -382,3 +382,89 @@ async fn an_attempt_that_fails_or_was_broken_off_leaves_the_one_before_and_itsel
     );
     world.stop().await;
 }
+
+const INSIDE: &str = "FLIGHTLINE_TEST_INSIDE_NAMESPACE";
+
+/// Runs a test again in a mount namespace of its own, which root may make, and on most systems everyone
+/// in a user namespace. True when this is that run. Where it is not possible the test is skipped, and
+/// says so loudly.
+fn inside(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let unshare = |what: &[&str]| {
+        let mut process = std::process::Command::new("unshare");
+        process
+            .args(["-m", "--"])
+            .args(what)
+            .env(INSIDE, "1")
+            .output()
+    };
+    let probe = unshare(&["mount", "-t", "tmpfs", "none", "/mnt"]);
+    if !probe.is_ok_and(|output| output.status.success()) {
+        eprintln!("\n## SKIPPED: {test}: no namespace for mounting could be made here.\n");
+        return false;
+    }
+    let exe = std::env::current_exe().unwrap();
+    let output = unshare(&[exe.to_str().unwrap(), test, "--exact", "--nocapture"]).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "it did not run: {text}");
+    false
+}
+
+fn mount(args: &[&str]) {
+    let status = std::process::Command::new("mount").args(args).status();
+    assert!(status.unwrap().success(), "mount {args:?}");
+}
+
+#[test]
+fn a_place_that_is_full_or_read_only_costs_checkpoints_and_nothing_else() {
+    if inside("checkpoints::a_place_that_is_full_or_read_only_costs_checkpoints_and_nothing_else") {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(full_then_read_only());
+    }
+}
+
+async fn full_then_read_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_str().unwrap();
+    mount(&["-t", "tmpfs", "-o", "size=1m", "none", place]);
+    let policy = CheckpointPolicy {
+        url: Some(format!("file://{place}")),
+        ..by_hand(2)
+    };
+    let mut world = World::keeping(policy).await;
+    world.flight(A, 100).await;
+    world.replica().flushed(PATIENCE).await.unwrap();
+    // All but two pages.
+    let filler = folder.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    let len = file.metadata().unwrap().len();
+    file.set_len(len.saturating_sub(8192)).unwrap();
+    let failed = format!("{:#}", world.replica().checkpoint().await.unwrap_err());
+    assert!(failed.contains("No space left"), "{failed}");
+    let left: Vec<_> = std::fs::read_dir(place).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "what was written stays in the way: {left:?}");
+    ask(&world, 1, A, hold(1)).await;
+    // There is room again.
+    drop(file);
+    std::fs::remove_file(&filler).unwrap();
+    let taken = take(&world).await;
+    assert!(taken.is_new);
+    // From now on it cannot be written, and is good to start from.
+    mount(&["-o", "remount,ro", place]);
+    ask(&world, 2, A, hold(1)).await;
+    world.replica().flushed(PATIENCE).await.unwrap();
+    let failed = format!("{:#}", world.replica().checkpoint().await.unwrap_err());
+    assert!(failed.contains("Read-only"), "{failed}");
+    world.restart().await;
+    assert_eq!(world.replica().checkpoint_records(), taken.records);
+    assert_eq!(world.held(A).await, 2);
+    world.verify().await;
+    world.stop().await;
+}
