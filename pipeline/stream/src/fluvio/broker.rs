@@ -54,6 +54,8 @@ pub(super) struct BrokerError {
 pub(super) enum BrokerErrorKind {
     /// Time, or another connection, may mend it. Whether something was written is not known.
     Passing,
+    /// What was asked for is behind the end of the topic.
+    BeyondEnd,
     /// Asking again gives the same answer.
     Final,
 }
@@ -62,6 +64,13 @@ impl BrokerError {
     pub(super) fn passing(what: impl Into<String>) -> Self {
         Self {
             kind: BrokerErrorKind::Passing,
+            what: what.into(),
+        }
+    }
+
+    pub(super) fn beyond_end(what: impl Into<String>) -> Self {
+        Self {
+            kind: BrokerErrorKind::BeyondEnd,
             what: what.into(),
         }
     }

@@ -173,6 +173,13 @@ impl TcpCluster {
         }
     }
 
+    /// Addresses of the servers, as the controller says them.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn servers(&self) -> Result<Vec<String>, BrokerError> {
+        let spus = list::<SpuSpec>(&mut self.controller()?, "")?;
+        Ok(spus.iter().map(|s| s.spec.public_endpoint.addr()).collect())
+    }
+
     pub(super) fn unusable(&self, what: String) -> StreamError {
         StreamError::Cluster {
             cluster: self.name(),
@@ -415,7 +422,7 @@ fn fetched(mut bytes: Bytes, from: u64) -> Fetched {
 
 fn refusal(address: &str, partition: PartitionId, code: ErrorCode) -> BrokerError {
     let what = format!("{address} refused partition {partition}: {code}");
-    match code {
+    match &code {
         ErrorCode::MessageTooLarge => BrokerError::last(format!(
             "{what}; batches of up to {} bytes are sent: raise the server's limit",
             topic::BATCH_BYTES_MAX
@@ -431,6 +438,11 @@ fn refusal(address: &str, partition: PartitionId, code: ErrorCode) -> BrokerErro
             "{what}; fill a new topic with `flightline stream rebuild`"
         )),
         ErrorCode::CompressionError => BrokerError::last(what),
+        ErrorCode::OffsetOutOfRange => BrokerError::beyond_end(what),
+        // The same, as servers of the 0.50 series say it.
+        ErrorCode::Other(text) if text.contains("is greater than leo") => {
+            BrokerError::beyond_end(format!("{address}: {text}"))
+        }
         _ => BrokerError::passing(what),
     }
 }

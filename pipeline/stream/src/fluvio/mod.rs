@@ -42,13 +42,20 @@ pub use rebuild::{RebuildReport, rebuild};
 pub use session::FluvioStats;
 
 #[cfg(any(test, feature = "testing"))]
-pub use testing::delete_topic;
+pub use testing::{delete_topic, servers};
 
 #[cfg(any(test, feature = "testing"))]
 mod testing {
     use super::cluster::TcpCluster;
     use super::config::FluvioConfig;
     use crate::error::StreamError;
+
+    /// Addresses of the cluster's servers, as the controller says them; for tests.
+    pub fn servers(config: &FluvioConfig) -> Result<Vec<String>, StreamError> {
+        let cluster = TcpCluster::new(config)?;
+        let found = cluster.servers();
+        found.map_err(|e| cluster.unusable(e.to_string()))
+    }
 
     /// Removes a topic and everything in it; for tests.
     pub fn delete_topic(config: &FluvioConfig) -> Result<(), StreamError> {

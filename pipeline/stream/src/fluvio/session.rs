@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::broker::{Broker, BrokerError, Cluster};
+use super::broker::{Broker, BrokerError, BrokerErrorKind, Cluster};
 use super::chain::{Chain, ChainFault, PassedOver, Taken};
 use super::topic::FETCH_BYTES;
 use crate::error::StreamError;
 
 /// A fault is read again this often, each time over new connections, before it is believed.
 const HEALS_MAX: u32 = 5;
+
+/// Before the first time; longer before each further one.
+const HEAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// The most that is asked for in one fetch when a batch does not fit into less, in bytes.
 const FETCH_BYTES_MAX: u32 = 48 << 20;
@@ -158,6 +161,16 @@ impl Session {
             let fetched = broker.fetch(chain.partition, chain.topic_next, bytes_max);
             let fetched = match fetched {
                 Ok(fetched) => fetched,
+                Err(e) if e.kind == BrokerErrorKind::BeyondEnd && heals < HEALS_MAX => {
+                    // A leader that has just changed may not know its end yet.
+                    heals += 1;
+                    self.drop_connections();
+                    std::thread::park_timeout(HEAL_PAUSE * heals);
+                    continue;
+                }
+                Err(e) if e.kind == BrokerErrorKind::BeyondEnd => {
+                    return Err(self.lost(chain, &e.what).into());
+                }
                 Err(e) if e.is_final() => return Err(self.failed(chain, &e.what).into()),
                 Err(e) => {
                     self.drop_connections();
@@ -213,7 +226,7 @@ impl Session {
                 "what the topic gave is not right; reading it again over new connections"
             );
             self.drop_connections();
-            std::thread::park_timeout(Duration::from_millis(20) * heals);
+            std::thread::park_timeout(HEAL_PAUSE * heals);
         }
     }
 
@@ -225,6 +238,15 @@ impl Session {
             topic_offset: chain.topic_next,
             what: what.to_owned(),
             before: chain.before(),
+        }
+    }
+
+    /// The topic ends before what was read from it.
+    pub(super) fn lost(&self, chain: &Chain, what: &str) -> StreamError {
+        StreamError::TopicLost {
+            cluster: self.name(),
+            partition: chain.partition,
+            what: format!("{what} ({})", chain.before()),
         }
     }
 

@@ -394,17 +394,13 @@ struct Tries {
     count: u32,
 }
 
-/// The topic ends before what was read from it.
+/// What is appended now is in front of what was there before.
 fn lost_end(session: &Session, chain: &Chain, at: u64) -> StreamError {
-    StreamError::TopicLost {
-        cluster: session.name(),
-        partition: chain.partition,
-        what: format!(
-            "what is appended now gets offset {at} of the topic, and {} were there before ({})",
-            chain.topic_next,
-            chain.before()
-        ),
-    }
+    let what = format!(
+        "what is appended now gets offset {at} of the topic, and {} were there before",
+        chain.topic_next
+    );
+    session.lost(chain, &what)
 }
 
 impl Part {

@@ -167,7 +167,7 @@ impl Broker for Scripted {
         let log = &state.topic[partition as usize];
         let start = usize::try_from(from).unwrap();
         if start > log.len() {
-            return Err(BrokerError::passing("scripted: offset out of range"));
+            return Err(BrokerError::beyond_end("scripted: offset out of range"));
         }
         let mut values: Vec<_> = (from..)
             .zip(log[start..].iter().take(max).cloned())
