@@ -2,8 +2,11 @@
 
 mod canonical;
 mod conformance;
+mod documents;
 mod nycflights13;
+mod offers;
 mod page;
 mod push;
 mod round_trip;
+mod samples;
 mod support;
