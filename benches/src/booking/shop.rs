@@ -99,6 +99,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         payments: PaymentsUrl::Sandbox(None),
         tick: Duration::from_millis(500),
         authorities: Vec::new(),
+        feeds: Vec::new(),
     };
     Replica::start_with(config, service).await
 }

@@ -19,6 +19,17 @@ pub enum AuthMode {
     Open,
 }
 
+/// How a provider's feed is read when a push does not say.
+#[derive(Clone, Debug)]
+pub struct ProviderFeed {
+    /// The provider.
+    pub provider: ProviderCode,
+    /// Name of its format.
+    pub format: Option<String>,
+    /// Options of that format.
+    pub options: Vec<(String, String)>,
+}
+
 /// Everything that a replica is started with.
 #[derive(Clone, Debug)]
 pub struct ReplicaConfig {
@@ -50,6 +61,8 @@ pub struct ReplicaConfig {
     pub tick: Duration,
     /// Weight of providers' words on schedules; those not named have 0.
     pub authorities: Vec<(ProviderCode, u8)>,
+    /// What is known of providers' feeds.
+    pub feeds: Vec<ProviderFeed>,
     /// Terms of the booking API.
     pub booking: BookingTerms,
 }

@@ -33,5 +33,5 @@ pub mod verify;
 pub mod waiters;
 mod webhooks;
 
-pub use config::{AuthMode, ReplicaConfig};
+pub use config::{AuthMode, ProviderFeed, ReplicaConfig};
 pub use replica::Replica;

@@ -164,6 +164,7 @@ impl Replica {
             serving: Arc::new(Serving::new(partitions)),
             stats,
             authorities: config.authorities.clone(),
+            feeds: config.feeds.clone(),
             dataflow: OnceLock::new(),
             postgres: OnceLock::new(),
             ready: AtomicBool::new(false),

@@ -30,9 +30,10 @@ pub(crate) struct PushArgs {
     /// The provider that the files come from.
     #[arg(long, value_name = "P")]
     provider: String,
-    /// Format of the files; `canonical` is NDJSON of canonical events.
+    /// Format of the files; `canonical` is NDJSON of canonical events. Default: the one that the
+    /// replica's configuration has for the provider.
     #[arg(long, value_name = "F")]
-    format: String,
+    format: Option<String>,
     /// The replica. Default: the one that runs on the data directory, else http://127.0.0.1:8080.
     #[arg(long, value_name = "U")]
     url: Option<String>,
@@ -42,6 +43,9 @@ pub(crate) struct PushArgs {
     /// Move every date by so many days (formats with dates of the past, such as nycflights13).
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     shift_days: Option<i64>,
+    /// An option of the format, such as counts=total; may stand several times.
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option)]
+    options: Vec<(String, String)>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -60,6 +64,9 @@ pub(crate) struct CheckArgs {
     /// Move every date by so many days.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     shift_days: Option<i64>,
+    /// An option of the format, such as counts=total; may stand several times.
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option)]
+    options: Vec<(String, String)>,
     /// Print rejects as JSON lines.
     #[arg(long)]
     json: bool,
@@ -72,6 +79,14 @@ pub(crate) fn run(command: FeedCommand) -> anyhow::Result<()> {
     match command {
         FeedCommand::Push(args) => push(&args),
         FeedCommand::Check(args) => check(&args),
+    }
+}
+
+/// Reads `NAME=VALUE`; names may be written with hyphens, as flags are.
+fn option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.replace('-', "_"), value.to_owned())),
+        _ => Err("write it as NAME=VALUE, such as counts=total".to_owned()),
     }
 }
 
@@ -140,11 +155,16 @@ fn push(args: &PushArgs) -> anyhow::Result<()> {
         let name = name_of(file);
         let bar = progress(size, name.clone());
         let mut path = format!(
-            "/providers/{}/files?format={}&message={}",
+            "/providers/{}/files?message={}",
             args.provider,
-            encode(&args.format),
             encode(&name)
         );
+        if let Some(format) = &args.format {
+            path.push_str(&format!("&format={}", encode(format)));
+        }
+        for (name, value) in &args.options {
+            path.push_str(&format!("&{}={}", encode(name), encode(value)));
+        }
         if let Some(days) = args.shift_days {
             path.push_str(&format!("&shift_days={days}"));
         }
@@ -254,6 +274,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<()> {
         .shift_days
         .map(|days| ("shift_days".to_owned(), days.to_string()))
         .into_iter()
+        .chain(args.options.iter().cloned())
         .collect();
     let mut rejected = 0_u64;
     let mut events = 0_u64;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
+use flightline_runtime::{AuthMode, ProviderFeed, Replica, ReplicaConfig};
 
 use super::client::Control;
 use super::print_line;
@@ -14,11 +14,17 @@ use crate::config::Config;
 pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
     let listen = crate::config::listen_address(config).map_err(Usage)?;
     let mut authorities = Vec::new();
+    let mut feeds = Vec::new();
     for (name, provider) in &config.providers {
         let code = name
             .parse()
             .map_err(|e| Usage(anyhow::anyhow!("[providers.{name}]: {e}")))?;
         authorities.push((code, provider.authority));
+        feeds.push(ProviderFeed {
+            provider: code,
+            format: provider.format.clone(),
+            options: provider.options.clone().into_iter().collect(),
+        });
     }
     Ok(ReplicaConfig {
         data_dir: config.data_dir.clone(),
@@ -44,6 +50,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
             .map_err(|e| Usage(anyhow::anyhow!("payments.url: {e}")))?,
         tick: std::time::Duration::from_millis(config.ledger.tick_ms),
         authorities,
+        feeds,
         booking: flightline_api::BookingTerms {
             balance: config.payments.balance.clone(),
             balances: config.payments.balances.clone(),

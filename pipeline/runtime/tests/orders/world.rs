@@ -66,6 +66,7 @@ fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
         booking: flightline_api::BookingTerms::default(),
         tick: Duration::from_millis(20),
         authorities: Vec::new(),
+        feeds: Vec::new(),
     }
 }
 
