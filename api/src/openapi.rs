@@ -626,9 +626,10 @@ pub(crate) struct FeedQuery {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code)]
 pub(crate) struct FileQuery {
-    /// The connector that reads it. Parameters of other names are the connector's own.
-    #[param(pattern = "^(canonical|nycflights13)$", example = "canonical")]
-    format: String,
+    /// The connector that reads it. Absent: the one that is configured for the provider. Parameters
+    /// of other names are the connector's own.
+    #[param(pattern = "^[a-z0-9-]{1,40}$", example = "canonical", nullable = false)]
+    format: Option<String>,
     /// Name of the file or message, for people. Absent: the request's id.
     #[param(pattern = "^[ -~]{1,200}$", nullable = false)]
     message: Option<String>,

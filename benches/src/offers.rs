@@ -96,6 +96,7 @@ impl Market {
                         message_id: None,
                         quality: 0,
                         body,
+                        observed: None,
                     };
                     lines.extend_from_slice(to_line(&event).as_bytes());
                     lines.push(b'\n');

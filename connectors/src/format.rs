@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::amadeus::{self, AmadeusAvailability, AmadeusMultiAvailability, AmadeusOffers};
+use crate::avs::{self, Avs};
 use crate::canonical::{self, Canonical};
 use crate::connector::Connector;
+use crate::duffel::{self, Duffel};
+use crate::ndc::{self, Ndc};
 use crate::nycflights13::{self, NycFlights13};
 use crate::ssim::{self, Ssim};
 use crate::ssm::{self, Ssm};
+use crate::paores::{self, Paores};
 
 /// A provider format that is known here.
 #[derive(Clone, Copy)]
@@ -21,7 +26,15 @@ pub struct Format {
     make: fn(&Options) -> Result<Box<dyn Connector>, ConfigError>,
 }
 
+/// Name of the option with the time of receipt, in the formats that have it.
+pub const OBSERVED_AT: &str = crate::market::OBSERVED_AT;
+
 impl Format {
+    /// Whether it has an option of that name.
+    pub fn has_option(&self, name: &str) -> bool {
+        self.options.iter().any(|(known, _)| *known == name)
+    }
+
     /// The connector with these options.
     pub fn connector(&self, options: &Options) -> Result<Box<dyn Connector>, ConfigError> {
         (self.make)(options)
@@ -73,6 +86,48 @@ pub const FORMATS: &[Format] = &[
             let config = ssm::Config::from_options(options)?;
             Ok(Box::new(Ssm::new(config)))
         },
+    },
+    Format {
+        name: "avs",
+        description: "availability status messages as teletype lines: AVS, AVA, context form",
+        options: avs::OPTIONS,
+        make: |options| Ok(Box::new(Avs::from_options(options)?)),
+    },
+    Format {
+        name: "duffel",
+        description: "Duffel offers and airline-initiated changes, JSON",
+        options: duffel::OPTIONS,
+        make: |options| Ok(Box::new(Duffel::from_options(options)?)),
+    },
+    Format {
+        name: "amadeus-offers",
+        description: "Amadeus flight offers, JSON",
+        options: amadeus::OPTIONS,
+        make: |options| Ok(Box::new(AmadeusOffers::from_options(options)?)),
+    },
+    Format {
+        name: "amadeus-availability",
+        description: "Amadeus flight availabilities, JSON",
+        options: amadeus::OPTIONS,
+        make: |options| Ok(Box::new(AmadeusAvailability::from_options(options)?)),
+    },
+    Format {
+        name: "amadeus-multiavailability",
+        description: "Amadeus availability display (Air_MultiAvailabilityReply), XML",
+        options: amadeus::MULTI_OPTIONS,
+        make: |options| Ok(Box::new(AmadeusMultiAvailability::from_options(options)?)),
+    },
+    Format {
+        name: "ndc",
+        description: "NDC AirShoppingRS and OfferPriceRS, XML",
+        options: ndc::OPTIONS,
+        make: |options| Ok(Box::new(Ndc::from_options(options)?)),
+    },
+    Format {
+        name: "paores",
+        description: "availability response PAORES, EDIFACT",
+        options: paores::OPTIONS,
+        make: |options| Ok(Box::new(Paores::from_options(options)?)),
     },
 ];
 

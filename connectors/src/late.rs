@@ -161,6 +161,7 @@ impl Late {
                         ),
                     };
                     let command = PushCommand {
+                        observed: None,
                         line: command.line,
                         id,
                         flight,
@@ -206,6 +207,7 @@ impl Late {
                 body: ProviderBody::Withdraw,
             };
             let command = PushCommand {
+                observed: None,
                 line: command.line,
                 id: ids::provider_event_id(&flight, &event),
                 flight,

@@ -2,6 +2,10 @@
 //!
 //! - [`connector`]: the one shape of every connector, and what it yields.
 //! - [`canonical`]: our own provider format, newline-delimited JSON.
+//! - [`avs`]: availability as teletype lines.
+//! - [`duffel`], [`amadeus`]: offers, availability and changes as JSON, and Amadeus' XML display.
+//! - [`ndc`]: offers as IATA NDC messages.
+//! - [`paores`]: availability as EDIFACT.
 //! - [`nycflights13`]: the public schedule of New York's departures in 2013, as CSV.
 //! - [`ssim`]: schedules of airlines as files.
 //! - [`ssm`]: changes of schedules as teletype messages.
@@ -10,6 +14,7 @@
 //! - [`format`](mod@format): the connectors by name.
 //! - [`push`]: a file or request body in, batches of commands and rejects out. What the command
 //!   line and the HTTP interface both use.
+//! - [`observed`]: until when an observation holds, and for which journey.
 //! - [`reject`]: records that were set aside, and the codes that say why.
 //! - [`ids`]: identity of commands. Stable for ever.
 //! - [`airports`]: airports with their place and time zone.
@@ -29,17 +34,26 @@
 //! which flights a full replacement leaves unnamed, is the caller's business.
 
 pub mod airports;
+pub mod amadeus;
+pub mod avs;
 pub mod canonical;
 pub mod connector;
 mod csv_line;
 mod currency;
+mod documents;
+pub mod duffel;
 pub mod format;
 pub mod ids;
 mod input;
 pub mod intake;
 pub mod late;
 mod lines;
+mod market;
+mod money;
+pub mod ndc;
 pub mod nycflights13;
+pub mod observed;
+pub mod paores;
 pub mod payments;
 pub mod push;
 pub mod reference;
@@ -51,11 +65,13 @@ pub mod ssm;
 pub mod unplaced;
 pub mod vault;
 pub mod webhooks;
+mod xml;
 
 pub use canonical::CanonicalEvent;
 pub use connector::{Connector, Parsed, Parser, Source, Warning};
-pub use format::{Format, Options, format};
 pub use late::Late;
+pub use format::{Format, OBSERVED_AT, Options, format};
+pub use observed::Observed;
 pub use push::{Batch, Push, PushCommand, PushConfig, Tally};
 pub use reject::{Code, Reject};
 pub use replacement::{Replacement, ReplacementClose, Scope};

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use flightline_ledger::{CommandId, FlightCommand, FlightKey, ProviderCode};
 
-use crate::canonical;
+use crate::canonical::{self, CanonicalEvent};
 use crate::connector::{Connector, Parsed, Parser, Source, Warning};
+use crate::observed::{Observed, time_text};
 use crate::reject::{Code, Reject};
 use crate::replacement::{Replacement, ReplacementClose, Scope};
 use crate::unplaced::Unplaced;
@@ -35,6 +36,9 @@ pub struct PushConfig {
     /// The most flights that a full replacement may name. Its memory is this many keys; one that
     /// names more is set aside and withdraws nothing.
     pub replace_flights_max: usize,
+    /// When the push began, Unix time in milliseconds: observations that had expired by then are set
+    /// aside. Absent: none is.
+    pub now_ms: Option<i64>,
 }
 
 impl PushConfig {
@@ -46,6 +50,7 @@ impl PushConfig {
             authority: 0,
             batch_items_max: 512,
             replace_flights_max: 5_000_000,
+            now_ms: None,
         }
     }
 }
@@ -61,6 +66,8 @@ pub struct PushCommand {
     pub flight: FlightKey,
     /// Always [`FlightCommand::Provider`].
     pub command: FlightCommand,
+    /// How the event was seen, when it was an observation.
+    pub observed: Option<Box<Observed>>,
 }
 
 /// Part of a source, in its order.
@@ -147,6 +154,15 @@ impl<'a> Push<'a> {
         match item {
             Parsed::Event { line, event } => {
                 self.record(line, batch);
+                if let Some(reject) = self.expired(line, &event) {
+                    if let Some(open) = &mut self.open {
+                        open.name(event.flight, self.config.replace_flights_max);
+                    }
+                    batch.rejects.push(reject);
+                    return;
+                }
+                let mut event = event;
+                let observed = event.observed.take();
                 let (id, flight, event) =
                     event.into_command(self.config.provider, self.config.authority);
                 if let Some(open) = &mut self.open {
@@ -175,6 +191,7 @@ impl<'a> Push<'a> {
                     id,
                     flight,
                     command: FlightCommand::Provider(Box::new(event)),
+                    observed,
                 });
             }
             Parsed::Reject(reject) => {
@@ -212,6 +229,25 @@ impl<'a> Push<'a> {
                 self.end(line, replacement, batch);
             }
         }
+    }
+
+    /// Sets an observation aside that does not hold any more.
+    fn expired(&self, line: u64, event: &CanonicalEvent) -> Option<Reject> {
+        let now_ms = self.config.now_ms?;
+        let expires_ms = event.observed.as_ref()?.expires_ms?;
+        if expires_ms > now_ms {
+            return None;
+        }
+        let reason = format!(
+            "what was seen of {} held until {}; {}",
+            event.flight,
+            time_text(expires_ms),
+            Code::Expired.remedy()
+        );
+        let raw = canonical::to_line(event);
+        let mut reject = Reject::new(&self.message, line, Code::Expired, reason, raw.as_bytes());
+        reject.flight = Some(event.flight);
+        Some(reject)
     }
 
     fn end(&mut self, line: u64, replacement: Replacement, batch: &mut Batch) {

@@ -80,6 +80,22 @@ codes! {
     NoFlight = "no_flight", "send the flight's schedule: the report is kept, and is applied behind it";
     /// The record is none of the format, has not its length, or stands where it does not belong.
     BadRecord = "bad_record", "write each record as the format lays it out, in the order that it has";
+    /// The XML is not well-formed.
+    BadXml = "bad_xml", "send well-formed XML; what was whole before the fault stands";
+    /// The EDIFACT message breaks its grammar: a segment, an element, a count or a reference.
+    BadEdifact = "bad_edifact", "correct the segment that the reason names and send the message again";
+    /// A line of a teletype message that is none of the forms that the format has.
+    BadLine = "bad_line", "write the line in one of the forms that the reason shows";
+    /// An availability code that is not in the provider's table. It is never read as open.
+    UnknownStatus = "unknown_status", "agree what the code means and add it to the provider's table (`codes`)";
+    /// The flight is operated by another airline, and which of its flights that is cannot be told: its seats would be counted twice.
+    UnknownOperating = "unknown_operating", "send the number of the operating flight, or the operating flight itself in the same message";
+    /// The message is larger than the format allows, or names more flights.
+    MessageTooLarge = "message_too_large", "send it in several messages";
+    /// The provider answered with an error and not with data.
+    ProviderError = "provider_error", "look the error up at the provider; there is nothing to read in it";
+    /// The observation had expired when it came in.
+    Expired = "expired", "ask the provider again and push what it answers at once";
     /// The station has no time zone that we know, so that its local times mean nothing.
     UnknownAirport = "unknown_airport", "use an IATA airport code, or send canonical events with UTC offsets";
 }

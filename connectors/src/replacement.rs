@@ -91,6 +91,7 @@ impl ReplacementClose {
                     id: ids::provider_event_id(&flight, &event),
                     flight,
                     command: FlightCommand::Provider(Box::new(event)),
+                    observed: None,
                 }
             })
     }

@@ -107,6 +107,7 @@ impl Unplaced {
             body: self.body.clone(),
         };
         PushCommand {
+            observed: None,
             line,
             id: ids::provider_event_id(&flight, &event),
             flight,
@@ -129,6 +130,7 @@ impl Unplaced {
             board,
         };
         let line = canonical::to_line(&CanonicalEvent {
+            observed: None,
             flight,
             version: self.version,
             message_id: None,

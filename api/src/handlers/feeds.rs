@@ -129,7 +129,8 @@ where
     let query = Query::parse_any(request.uri.query())?;
     let feed = Feed {
         provider,
-        format: query.required("format")?,
+        // Without one, the backend knows the provider's.
+        format: query.optional("format")?.unwrap_or_default(),
         options: query.others(&["format", "message"]),
         message: message(request, &query)?,
     };

@@ -103,6 +103,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         intakes: Vec::new(),
         authorities: Vec::new(),
         checkpoints: flightline_runtime::checkpoint::CheckpointPolicy::default(),
+        feeds: Vec::new(),
     };
     Replica::start_with(config, service).await
 }

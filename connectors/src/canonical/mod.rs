@@ -19,7 +19,7 @@ mod body;
 mod config;
 mod parser;
 mod read;
-mod time;
+pub(crate) mod time;
 mod wire;
 mod write;
 
@@ -28,6 +28,7 @@ use flightline_ledger::{CommandId, FlightKey, ProviderBody, ProviderCode, Provid
 
 use crate::connector::{Connector, Parser, Source};
 use crate::ids;
+use crate::observed::Observed;
 use crate::replacement::Replacement;
 
 pub use config::Config;
@@ -56,6 +57,8 @@ pub struct CanonicalEvent {
     pub quality: u32,
     /// What is reported.
     pub body: ProviderBody,
+    /// How it was seen, when it was: absent in what a provider states of its own flights.
+    pub observed: Option<Box<Observed>>,
 }
 
 impl CanonicalEvent {

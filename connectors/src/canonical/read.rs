@@ -9,6 +9,7 @@ use serde_json::error::Category;
 
 use super::wire::{self, Common};
 use super::{CanonicalEvent, LineItem, MESSAGE_ID_BYTES_MAX, body, time};
+use crate::observed::Observed;
 use crate::reject::{Code, Fault, quoted};
 use crate::replacement::{Replacement, Scope};
 
@@ -33,7 +34,7 @@ pub(super) fn line(text: &str, notes: &mut Notes) -> Result<LineItem, Fault> {
     macro_rules! event {
         ($wire:ty, $body:expr) => {{
             let mut wire: $wire = json(text)?;
-            let (flight, version, message_id, quality) = common(wire.common())?;
+            let (flight, version, message_id, quality, observed) = common(wire.common(), notes)?;
             let body = $body(&flight, &wire, notes)?;
             Ok(LineItem::Event(CanonicalEvent {
                 flight,
@@ -41,6 +42,7 @@ pub(super) fn line(text: &str, notes: &mut Notes) -> Result<LineItem, Fault> {
                 message_id,
                 quality: quality | notes.quality,
                 body,
+                observed,
             }))
         }};
     }
@@ -80,9 +82,15 @@ pub(super) fn flight_named(text: &str) -> Option<FlightKey> {
         .ok()
 }
 
-type CommonParts = (FlightKey, SourceVersion, Option<Box<str>>, u32);
+type CommonParts = (
+    FlightKey,
+    SourceVersion,
+    Option<Box<str>>,
+    u32,
+    Option<Box<Observed>>,
+);
 
-fn common(common: Common<'_>) -> Result<CommonParts, Fault> {
+fn common(common: Common<'_>, notes: &mut Notes) -> Result<CommonParts, Fault> {
     let flight = common.flight_key.parse().map_err(|e| {
         Fault::at(
             Code::BadFlightKey,
@@ -106,6 +114,10 @@ fn common(common: Common<'_>) -> Result<CommonParts, Fault> {
         version(&common.source_version)?,
         message_id(common.message_id)?,
         bits,
+        match common.observed {
+            None => None,
+            Some(seen) => Some(Box::new(body::observed(&seen, notes)?)),
+        },
     ))
 }
 

@@ -38,13 +38,13 @@ struct Stamp {
 
 /// An instant with the local time of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// Unix time in seconds.
-    pub(super) instant_s: i64,
+    pub(crate) instant_s: i64,
     /// Local time minus UTC, in minutes.
-    pub(super) offset_min: i16,
+    pub(crate) offset_min: i16,
     /// The offset that the zone database has there then, when the stated one is another.
-    pub(super) zone_disagrees: Option<i16>,
+    pub(crate) zone_disagrees: Option<i16>,
 }
 
 /// The last second of 2999, the last instant that the ledger takes.
@@ -118,12 +118,31 @@ fn read(text: &str) -> Result<Stamp, String> {
     })
 }
 
+/// Date and time of day as if they were UTC, in seconds, and the stated offset in minutes. `Err` says
+/// what is wrong.
+pub(crate) fn wall_and_offset(text: &str) -> Result<(i64, Option<i16>), String> {
+    let stamp = read(text)?;
+    Ok((
+        stamp.wall_s,
+        match stamp.stated {
+            Stated::Nothing => None,
+            Stated::Utc => Some(0),
+            Stated::Minutes(minutes) => Some(minutes),
+        },
+    ))
+}
+
+/// The milliseconds of a time's second; 0 where there are none.
+pub(crate) fn milliseconds(text: &str) -> i64 {
+    read(text).map_or(0, |stamp| stamp.milliseconds)
+}
+
 fn fault(field: impl Display, text: &str, reason: impl Display) -> Fault {
     Fault::at(Code::BadTime, field, format!("{}: {reason}", quoted(text)))
 }
 
 /// An instant in milliseconds. The text must state its offset.
-pub(super) fn instant_ms(field: &str, text: &str) -> Result<i64, Fault> {
+pub(crate) fn instant_ms(field: &str, text: &str) -> Result<i64, Fault> {
     let stamp = read(text).map_err(|e| fault(field, text, e))?;
     let offset_min = match stamp.stated {
         Stated::Utc => 0,
@@ -157,7 +176,7 @@ fn in_range(field: impl Display, text: &str, instant_s: i64) -> Result<i64, Faul
 /// With an offset: the instant is as stated. `Z` says nothing about local time: the offset is the
 /// zone's (0 when the station is unknown). Without offset: local time at the station; it must be
 /// known, and the time must exist there and once only.
-pub(super) fn moment(
+pub(crate) fn moment(
     field: Arguments<'_>,
     text: &str,
     station: Option<Station>,
@@ -234,20 +253,20 @@ fn local_offset_min(
 }
 
 /// The text of a time at a place.
-pub(super) fn moment_text(instant_s: i64, offset_min: i16) -> String {
+pub(crate) fn moment_text(instant_s: i64, offset_min: i16) -> String {
     let (date, h, m, s) = wall(instant_s + i64::from(offset_min) * 60);
     format!("{date}T{h:02}:{m:02}:{s:02}{}", offset_text(offset_min))
 }
 
 /// An offset as it is written: `-05:00`.
-pub(super) fn offset_text(offset_min: i16) -> String {
+pub(crate) fn offset_text(offset_min: i16) -> String {
     let sign = if offset_min < 0 { '-' } else { '+' };
     let minutes = offset_min.unsigned_abs();
     format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 /// The text of an instant in milliseconds, in UTC.
-pub(super) fn instant_text(instant_ms: i64) -> String {
+pub(crate) fn instant_text(instant_ms: i64) -> String {
     let (date, h, m, s) = wall(instant_ms.div_euclid(1000));
     match instant_ms.rem_euclid(1000) {
         0 => format!("{date}T{h:02}:{m:02}:{s:02}Z"),
@@ -267,7 +286,7 @@ fn wall(wall_s: i64) -> (Date, i64, i64, i64) {
 }
 
 /// The calendar day on which a clock shows `wall_s`.
-pub(super) fn date_of(wall_s: i64) -> Date {
+pub(crate) fn date_of(wall_s: i64) -> Date {
     // Saturates far outside of the years that are ever read.
     let days = wall_s.div_euclid(86_400);
     Date(days.clamp(i64::from(i32::MIN / 2), i64::from(i32::MAX / 2)) as i32)

@@ -121,6 +121,30 @@ pub(super) struct Common<'a> {
     pub(super) source_version: Version<'a>,
     pub(super) message_id: Option<Text<'a>>,
     pub(super) quality: Vec<Text<'a>>,
+    pub(super) observed: Option<Observed<'a>>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Observed<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires_at: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) offer: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) destination: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) point_of_sale: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) journey: Vec<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) total_amount: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) total_currency: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) passengers: Option<Count>,
 }
 
 /// An event: the common fields (repeated in each, since serde cannot refuse unknown fields of
@@ -140,6 +164,8 @@ macro_rules! event {
             pub(super) message_id: Option<Text<'a>>,
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub(super) quality: Vec<Text<'a>>,
+            #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+            pub(super) observed: Option<Object<Observed<'a>>>,
             $($(#[$attr])* pub(super) $field: $type,)*
         }
 
@@ -154,6 +180,7 @@ macro_rules! event {
                     },
                     message_id: self.message_id.take(),
                     quality: std::mem::take(&mut self.quality),
+                    observed: self.observed.take().map(|observed| observed.0),
                 }
             }
         }

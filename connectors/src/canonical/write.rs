@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::wire::{self, Count, Object};
 use super::{CanonicalEvent, body, time};
+use crate::observed::Observed;
 use crate::replacement::Replacement;
 
 type Text = Cow<'static, str>;
@@ -23,6 +24,7 @@ pub fn to_line(event: &CanonicalEvent) -> String {
                 source_version: Object(version(event.version)),
                 message_id: event.message_id.as_deref().map(Cow::Borrowed),
                 quality: marks(event.quality),
+                observed: event.observed.as_deref().map(observed),
                 $($field: $value),*
             })
         };
@@ -162,6 +164,21 @@ fn json(value: &impl Serialize) -> String {
 
 fn text(value: &impl ToString) -> Text {
     Cow::Owned(value.to_string())
+}
+
+fn observed(seen: &Observed) -> Object<wire::Observed<'static>> {
+    let owned = |text: &Option<Box<str>>| text.as_deref().map(|t| Cow::Owned(t.to_owned()));
+    Object(wire::Observed {
+        expires_at: seen.expires_ms.map(|ms| Cow::Owned(time::instant_text(ms))),
+        offer: owned(&seen.offer),
+        origin: seen.origin.as_ref().map(text),
+        destination: seen.destination.as_ref().map(text),
+        point_of_sale: owned(&seen.point_of_sale),
+        journey: seen.journey.iter().map(text).collect(),
+        total_amount: seen.total.as_ref().map(text),
+        total_currency: seen.total.as_ref().map(|total| text(&total.currency)),
+        passengers: seen.passengers.map(|n| Count(i64::from(n))),
+    })
 }
 
 fn version(version: SourceVersion) -> wire::Version<'static> {

@@ -156,6 +156,7 @@ fn events(
                 message_id: None,
                 quality,
                 body,
+                observed: None,
             },
         });
     };

@@ -107,6 +107,7 @@ pub(super) fn push(
     let event = |flight, legs, restricted, operating, marks| Parsed::Event {
         line,
         event: CanonicalEvent {
+            observed: None,
             flight,
             version: from.version,
             message_id: None,

@@ -199,6 +199,7 @@ fn schedules(
     let event = |flight, legs, operating, quality| Parsed::Event {
         line: change.line,
         event: CanonicalEvent {
+            observed: None,
             flight,
             version: change.version,
             message_id: None,

@@ -40,6 +40,22 @@ const CANONICAL: Case = Case {
     line_bytes_max: flightline_connectors::canonical::LINE_BYTES_MAX,
 };
 
+const AVS: Case = Case {
+    format: "avs",
+    header: None,
+    lines: &[
+        "PK0785Y25DEC26 A4 LHEKHI",
+        "PK0786/26DEC26 CN LHEKHI",
+        "UT422Y 25APR27 03 UFAAER Y09 B04 V00",
+    ],
+    line_bytes_max: flightline_connectors::avs::LINE_BYTES_MAX,
+};
+
+#[test]
+fn avs_conforms() {
+    conformance(&AVS);
+}
+
 #[test]
 fn nycflights13_conforms() {
     conformance(&NYC);
@@ -210,7 +226,7 @@ fn ids_are_those_of_the_content(case: &Case, file: &[u8], good: &[Parsed]) {
 }
 
 /// Checks what holds of any bytes at all.
-fn any_bytes(format: &str, bytes: &[u8]) {
+pub(crate) fn any_bytes(format: &str, bytes: &[u8]) {
     let items = parse(format, bytes);
     assert!(items.iter().map(line).min().unwrap_or(1) >= 1);
     for reject in rejects(&items) {
@@ -259,6 +275,17 @@ proptest! {
     #[test]
     fn canonical_takes_any_bytes(bytes in vec(any::<u8>(), 0..600)) {
         any_bytes("canonical", &bytes);
+    }
+
+    #[test]
+    fn avs_takes_any_bytes(bytes in vec(any::<u8>(), 0..600)) {
+        any_bytes("avs", &bytes);
+    }
+
+    #[test]
+    fn avs_takes_damaged_files(bytes in damaged(&AVS)) {
+        any_bytes("avs", &bytes);
+        any_bytes("avs", &gz(&bytes));
     }
 
     #[test]

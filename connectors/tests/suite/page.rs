@@ -74,8 +74,9 @@ fn every_code_mark_and_format_is_on_the_page() {
             format.name
         );
         for (option, _) in format.options {
-            let flag = option.replace('_', "-");
-            assert!(PAGE.contains(&format!("--{flag}")), "{flag}");
+            let flag = format!("--{}", option.replace('_', "-"));
+            let named = format!("--option {option}=");
+            assert!(PAGE.contains(&flag) || PAGE.contains(&named), "{option}");
         }
     }
 }
@@ -135,4 +136,68 @@ fn every_example_of_the_format_pages_gives_what_it_shows() {
         }
         assert!(shown > 0, "{format} has no example");
     }
+}
+/// The examples of the pages about formats: an input with its format and options, and all that it gives.
+/// `UPDATE_GOLDEN=1` writes what they give into the pages.
+#[test]
+fn every_example_of_a_format_gives_what_its_page_shows() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats");
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let page = std::fs::read_to_string(&path).unwrap();
+        let mut fresh = String::new();
+        let mut rest = page.as_str();
+        while let Some((before, after)) = rest.split_once("```input ") {
+            let (head, after) = after.split_once('\n').unwrap();
+            let (input, after) = after.split_once("```\n").unwrap();
+            let (between, after) = after.split_once("```gives\n").unwrap();
+            let (_, after) = after.split_once("```").unwrap();
+            let mut words = head.split_whitespace();
+            let format = words.next().unwrap();
+            let options = words.fold(Options::new(), |all, word| {
+                let (name, value) = word.split_once('=').unwrap();
+                all.with(name, value)
+            });
+            seen.insert(format.to_owned());
+            let given = given(&parse_with(format, &options, input.as_bytes()));
+            fresh.push_str(&format!(
+                "{before}```input {head}\n{input}```\n{between}```gives\n{given}```"
+            ));
+            rest = after;
+        }
+        fresh.push_str(rest);
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &fresh).unwrap();
+        } else {
+            assert!(
+                fresh == page,
+                "{}: run with UPDATE_GOLDEN=1",
+                path.display()
+            );
+        }
+    }
+    let with_page = FORMATS
+        .iter()
+        .filter(|format| !["canonical", "nycflights13", "ssim", "ssm"].contains(&format.name));
+    for format in with_page {
+        assert!(seen.contains(format.name), "{} has no example", format.name);
+    }
+}
+
+fn given(items: &[Parsed]) -> String {
+    let mut out = String::new();
+    for item in items {
+        let line = match item {
+            Parsed::Event { event, .. } => to_line(event),
+            Parsed::Reject(reject) => {
+                format!("{}: {}: {}", reject.line, reject.code, reject.reason)
+            }
+            Parsed::Warning(warning) => format!("{}: note: {}", warning.line, warning.text),
+            other => format!("{other:?}"),
+        };
+        out.push_str(&line);
+        out.push('\n');
+    }
+    out
 }

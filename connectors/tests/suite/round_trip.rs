@@ -3,7 +3,7 @@
 use flightline_connectors::canonical::{
     CanonicalEvent, to_line, to_replace_begin_line, to_replace_end_line,
 };
-use flightline_connectors::{Options, Parsed, Replacement, Scope, nycflights13};
+use flightline_connectors::{Observed, Options, Parsed, Replacement, Scope, nycflights13};
 use flightline_ledger::command::{
     Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, Leg, LegTimes, Level, SaleStatus,
     Schedule, SourceVersion,
@@ -297,18 +297,52 @@ fn body(flight: FlightKey) -> impl Strategy<Value = ProviderBody> {
     ]
 }
 
+fn observed() -> impl Strategy<Value = Observed> {
+    (
+        option::of(-2_000_000_000_000..32_000_000_000_000_i64),
+        option::of("\\PC{1,20}"),
+        option::of(station()),
+        option::of("[A-Z]{2,3}"),
+        vec(flight(), 0..3),
+        option::of(0..10_000_000_i64),
+        option::of(0_u16..=999),
+    )
+        .prop_map(
+            |(expires_ms, offer, place, point_of_sale, journey, minor, passengers)| Observed {
+                expires_ms,
+                offer: offer.map(String::into_boxed_str),
+                origin: place,
+                destination: place,
+                point_of_sale: point_of_sale.map(String::into_boxed_str),
+                journey,
+                total: minor.map(|minor| Money {
+                    minor,
+                    currency: "KWD".parse().unwrap(),
+                    exponent: 3,
+                }),
+                passengers,
+            },
+        )
+}
+
 fn event() -> impl Strategy<Value = CanonicalEvent> {
-    (flight(), version(), option::of("\\PC{0,20}"), 0_u32..128).prop_flat_map(
-        |(flight, version, message_id, quality)| {
+    (
+        flight(),
+        version(),
+        option::of("\\PC{0,20}"),
+        0_u32..256,
+        option::of(observed()),
+    )
+        .prop_flat_map(|(flight, version, message_id, quality, observed)| {
             body(flight).prop_map(move |body| CanonicalEvent {
                 flight,
                 version,
                 message_id: message_id.clone().map(String::into_boxed_str),
                 quality,
                 body,
+                observed: observed.clone().map(Box::new),
             })
-        },
-    )
+        })
 }
 
 proptest! {

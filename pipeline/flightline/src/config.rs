@@ -347,9 +347,11 @@ pub(crate) struct Log {
 pub(crate) struct Provider {
     /// Weight of its word on schedules when several providers report a flight; 0 to 255.
     pub authority: u8,
-    /// Format of what comes through its watched folder and pulls, where they name none.
+    /// The format of its files, when a push does not name one, and of its watched folder and pulls,
+    /// where they name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// Options of that format.
+    /// Options of that format: code tables, how counts are to be read, and so on.
     pub options: BTreeMap<String, String>,
     /// A folder that it drops files into.
     pub folder: Option<Folder>,
@@ -418,6 +420,24 @@ const fn sixty_four() -> u32 {
 }
 const fn ten_per_s() -> f64 {
     10.0
+}
+
+impl Provider {
+    fn check(&self) -> anyhow::Result<()> {
+        let Some(name) = &self.format else {
+            if let Some(option) = self.options.keys().next() {
+                bail!("options.{option} is set, but no format that has it");
+            }
+            return Ok(());
+        };
+        let format = flightline_connectors::format(name)?;
+        let options = self.options.iter().fold(
+            flightline_connectors::Options::new(),
+            |all, (name, value)| all.with(name, value),
+        );
+        format.connector(&options).context("options")?;
+        Ok(())
+    }
 }
 
 impl Default for Config {
@@ -680,9 +700,12 @@ fn check(config: &Config) -> anyhow::Result<()> {
         bail!("payments.url: {error}");
     }
     config.booking.terms()?;
-    for name in config.providers.keys() {
+    for (name, provider) in &config.providers {
         name.parse::<flightline_ledger::ProviderCode>()
             .map_err(|e| anyhow::anyhow!("[providers.{name}]: {e}"))?;
+        provider
+            .check()
+            .with_context(|| format!("[providers.{name}]"))?;
     }
     crate::intake::configured(&config.providers)?;
     Ok(())
@@ -762,6 +785,22 @@ mod tests {
             RefundTerms::Penalty(5)
         );
         assert!(from_text("[providers.\"Bad Name\"]\nauthority = 1\n").is_err());
+        assert!(
+            from_text("[providers.pk]\nformat = \"avs\"\noptions = { codes = \"CS=open\", counts = \"total\" }\n")
+                .is_ok()
+        );
+        for (bad, want) in [
+            ("format = \"avx\"", "avx"),
+            ("options = { codes = \"CS=open\" }", "no format"),
+            (
+                "format = \"avs\"\noptions = { codes = \"CS=perhaps\" }",
+                "CS=perhaps",
+            ),
+            ("format = \"avs\"\noptions = { cods = \"CS=open\" }", "cods"),
+        ] {
+            let error = from_text(&format!("[providers.pk]\n{bad}\n")).unwrap_err();
+            assert!(format!("{error:#}").contains(want), "{error:#}");
+        }
     }
 
     #[test]

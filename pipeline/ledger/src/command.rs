@@ -161,8 +161,10 @@ pub mod quality {
     pub const TRUNCATED_LINE: u32 = 1 << 5;
     /// The price was made by a formula and is not a real fare.
     pub const SYNTHETIC_FARE: u32 = 1 << 6;
+    /// The cabin of a booking class was not given and was taken by convention.
+    pub const GUESSED_CABIN: u32 = 1 << 7;
     /// Every name, in bit order, for display.
-    pub const NAMES: [&str; 7] = [
+    pub const NAMES: [&str; 8] = [
         "repaired_arrival_day",
         "offset_mismatch",
         "seats_imputed",
@@ -170,6 +172,7 @@ pub mod quality {
         "unknown_code",
         "truncated_line",
         "synthetic_fare",
+        "guessed_cabin",
     ];
 }
 

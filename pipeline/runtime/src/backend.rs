@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     /// Absent before the start is through and from the beginning of the stop.
     pub(crate) webhooks: RwLock<Option<Arc<Webhooks>>>,
     pub(crate) authorities: Vec<(ProviderCode, u8)>,
+    pub(crate) feeds: Vec<crate::config::ProviderFeed>,
     pub(crate) dataflow: OnceLock<Reader>,
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
     /// Absent before the start is through.

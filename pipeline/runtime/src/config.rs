@@ -23,6 +23,17 @@ pub enum AuthMode {
     Open,
 }
 
+/// How a provider's feed is read when a push does not say.
+#[derive(Clone, Debug)]
+pub struct ProviderFeed {
+    /// The provider.
+    pub provider: ProviderCode,
+    /// Name of its format.
+    pub format: Option<String>,
+    /// Options of that format.
+    pub options: Vec<(String, String)>,
+}
+
 /// Everything that a replica is started with.
 #[derive(Clone, Debug)]
 pub struct ReplicaConfig {
@@ -62,6 +73,8 @@ pub struct ReplicaConfig {
     pub intakes: Vec<crate::intake::IntakeConfig>,
     /// How checkpoints are kept.
     pub checkpoints: CheckpointPolicy,
+    /// What is known of providers' feeds.
+    pub feeds: Vec<ProviderFeed>,
     /// Terms of the booking API.
     pub booking: BookingTerms,
 }

@@ -9,8 +9,8 @@ use flightline_api::backend::{
     Answer, BATCH_MAX, Backend, FeedError, FeedRejection, FeedReport, Submit, SubmitError,
 };
 use flightline_connectors::{
-    Batch, Code, Connector, Options, Parsed, Push, PushCommand, PushConfig, Reject, Scope, Source,
-    Tally, Unplaced, canonical, ids, nycflights13, ssm,
+    Batch, Code, Connector, OBSERVED_AT, Options, Parsed, Push, PushCommand, PushConfig, Reject,
+    Scope, Source, Tally, Unplaced, canonical, ids, nycflights13, observed::time_text, ssm,
 };
 use flightline_ledger::{
     Carrier, Command, Date, Decision, FlightCommand, FlightKey, Outcome, ProviderBody,
@@ -19,6 +19,7 @@ use flightline_ledger::{
 use tokio::sync::oneshot;
 
 use crate::backend::Inner;
+use crate::config::ProviderFeed;
 
 /// Batches on their way at once: one gathers while others are made durable, and memory is bounded.
 const IN_FLIGHT_MAX: usize = 8;
@@ -50,8 +51,55 @@ fn connector(
 }
 
 fn today() -> Date {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    Date(since.map_or(0, |d| (d.as_secs() / 86_400) as i32))
+    Date((now_ms() / 86_400_000) as i32)
+}
+
+/// Format and options of a push: what it says, and for the rest what is configured for the provider.
+fn agreed(
+    feed: Option<&ProviderFeed>,
+    format: &str,
+    options: &[(String, String)],
+) -> Result<(String, Vec<(String, String)>), String> {
+    let configured = feed.and_then(|feed| feed.format.as_deref());
+    let format = match (format, configured) {
+        ("", Some(configured)) => configured,
+        ("", None) => {
+            return Err(
+                "no format is given and none is configured for the provider: name one (format=...), or set it in [providers.NAME]"
+                    .to_owned(),
+            );
+        }
+        (given, _) => given,
+    };
+    let mut all = options.to_vec();
+    // Options are of a format: those of another one say nothing about this one.
+    if let Some(feed) = feed.filter(|_| configured == Some(format)) {
+        for (name, value) in &feed.options {
+            if !options.iter().any(|(given, _)| given == name) {
+                all.push((name.clone(), value.clone()));
+            }
+        }
+    }
+    Ok((format.to_owned(), all))
+}
+
+/// With the time of receipt, where the format wants it and nobody gave it.
+fn received(
+    format: &str,
+    mut options: Vec<(String, String)>,
+    now_ms: i64,
+) -> Vec<(String, String)> {
+    let wants = flightline_connectors::format(format).is_ok_and(|f| f.has_option(OBSERVED_AT));
+    if wants && !options.iter().any(|(name, _)| name == OBSERVED_AT) {
+        options.push((OBSERVED_AT.to_owned(), time_text(now_ms)));
+    }
+    options
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
 }
 
 struct Waiting {
@@ -85,7 +133,11 @@ pub(crate) fn ingest(
     message: &str,
     body: Box<dyn Read + Send>,
 ) -> Result<FeedReport, FeedError> {
-    let connector = connector(format, options.iter().cloned()).map_err(FeedError::UnknownFormat)?;
+    let now_ms = now_ms();
+    let feed = inner.feeds.iter().find(|feed| feed.provider == provider);
+    let (format, options) = agreed(feed, format, options).map_err(FeedError::UnknownFormat)?;
+    let connector =
+        connector(&format, received(&format, options, now_ms)).map_err(FeedError::UnknownFormat)?;
     let mut intake = Intake {
         inner,
         provider,
@@ -99,6 +151,7 @@ pub(crate) fn ingest(
     let config = PushConfig {
         authority: intake.authority,
         batch_items_max: BATCH_ITEMS,
+        now_ms: Some(now_ms),
         ..PushConfig::new(provider)
     };
     let mut broke_off = None;
@@ -255,7 +308,10 @@ impl Intake<'_> {
         Submit {
             id: command.id,
             command: Command::Flight(command.flight, command.command),
-            ref_text: None,
+            ref_text: command
+                .observed
+                .map(|observed| observed.note().into_boxed_str())
+                .filter(|note| !note.is_empty()),
             actor: Some(self.provider.as_str().into()),
         }
     }
@@ -344,6 +400,7 @@ impl Intake<'_> {
                 continue;
             }
             let command = PushCommand {
+                observed: None,
                 line: 0,
                 id: submit.id,
                 flight,
@@ -437,7 +494,8 @@ pub fn check(
     body: Box<dyn Read + Send + '_>,
     mut visit: impl FnMut(Checked<'_>) -> std::io::Result<()>,
 ) -> Result<(), CheckError> {
-    let connector = connector(format, options.iter().cloned()).map_err(CheckError::Use)?;
+    let options = received(format, options.to_vec(), now_ms());
+    let connector = connector(format, options).map_err(CheckError::Use)?;
     let source = Source::new(message, BufReader::with_capacity(64 << 10, body));
     for item in connector.parse(source) {
         match item {

@@ -37,7 +37,7 @@ pub mod verify;
 pub mod waiters;
 mod webhooks;
 
-pub use config::{AuthMode, ReplicaConfig};
+pub use config::{AuthMode, ProviderFeed, ReplicaConfig};
 pub use intake::{IntakeConfig, Way};
 pub use replica::Replica;
 pub use stream::{FluvioOptions, StreamPlace};

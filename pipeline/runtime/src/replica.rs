@@ -177,6 +177,7 @@ impl Replica {
             stats,
             authorities: config.authorities.clone(),
             sources: OnceLock::new(),
+            feeds: config.feeds.clone(),
             dataflow: OnceLock::new(),
             postgres: OnceLock::new(),
             checkpoints: OnceLock::new(),

@@ -5,10 +5,11 @@
 //! station belong to it, does the provider own it) is the ledger's to judge.
 //!
 //! `plan`: what flies when and with what (schedule, times, equipment). `sale`: what is sold for how
-//! much (availability, fares, terms).
+//! much (availability, fares, terms). `seen`: how an observation was made.
 
 mod plan;
 mod sale;
+mod seen;
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -25,6 +26,7 @@ use crate::reject::{Code, Fault, quoted};
 
 pub(super) use plan::{equipment, schedule, time_change};
 pub(super) use sale::{availability, fares, status_text, terms};
+pub(super) use seen::observed;
 
 const SEATS_MAX: i64 = 2000;
 const LIMIT_MAX: i64 = 9999;

@@ -183,7 +183,7 @@ pub(in crate::canonical) fn fares(
     Ok(ProviderBody::Fares(fares))
 }
 
-fn price(
+pub(super) fn price(
     at: Arguments<'_>,
     amount: &str,
     currency: &str,

@@ -30,9 +30,10 @@ pub(crate) struct PushArgs {
     /// The provider that the files come from.
     #[arg(long, value_name = "P")]
     provider: String,
-    /// Format of the files; `canonical` is NDJSON of canonical events.
+    /// Format of the files; `canonical` is NDJSON of canonical events. Default: the one that the
+    /// replica's configuration has for the provider.
     #[arg(long, value_name = "F")]
-    format: String,
+    format: Option<String>,
     /// The replica. Default: the one that runs on the data directory, else http://127.0.0.1:8080.
     #[arg(long, value_name = "U")]
     url: Option<String>,
@@ -44,6 +45,9 @@ pub(crate) struct PushArgs {
     shift_days: Option<i64>,
     #[command(flatten)]
     options: FormatOptions,
+    /// An option of the format, such as counts=total; may stand several times.
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option)]
+    more: Vec<(String, String)>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -64,6 +68,9 @@ pub(crate) struct CheckArgs {
     shift_days: Option<i64>,
     #[command(flatten)]
     options: FormatOptions,
+    /// An option of the format, such as counts=total; may stand several times.
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option)]
+    more: Vec<(String, String)>,
     /// Print rejects as JSON lines.
     #[arg(long)]
     json: bool,
@@ -101,6 +108,14 @@ pub(crate) fn run(command: FeedCommand) -> anyhow::Result<()> {
     match command {
         FeedCommand::Push(args) => push(&args),
         FeedCommand::Check(args) => check(&args),
+    }
+}
+
+/// Reads `NAME=VALUE`; names may be written with hyphens, as flags are.
+fn option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.replace('-', "_"), value.to_owned())),
+        _ => Err("write it as NAME=VALUE, such as counts=total".to_owned()),
     }
 }
 
@@ -169,13 +184,16 @@ fn push(args: &PushArgs) -> anyhow::Result<()> {
         let name = name_of(file);
         let bar = progress(size, name.clone());
         let mut path = format!(
-            "/providers/{}/files?format={}&message={}",
+            "/providers/{}/files?message={}",
             args.provider,
-            encode(&args.format),
             encode(&name)
         );
-        for (name, value) in args.options.named(args.shift_days) {
-            path.push_str(&format!("&{name}={}", encode(&value)));
+        if let Some(format) = &args.format {
+            path.push_str(&format!("&format={}", encode(format)));
+        }
+        let named = args.options.named(args.shift_days).into_iter();
+        for (name, value) in named.chain(args.more.iter().cloned()) {
+            path.push_str(&format!("&{}={}", encode(&name), encode(&value)));
         }
         let request = client
             .request(Method::POST, &path)
@@ -279,7 +297,8 @@ impl Counts {
 }
 
 fn check(args: &CheckArgs) -> anyhow::Result<()> {
-    let options = args.options.named(args.shift_days);
+    let named = args.options.named(args.shift_days).into_iter();
+    let options: Vec<_> = named.chain(args.more.iter().cloned()).collect();
     let mut rejected = 0_u64;
     let mut events = 0_u64;
     for file in &args.files {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_connectors::payments::stripe::WEBHOOK_SECRET_ENV;
 use flightline_connectors::payments::stripe::webhook::Webhook;
-use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
+use flightline_runtime::{AuthMode, ProviderFeed, Replica, ReplicaConfig};
 
 use super::client::Control;
 use super::print_line;
@@ -17,11 +17,17 @@ use crate::config::Config;
 pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
     let listen = crate::config::listen_address(config).map_err(Usage)?;
     let mut authorities = Vec::new();
+    let mut feeds = Vec::new();
     for (name, provider) in &config.providers {
         let code = name
             .parse()
             .map_err(|e| Usage(anyhow::anyhow!("[providers.{name}]: {e}")))?;
         authorities.push((code, provider.authority));
+        feeds.push(ProviderFeed {
+            provider: code,
+            format: provider.format.clone(),
+            options: provider.options.clone().into_iter().collect(),
+        });
     }
     let payments: PaymentsUrl = config
         .payments
@@ -52,6 +58,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         authorities,
         intakes: crate::intake::configured(&config.providers).map_err(Usage)?,
         checkpoints: config.checkpoint.policy(),
+        feeds,
         booking: flightline_api::BookingTerms {
             balance: config.payments.balance.clone(),
             balances: config.payments.balances.clone(),

@@ -95,6 +95,7 @@ fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
         tick: Duration::from_millis(20),
         intakes: Vec::new(),
         authorities: Vec::new(),
+        feeds: Vec::new(),
     }
 }
 

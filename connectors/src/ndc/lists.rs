@@ -1,0 +1,136 @@
+//! What offers point to. Some versions put these lists in front of the offers and some behind them, so
+//! that nothing can be said of an offer before the message has ended.
+
+use std::collections::HashMap;
+
+use crate::xml::Node;
+
+/// The most elements of the lists and offers of one message together.
+const ELEMENTS_MAX: usize = 200_000;
+
+/// The lists of one message.
+#[derive(Default)]
+pub(super) struct Lists {
+    /// FlightSegment or PaxSegment, by key.
+    pub(super) segments: HashMap<String, Node>,
+    pub(super) marketing: HashMap<String, Node>,
+    pub(super) operating: HashMap<String, Node>,
+    pub(super) legs: HashMap<String, Node>,
+    /// Keys of the segments of a journey, by its key.
+    pub(super) journeys: HashMap<String, Vec<String>>,
+    pub(super) price_classes: HashMap<String, Node>,
+    /// Types of travellers, such as ADT.
+    pub(super) travellers: Vec<String>,
+    /// Decimals of amounts without a point, by currency.
+    pub(super) decimals: HashMap<String, u8>,
+    elements: usize,
+}
+
+/// The key of an element: an attribute in older versions, an element in newer ones.
+pub(super) fn key_of<'n>(node: &'n Node, attribute: &str, element: &str) -> Option<&'n str> {
+    node.attribute(attribute)
+        .or_else(|| node.text_at(&[element]))
+        .filter(|key| !key.is_empty())
+}
+
+/// Texts of the children of these names, each of which may hold several keys.
+pub(super) fn references(node: &Node, names: &[&str]) -> Vec<String> {
+    node.children
+        .iter()
+        .filter(|child| names.contains(&&*child.name))
+        .flat_map(|child| child.text.split_whitespace().map(str::to_owned))
+        .collect()
+}
+
+impl Lists {
+    /// Keeps an element; false when there are too many.
+    pub(super) fn keep(&mut self, node: Node) -> bool {
+        self.elements += 1;
+        if self.elements > ELEMENTS_MAX {
+            return false;
+        }
+        let name = node.name.clone();
+        let put =
+            |into: &mut HashMap<String, Node>, attribute: &str, elements: [&str; 2], node: Node| {
+                let key = elements
+                    .iter()
+                    .find_map(|element| key_of(&node, attribute, element))
+                    .map(str::to_owned);
+                if let Some(key) = key {
+                    // The first of a key counts.
+                    into.entry(key).or_insert(node);
+                }
+            };
+        match &*name {
+            "FlightSegment" | "PaxSegment" => put(
+                &mut self.segments,
+                "SegmentKey",
+                ["PaxSegmentID", "PaxSegmentId"],
+                node,
+            ),
+            "DatedMarketingSegment" => put(
+                &mut self.marketing,
+                "",
+                ["DatedMarketingSegmentId", "DatedMarketingSegmentID"],
+                node,
+            ),
+            "DatedOperatingSegment" => put(
+                &mut self.operating,
+                "",
+                ["DatedOperatingSegmentId", "DatedOperatingSegmentID"],
+                node,
+            ),
+            "DatedOperatingLeg" => put(
+                &mut self.legs,
+                "",
+                ["DatedOperatingLegID", "DatedOperatingLegId"],
+                node,
+            ),
+            "PriceClass" => put(
+                &mut self.price_classes,
+                "PriceClassID",
+                ["PriceClassID", "PriceClassId"],
+                node,
+            ),
+            "Flight" | "PaxJourney" => {
+                if let Some(key) = key_of(&node, "FlightKey", "PaxJourneyID") {
+                    let segments = references(&node, &["SegmentReferences", "PaxSegmentRefID"]);
+                    self.journeys.entry(key.to_owned()).or_insert(segments);
+                }
+            }
+            "Pax" | "Passenger" => {
+                let kind = node.text_at(&["PTC"]).unwrap_or("ADT");
+                self.travellers.push(kind.to_owned());
+            }
+            "CurrencyMetadata" => {
+                if let (Some(currency), Some(decimals)) = (
+                    node.attribute("MetadataKey"),
+                    node.text_at(&["Decimals"])
+                        .and_then(|text| text.parse().ok()),
+                ) && decimals <= 4
+                {
+                    self.decimals.insert(currency.to_owned(), decimals);
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// One more offer; false when there are too many.
+    pub(super) fn count_offer(&mut self) -> bool {
+        self.elements += 1;
+        self.elements <= ELEMENTS_MAX
+    }
+
+    /// How many travellers take a seat: infants on laps do not.
+    pub(super) fn seated(&self) -> u16 {
+        let seated = self.travellers.iter().filter(|kind| *kind != "INF").count();
+        u16::try_from(seated).unwrap_or(u16::MAX).clamp(1, 999)
+    }
+
+    /// All of them pay what an adult pays.
+    pub(super) fn adults_only(&self) -> bool {
+        self.travellers.iter().all(|kind| kind == "ADT")
+    }
+}

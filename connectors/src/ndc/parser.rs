@@ -1,0 +1,188 @@
+//! Message to items.
+
+use super::lists::Lists;
+use super::offer;
+use super::segment::first;
+use crate::connector::{Parsed, Source};
+use crate::market::{Gather, Terms, instant_ms};
+use crate::reject::{Code, Fault, quoted};
+use crate::xml::{Item, Node, Records, outline};
+
+/// Elements that are read.
+const WANTED: &[&str] = &[
+    "CurrencyMetadata",
+    "DatedMarketingSegment",
+    "DatedOperatingLeg",
+    "DatedOperatingSegment",
+    "Error",
+    "Flight",
+    "FlightSegment",
+    "Offer",
+    "Passenger",
+    "Pax",
+    "PaxJourney",
+    "PaxSegment",
+    "PayloadAttributes",
+    "PriceClass",
+    "PricedOffer",
+];
+
+/// Long parts of them that nobody reads.
+const SKIPPED: &[&str] = &[
+    "BaggageAllowance",
+    "BaggageAllowanceRef",
+    "BaggageDisclosure",
+    "Breakdown",
+    "Desc",
+    "Descriptions",
+    "FareRules",
+    "Penalty",
+    "Remarks",
+    "Surcharges",
+    "Taxes",
+];
+
+/// The iterator over a source.
+pub(super) struct Messages<'a> {
+    records: Records<'a>,
+    gather: Gather,
+    lists: Lists,
+    /// With the lines on which they begin.
+    offers: Vec<(u64, Node)>,
+    /// When the message says it was made.
+    own_ms: Option<i64>,
+    too_large: bool,
+    finished: bool,
+}
+
+impl<'a> Messages<'a> {
+    pub(super) fn new(terms: Terms, source: Source<'a>) -> Self {
+        Self {
+            records: Records::new(source.reader, WANTED, SKIPPED),
+            gather: Gather::new(source.message, terms),
+            lists: Lists::default(),
+            offers: Vec::new(),
+            own_ms: None,
+            too_large: false,
+            finished: false,
+        }
+    }
+
+    fn record(&mut self, line: u64, node: Node) -> Result<(), (Fault, Node)> {
+        let room = match &*node.name {
+            "Offer" => {
+                let room = self.lists.count_offer();
+                if room {
+                    self.offers.push((line, node));
+                }
+                room
+            }
+            "PricedOffer" => {
+                let inner: Vec<Node> = node.all("Offer").cloned().collect();
+                let offers = if inner.is_empty() { vec![node] } else { inner };
+                let room = self.lists.count_offer();
+                if room {
+                    self.offers
+                        .extend(offers.into_iter().map(|offer| (line, offer)));
+                }
+                room
+            }
+            "Error" => {
+                let code = node
+                    .attribute("Code")
+                    .or_else(|| first(&node, &[&["Code"], &["TypeCode"]]));
+                let text = node
+                    .attribute("ShortText")
+                    .or_else(|| node.text_at(&["DescText"]))
+                    .unwrap_or(&node.text);
+                let fault = Fault::new(
+                    Code::ProviderError,
+                    format!(
+                        "the provider answered with an error: {} {}; {}",
+                        quoted(code.unwrap_or_default()),
+                        quoted(text),
+                        Code::ProviderError.remedy()
+                    ),
+                );
+                return Err((fault, node));
+            }
+            "PayloadAttributes" => {
+                let stamp = first(&node, &[&["Timestamp"], &["TimestampDateTime"]]);
+                if let Some(stamp) = stamp {
+                    self.made_at(stamp);
+                }
+                true
+            }
+            _ => self.lists.keep(node),
+        };
+        if !room && !std::mem::replace(&mut self.too_large, true) {
+            let reason = format!(
+                "the message has too many offers and segments; what follows was not read; {}",
+                Code::MessageTooLarge.remedy()
+            );
+            return Err((Fault::new(Code::MessageTooLarge, reason), Node::default()));
+        }
+        Ok(())
+    }
+
+    /// A stamp without zone says too little to order messages by.
+    fn made_at(&mut self, text: &str) {
+        if let Ok((ms, true)) = instant_ms("timestamp", text) {
+            self.own_ms = Some(ms);
+        }
+    }
+
+    /// The message, or what there is of it, has ended.
+    fn offers(&mut self) {
+        for (line, node) in std::mem::take(&mut self.offers) {
+            let taken = offer::take(&mut self.gather, &self.lists, (line, &node), self.own_ms);
+            if let Err(fault) = taken {
+                self.gather.reject(line, fault, &outline(&node));
+            }
+        }
+        self.gather.finish();
+        self.lists = Lists::default();
+    }
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Parsed;
+
+    fn next(&mut self) -> Option<Parsed> {
+        loop {
+            if let Some(item) = self.gather.pop() {
+                return Some(item);
+            }
+            if self.finished {
+                return None;
+            }
+            match self.records.next_item() {
+                None => {
+                    self.offers();
+                    self.finished = true;
+                }
+                Some(Item::Root { line, node }) => {
+                    let known = ["AirShoppingRS", "OfferPriceRS", "Envelope"];
+                    if !known.iter().any(|name| node.name.ends_with(name)) {
+                        let reason = format!(
+                            "<{}> is neither an AirShoppingRS nor an OfferPriceRS; choose the format that it has",
+                            node.name
+                        );
+                        let fault = Fault::new(Code::UnknownType, reason);
+                        self.gather.reject(line, fault, &outline(&node));
+                        self.finished = true;
+                    } else if let Some(stamp) = node.attribute("TimeStamp") {
+                        self.made_at(stamp);
+                    }
+                }
+                Some(Item::Record { line, node }) => {
+                    if let Err((fault, node)) = self.record(line, node) {
+                        self.gather.reject(line, fault, &outline(&node));
+                    }
+                }
+                Some(Item::Fault { line, fault, raw }) => self.gather.reject(line, fault, &raw),
+                Some(Item::End) => {}
+            }
+        }
+    }
+}

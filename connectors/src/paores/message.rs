@@ -1,0 +1,447 @@
+//! Segments to flights and seats.
+
+use flightline_ledger::command::quality;
+use flightline_ledger::{Carrier, Class, Station};
+
+use super::segments::{Segment, Segments};
+use crate::connector::{Parsed, Source};
+use crate::market::{
+    CodeTable, Gather, Look, Operator, Shown, Terms, aircraft_code, day_ddmmyy, flight_number,
+    minutes_hhmm, settle,
+};
+use crate::observed::Observed;
+use crate::reject::{Code, Fault, quoted};
+
+/// The most classes in one PDI.
+const CLASSES_MAX: usize = 26;
+
+/// A flight that is read: its TVL and what follows it.
+struct Flight {
+    line: u64,
+    raw: Vec<u8>,
+    travel: Segment,
+    looks: Vec<Look>,
+    aircraft: [u8; 3],
+    stops: String,
+    /// Why it cannot be taken.
+    fault: Option<Fault>,
+}
+
+/// The iterator over a source.
+pub(super) struct Messages<'a> {
+    segments: Segments<'a>,
+    gather: Gather,
+    codes: CodeTable,
+    /// Reference of the interchange, and messages in it.
+    interchange: Option<(String, u64)>,
+    /// Reference of the message, and segments in it.
+    message: Option<(String, u64)>,
+    /// It is a PAORES.
+    is_known: bool,
+    pair: (Option<Station>, Option<Station>),
+    flight: Option<Flight>,
+    finished: bool,
+    any: bool,
+}
+
+fn bad(reason: String) -> Fault {
+    Fault::new(
+        Code::BadEdifact,
+        format!("{reason}; {}", Code::BadEdifact.remedy()),
+    )
+}
+
+impl<'a> Messages<'a> {
+    pub(super) fn new(terms: Terms, codes: CodeTable, source: Source<'a>) -> Self {
+        Self {
+            segments: Segments::new(source.reader),
+            gather: Gather::new(source.message, terms),
+            codes,
+            interchange: None,
+            message: None,
+            is_known: false,
+            pair: (None, None),
+            flight: None,
+            finished: false,
+            any: false,
+        }
+    }
+
+    fn segment(&mut self, segment: Segment) -> Result<(), Fault> {
+        if let Some((_, count)) = &mut self.message {
+            *count += 1;
+        }
+        match segment.tag.as_str() {
+            "UNB" => {
+                self.interchange = Some((segment.get(5, 1).to_owned(), 0));
+                Ok(())
+            }
+            "UNH" => self.begin(&segment),
+            "UNT" => self.end(&segment),
+            "UNZ" => self.end_all(&segment),
+            _ if self.message.is_none() => Err(bad(format!(
+                "{} stands outside of a message (UNH to UNT)",
+                quoted(&segment.tag)
+            ))),
+            _ if !self.is_known => Ok(()),
+            "ODI" => {
+                self.end_flight();
+                let place = |n: usize| segment.get(n, 1).parse().ok();
+                self.pair = (place(1), place(2));
+                Ok(())
+            }
+            "TVL" => {
+                self.end_flight();
+                self.flight = Some(Flight {
+                    line: segment.line,
+                    raw: segment.raw.clone(),
+                    travel: segment,
+                    looks: Vec::new(),
+                    aircraft: [0; 3],
+                    stops: String::new(),
+                    fault: None,
+                });
+                Ok(())
+            }
+            "PDI" => self.classes(&segment),
+            "APD" => {
+                if let Some(flight) = &mut self.flight {
+                    flight.aircraft = aircraft_code(Some(segment.get(1, 1)));
+                    segment.get(1, 2).clone_into(&mut flight.stops);
+                }
+                Ok(())
+            }
+            "ERC" => Err(Fault::new(
+                Code::ProviderError,
+                format!(
+                    "the provider answered with error {}; {}",
+                    quoted(segment.get(1, 1)),
+                    Code::ProviderError.remedy()
+                ),
+            )),
+            // Texts, warnings and what says who asked: nothing of it is about seats.
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, segment: &Segment) -> Result<(), Fault> {
+        self.end_flight();
+        self.any = true;
+        if let Some((_, messages)) = &mut self.interchange {
+            *messages += 1;
+        }
+        self.pair = (None, None);
+        let open = self
+            .message
+            .replace((segment.get(1, 1).to_owned(), 1))
+            .map(|(reference, _)| reference);
+        let kind = segment.get(2, 1);
+        self.is_known = kind == "PAORES";
+        if let Some(reference) = open {
+            return Err(bad(format!(
+                "message {} has no UNT: it may have lost segments",
+                quoted(&reference)
+            )));
+        }
+        if !self.is_known {
+            return Err(Fault::new(
+                Code::UnknownType,
+                format!(
+                    "a message {} is no PAORES; it was passed over",
+                    quoted(kind)
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, segment: &Segment) -> Result<(), Fault> {
+        self.end_flight();
+        let Some((reference, count)) = self.message.take() else {
+            return Err(bad("UNT without a UNH before it".to_owned()));
+        };
+        let announced = segment.get(1, 1);
+        if announced.parse() != Ok(count) {
+            return Err(bad(format!(
+                "UNT announces {} segments, but message {} has {count}: some were lost or added; those that came were taken",
+                quoted(announced),
+                quoted(&reference)
+            )));
+        }
+        if segment.get(2, 1) != reference {
+            return Err(bad(format!(
+                "UNT ends message {}, but {} is open",
+                quoted(segment.get(2, 1)),
+                quoted(&reference)
+            )));
+        }
+        Ok(())
+    }
+
+    fn end_all(&mut self, segment: &Segment) -> Result<(), Fault> {
+        self.end_flight();
+        if let Some((reference, _)) = self.message.take() {
+            return Err(bad(format!(
+                "message {} has no UNT: it may have lost segments",
+                quoted(&reference)
+            )));
+        }
+        let Some((reference, messages)) = self.interchange.take() else {
+            return Err(bad("UNZ without a UNB before it".to_owned()));
+        };
+        if segment.get(1, 1).parse() != Ok(messages) || segment.get(2, 1) != reference {
+            return Err(bad(format!(
+                "UNZ announces {} messages of interchange {}, but {messages} of {} came",
+                quoted(segment.get(1, 1)),
+                quoted(segment.get(2, 1)),
+                quoted(&reference)
+            )));
+        }
+        Ok(())
+    }
+
+    fn classes(&mut self, segment: &Segment) -> Result<(), Fault> {
+        let Some(flight) = &mut self.flight else {
+            return Err(bad("PDI without a TVL before it".to_owned()));
+        };
+        let result = classes(&self.codes, segment);
+        match result {
+            Ok(looks) => flight.looks.extend(looks),
+            // The flight is one record: it goes as a whole.
+            Err(fault) => {
+                flight.fault.get_or_insert(fault);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_flight(&mut self) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        let shown = match flight.fault {
+            Some(fault) => Err(fault),
+            None => shown(&flight.travel, flight.aircraft),
+        };
+        match shown {
+            Err(fault) => self.gather.reject(flight.line, fault, &flight.raw),
+            Ok(mut shown) => {
+                if !matches!(flight.stops.as_str(), "" | "0") {
+                    shown.warnings.push(format!(
+                        "it stops {} times on the way, where and when is not told: taken as one leg",
+                        quoted(&flight.stops)
+                    ));
+                }
+                let observed = Observed {
+                    origin: self.pair.0,
+                    destination: self.pair.1,
+                    ..Observed::default()
+                };
+                self.gather.journey(
+                    (flight.line, &flight.raw),
+                    None,
+                    &observed,
+                    vec![(shown, flight.looks)],
+                );
+            }
+        }
+    }
+}
+
+fn classes(codes: &CodeTable, segment: &Segment) -> Result<Vec<Look>, Fault> {
+    let mut looks = Vec::new();
+    // The first element says what kind of product it is about, and is empty here.
+    for (n, components) in segment.elements.iter().enumerate().skip(1) {
+        let (Some(letter), status) = (components.first(), components.get(1)) else {
+            continue;
+        };
+        if letter.is_empty() {
+            continue;
+        }
+        if looks.len() >= CLASSES_MAX {
+            return Err(bad(format!("PDI has more than {CLASSES_MAX} classes")));
+        }
+        let class: Class = letter.parse().map_err(|e| {
+            Fault::at(
+                Code::BadCode,
+                format_args!("PDI element {}", n + 1),
+                format_args!("{}: {e}", quoted(letter)),
+            )
+        })?;
+        let status = status.map_or("", String::as_str);
+        let meaning = codes.read(&format!("PDI class {class}"), status)?;
+        looks.push(Look {
+            cabin: None,
+            class: Some(class),
+            status: meaning.status,
+            seats: meaning.seats,
+            price: None,
+        });
+    }
+    Ok(looks)
+}
+
+/// `TVL+ddmmyy:hhmm:[ddmmyy]:hhmm[:var]+board+off+mkt[:opr]+number[::suffix]`.
+fn shown(segment: &Segment, aircraft: [u8; 3]) -> Result<Shown, Fault> {
+    let code = |n: usize, component: usize, what: &str| -> Result<Station, Fault> {
+        let text = segment.get(n, component);
+        text.parse().map_err(|e| {
+            Fault::at(
+                Code::BadCode,
+                format_args!("TVL {what}"),
+                format_args!("{}: {e}", quoted(text)),
+            )
+        })
+    };
+    let carrier = |component: usize, what: &str| -> Result<Carrier, Fault> {
+        let text = segment.get(4, component);
+        text.parse().map_err(|e| {
+            Fault::at(
+                Code::BadCode,
+                format_args!("TVL {what}"),
+                format_args!("{}: {e}", quoted(text)),
+            )
+        })
+    };
+    let board = code(2, 1, "board point")?;
+    let off = code(3, 1, "off point")?;
+    let marketing = carrier(1, "marketing carrier")?;
+    let operating = match segment.get(4, 2) {
+        "" => None,
+        _ => Some(carrier(2, "operating carrier")?),
+    };
+    let number = flight_number("TVL flight number", segment.get(5, 1), marketing)?;
+    if !segment.get(5, 3).is_empty() {
+        return Err(Fault::at(
+            Code::BadCode,
+            "TVL operational suffix",
+            format_args!(
+                "{}: a display with suffixes tells flights apart that share a number; they are not taken",
+                quoted(segment.get(5, 3))
+            ),
+        ));
+    }
+    let time = |component: usize, what: &str| {
+        let text = segment.get(1, component);
+        minutes_hhmm(text).ok_or_else(|| {
+            Fault::at(
+                Code::BadTime,
+                format_args!("TVL {what}"),
+                format_args!("{}: a time is HHMM", quoted(text)),
+            )
+        })
+    };
+    let date = |text: &str, what: &str| {
+        day_ddmmyy(text).ok_or_else(|| {
+            Fault::at(
+                Code::BadTime,
+                format_args!("TVL {what}"),
+                format_args!("{}: a date is DDMMYY", quoted(text)),
+            )
+        })
+    };
+    let leaves_on = date(segment.get(1, 1), "departure date")?;
+    let departs = settle(
+        "TVL departure",
+        leaves_on,
+        time(2, "departure time")?,
+        board,
+    )?;
+    let minute = time(4, "arrival time")?;
+    let mut marks = 0;
+    let arrives = match (segment.get(1, 3), segment.get(1, 5)) {
+        ("", "") => {
+            // No day is told: the first on which it arrives after it left.
+            let mut day = leaves_on;
+            let mut arrives = settle("TVL arrival", day, minute, off)?;
+            while arrives.moment.instant_s < departs.moment.instant_s && day.0 < leaves_on.0 + 2 {
+                day.0 += 1;
+                arrives = settle("TVL arrival", day, minute, off)?;
+                marks = quality::REPAIRED_ARRIVAL_DAY;
+            }
+            arrives
+        }
+        ("", variation) => {
+            let days: i32 = variation
+                .parse()
+                .ok()
+                .filter(|n| (-1..=3).contains(n))
+                .ok_or_else(|| {
+                    Fault::at(
+                        Code::BadTime,
+                        "TVL date variation",
+                        format_args!("{}: it is -1 to 3", quoted(variation)),
+                    )
+                })?;
+            let day = flightline_ledger::Date(leaves_on.0 + days);
+            settle("TVL arrival", day, minute, off)?
+        }
+        (text, _) => settle("TVL arrival", date(text, "arrival date")?, minute, off)?,
+    };
+    let mut shown = Shown::one_leg(
+        "TVL",
+        (marketing, number),
+        (board, departs),
+        (off, arrives),
+        aircraft,
+        Operator::told(marketing, operating, None),
+        None,
+    )?;
+    shown.quality |= marks;
+    Ok(shown)
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Parsed;
+
+    fn next(&mut self) -> Option<Parsed> {
+        loop {
+            if let Some(item) = self.gather.pop() {
+                return Some(item);
+            }
+            if self.finished {
+                return None;
+            }
+            match self.segments.next_segment() {
+                None => {
+                    self.end_flight();
+                    if let Some((reference, _)) = self.message.take() {
+                        let fault = Fault::new(
+                            Code::Truncated,
+                            format!(
+                                "the input ends inside of message {}; {}",
+                                quoted(&reference),
+                                Code::Truncated.remedy()
+                            ),
+                        );
+                        self.gather.reject(self.segments.line(), fault, b"");
+                    } else if self.interchange.take().is_some() && self.any {
+                        let fault = Fault::new(
+                            Code::Truncated,
+                            format!("the input ends without UNZ; {}", Code::Truncated.remedy()),
+                        );
+                        self.gather.reject(self.segments.line(), fault, b"");
+                    }
+                    self.gather.finish();
+                    self.finished = true;
+                }
+                Some(Err((line, fault, raw))) => {
+                    // Nothing is told twice of one cut.
+                    if matches!(fault.code, Code::Truncated | Code::Unreadable) {
+                        self.message = None;
+                        self.interchange = None;
+                    } else if let Some((_, count)) = &mut self.message {
+                        *count += 1;
+                    }
+                    self.gather.reject(line, fault, &raw);
+                }
+                Some(Ok(segment)) => {
+                    let (line, raw) = (segment.line, segment.raw.clone());
+                    if let Err(fault) = self.segment(segment) {
+                        self.gather.reject(line, fault, &raw);
+                    }
+                }
+            }
+        }
+    }
+}
