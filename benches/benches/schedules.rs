@@ -130,7 +130,7 @@ fn file(legs: usize, weeks: usize) -> Vec<u8> {
     ];
     let (days, last) = match weeks {
         0 => ("  3    ", "06JAN27".to_owned()),
-        n => ("1 3 5  ", day(3 + 7 * n)),
+        n => ("1 3 5  ", day(2 + 7 * n)),
     };
     let mut out = format!("{:<194}{:06}\n", "1AIRLINE STANDARD SCHEDULE DATA SET", 1);
     let carrier = "2LFL      W26 01JAN2731DEC2701DEC26";
