@@ -19,6 +19,7 @@ mod paying;
 mod random;
 mod reading;
 mod results;
+mod storing;
 mod time;
 mod undoing;
 mod validity;

@@ -17,6 +17,7 @@ mod ownership;
 mod reading;
 mod route;
 mod status;
+mod storing;
 mod time;
 mod validity;
 mod waiting;

@@ -71,6 +71,9 @@ fn damage(file: &Path) {
     std::fs::write(file, bytes).unwrap();
 }
 
+/// What becomes of a checkpoint's folder.
+type Harm = Box<dyn Fn(&Path)>;
+
 /// The parts of a checkpoint that hold something.
 fn largest_part(folder: &Path) -> PathBuf {
     let entries = std::fs::read_dir(folder).unwrap();
@@ -172,7 +175,7 @@ async fn a_damaged_checkpoint_is_passed_over_for_the_one_before_and_verify_names
     let all = folders(&world);
     assert_eq!(all.len(), 3);
     // A changed byte; a part that is gone; a manifest that is cut off.
-    let harm: [(&str, Box<dyn Fn(&Path)>); 3] = [
+    let harm: [(&str, Harm); 3] = [
         ("byte", Box::new(|folder| damage(&largest_part(folder)))),
         (
             "part",
