@@ -419,16 +419,16 @@ impl Replica {
         self.inner.sequencer.stop();
         let writer = self.writer;
         let mut ended = tokio::task::spawn_blocking(move || writer.join());
-        if tokio::time::timeout(self.shutdown_timeout, &mut ended)
-            .await
-            .is_err()
-        {
-            // A cluster that does not answer: what was not acknowledged was not answered either.
-            tracing::warn!("the stream's backend does not answer: giving up on what waits for it");
-            self.inner.log.interrupt();
-        }
-        ended
-            .await
+        let joined = match tokio::time::timeout(self.shutdown_timeout, &mut ended).await {
+            Ok(joined) => joined,
+            Err(_) => {
+                // A cluster that does not answer: what was not acknowledged was not answered either.
+                tracing::warn!("the stream's backend does not answer: its waits are broken off");
+                self.inner.log.interrupt();
+                ended.await
+            }
+        };
+        joined
             .context("waiting for the stream's thread")?
             .map_err(|_| anyhow::anyhow!("the stream's thread panicked"))?;
         self.inner.waiters.drop_all();

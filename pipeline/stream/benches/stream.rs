@@ -1,9 +1,12 @@
 //! What the embedded log costs, beside a plain file that is appended to and synced with the same
 //! bytes, in the same run.
 //!
-//! `cargo bench -p flightline-stream` runs all of it, `-- codec`, `-- append` or `-- scan` a part, and
-//! `-- quick` runs small. The log goes to the folder in `FLIGHTLINE_BENCH_DIR`, or to one in the target
+//! `cargo bench -p flightline-stream` runs all of it, `-- codec`, `-- append`, `-- scan` or `-- fluvio` a
+//! part, and `-- quick` runs small. The log goes to the folder in `FLIGHTLINE_BENCH_DIR`, or to one in the target
 //! folder.
+
+#[path = "stream/fluvio.rs"]
+mod fluvio;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -22,7 +25,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let given = |name: &str| args.iter().any(|a| a == name);
     let quick = given("quick") || given("--test");
-    let all = !["codec", "append", "scan"].into_iter().any(given);
+    let all = !["codec", "append", "scan", "fluvio"].into_iter().any(given);
     let dir = std::env::var_os("FLIGHTLINE_BENCH_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from)
         .join("stream-bench");
@@ -42,6 +45,9 @@ fn main() {
     }
     if all || given("scan") {
         scan(&dir, 10_000_000 / scale);
+    }
+    if all || given("fluvio") {
+        fluvio::run(&dir, quick);
     }
     let _ = fs::remove_dir_all(&dir);
 }

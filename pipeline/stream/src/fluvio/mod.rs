@@ -42,13 +42,40 @@ pub use rebuild::{RebuildReport, rebuild};
 pub use session::FluvioStats;
 
 #[cfg(any(test, feature = "testing"))]
-pub use testing::{delete_topic, servers};
+pub use testing::{BareProducer, delete_topic, servers};
 
 #[cfg(any(test, feature = "testing"))]
 mod testing {
+    use super::broker::{Broker, Cluster};
     use super::cluster::TcpCluster;
     use super::config::FluvioConfig;
     use crate::error::StreamError;
+
+    /// Appends plain records to a topic, with nothing of what makes a stream of it: what the cluster
+    /// and the connection can do. For benches.
+    pub struct BareProducer(Box<dyn Broker>);
+
+    impl BareProducer {
+        /// Creates the topic if it is not there.
+        pub fn open(config: &FluvioConfig) -> Result<Self, StreamError> {
+            let cluster = TcpCluster::new(config)?;
+            cluster.prepare()?;
+            let broker = cluster.connect();
+            broker
+                .map(Self)
+                .map_err(|e| cluster.unusable(e.to_string()))
+        }
+
+        /// Appends the records, one batch for each partition, and waits until all are acknowledged.
+        ///
+        /// # Panics
+        /// When the cluster does not acknowledge them.
+        pub fn append(&mut self, batches: &[(u32, Vec<bytes::Bytes>)]) {
+            for answer in self.0.produce(batches) {
+                assert!(answer.is_ok(), "the cluster did not take it: {answer:?}");
+            }
+        }
+    }
 
     /// Addresses of the cluster's servers, as the controller says them; for tests.
     pub fn servers(config: &FluvioConfig) -> Result<Vec<String>, StreamError> {

@@ -88,7 +88,11 @@ pub(crate) fn config(url: &flightline_stream::FluvioUrl, dir: &std::path::Path) 
     let mut copy = EmbeddedConfig::new(dir.join("copy"));
     copy.partitions = PARTITIONS;
     copy.reserve_bytes = 0;
-    FluvioConfig::new(url, copy)
+    let mut config = FluvioConfig::new(url, copy);
+    if let Ok(replicas) = std::env::var("FLIGHTLINE_TEST_FLUVIO_REPLICATION") {
+        config.replication = replicas.parse().expect("a number of replicas");
+    }
+    config
 }
 
 /// Everything in a log, by place.
