@@ -112,6 +112,7 @@ mod image;
 mod orders;
 mod part;
 mod prefix;
+pub mod relational;
 pub mod rows;
 mod shard;
 mod shown;
