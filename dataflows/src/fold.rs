@@ -40,6 +40,8 @@ pub(crate) struct Outputs<'scope> {
     pub(crate) orders: Stream<'scope, u64, Updates<Arc<OrderRow>>>,
     pub(crate) seats: Stream<'scope, u64, Vec<availability_by_route_day::Update>>,
     pub(crate) prices: Stream<'scope, u64, Vec<cheapest_by_route_day::Update>>,
+    /// The latest time of the records of an epoch, in microseconds from 1970, if anybody asks.
+    pub(crate) clock: Stream<'scope, u64, Vec<i64>>,
 }
 
 /// An output port that takes whole containers.
@@ -81,6 +83,7 @@ pub(crate) fn fold<'scope>(
     shared: Arc<Shared>,
     returned: Receiver<Box<Part>>,
     emptied: Sender<Vec<Input>>,
+    wants_clock: bool,
 ) -> Outputs<'scope> {
     let mut builder = OperatorBuilder::new("Ledger".to_owned(), records.scope());
     let mut input = builder.new_input(records, Pipeline);
@@ -97,6 +100,7 @@ pub(crate) fn fold<'scope>(
     let (mut orders_port, orders) = Port::new(&mut builder);
     let (mut seats_port, seats) = Port::new(&mut builder);
     let (mut prices_port, prices) = Port::new(&mut builder);
+    let (mut clock_port, clock) = Port::new(&mut builder);
     let ports = builder.shape().outputs();
 
     builder.build(move |initial| {
@@ -112,6 +116,10 @@ pub(crate) fn fold<'scope>(
                               spares: &mut Spares,
                               shard: &mut Shard| {
             let epoch = *open[0].time();
+            if wants_clock {
+                let mut clock = vec![shard.clock_ms().saturating_mul(1_000)];
+                clock_port.send(open, &mut clock, || None);
+            }
             shard.flush(updates, epoch);
             if shared.is_snapshot(epoch) {
                 rejected.clear();
@@ -206,5 +214,6 @@ pub(crate) fn fold<'scope>(
         orders,
         seats,
         prices,
+        clock,
     }
 }

@@ -16,7 +16,9 @@ use crate::export::Export;
 use crate::failure::Shared;
 use crate::fold::{Outputs, fold};
 use crate::shard::Shard;
+use crate::relational::{Taps, connect};
 use crate::source::{self, Message};
+use crate::sql::View;
 use crate::views::{availability_by_route_day, cheapest_by_route_day};
 
 /// What the graph is connected to.
@@ -29,6 +31,8 @@ pub(crate) struct Ends {
     pub(crate) reports: Sender<Report>,
     /// Where emptied buffers of inputs go.
     pub(crate) emptied: Sender<Vec<Input>>,
+    /// Views in SQL.
+    pub(crate) views: Arc<[Arc<View>]>,
 }
 
 /// More than a worker could use are dropped.
@@ -47,6 +51,16 @@ pub(crate) fn render(
     };
     let (home, spares) = bounded(PARTS_ON_THEIR_WAY_BACK_MAX);
     let records = source::records(scope, ends.inbox, ends.hand_out, advanced);
+    let wants_clock = ends.views.iter().any(|view| view.plan.reads_clock());
+    let outputs = fold(
+        records,
+        shard,
+        Arc::clone(&shared),
+        spares,
+        ends.emptied,
+        wants_clock,
+    );
+    let taps = Taps::new(&ends.views, &outputs);
     let Outputs {
         decided,
         rejects,
@@ -61,7 +75,8 @@ pub(crate) fn render(
         orders,
         seats,
         prices,
-    } = fold(records, shard, Arc::clone(&shared), spares, ends.emptied);
+        clock: _,
+    } = outputs;
 
     let mut export = Export::new(scope);
     // The snapshot leaves decisions out: each may have been taken by a sink before.
@@ -85,5 +100,11 @@ pub(crate) fn render(
     export.timed(cheapest_by_route_day::render(prices), |part| {
         &mut part.cheapest
     });
+    for (index, (rows, faults)) in connect(scope, &ends.views, taps).into_iter().enumerate() {
+        export.timed(rows.inner, move |part| &mut part.view(index).rows);
+        for faults in faults {
+            export.timed(faults, move |part| &mut part.view(index).faults);
+        }
+    }
     export.build(ends.reports, home, ends.opened);
 }

@@ -20,6 +20,7 @@ use crate::failure::Shared;
 use crate::graph;
 use crate::shard::Shard;
 use crate::source::Message;
+use crate::sql::View;
 
 /// A question about one partition's ledger and orders, answered on the worker that owns it.
 pub(crate) type Query = (u32, Box<dyn FnOnce(&Ledger, &Orders) + Send>);
@@ -33,6 +34,7 @@ pub(crate) struct Seed {
     pub(crate) ready: Sender<Ready>,
     pub(crate) emptied: Sender<Vec<Input>>,
     pub(crate) partitions: u32,
+    pub(crate) views: Arc<[Arc<View>]>,
 }
 
 /// What the handle needs from a worker that has started.
@@ -74,6 +76,7 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
         ready,
         emptied,
         partitions,
+        views,
     } = seed;
     let index = worker.index();
     let shard = Rc::new(RefCell::new(Shard::new(partitions, index, worker.peers())));
@@ -96,6 +99,7 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
                 decisions,
                 reports,
                 emptied,
+                views,
             },
             Rc::clone(&shard),
             Arc::clone(shared),

@@ -9,6 +9,7 @@
 //! What is deliberately absent: SQL. Plans come from [`crate::sql`], resolved and typed.
 
 pub mod calendar;
+mod connect;
 mod datum;
 mod decimal;
 pub(crate) mod eval;
@@ -19,6 +20,7 @@ pub(crate) mod render;
 mod row;
 pub mod sources;
 
+pub(crate) use connect::{Taps, connect};
 pub use datum::{Datum, Text};
 pub use eval::Fault;
 pub use expr::{Compare, Expr, Kind, Place, Type};

@@ -229,6 +229,26 @@ impl Plan {
             return self.kept_by(filter);
         }
         match self {
+            Self::Top {
+                input,
+                partition,
+                order,
+                offset,
+                limit: None,
+                numbered: true,
+            } => {
+                let arity = input.arity();
+                let bound = bound(&filter, arity);
+                let plan = Self::Top {
+                    input,
+                    partition,
+                    order,
+                    offset,
+                    limit: bound,
+                    numbered: true,
+                };
+                plan.kept_by(filter)
+            }
             Self::Map {
                 input,
                 filters,
@@ -426,6 +446,23 @@ fn inner_place(inner: &[Expr], expr: &Expr) -> Option<super::expr::Place> {
 fn unshifted(mut filter: Expr, by: usize) -> Expr {
     filter.replace_columns(&|column| Some(Kind::Column(column - by)));
     filter
+}
+
+/// The greatest number that a condition on a row's number lets pass.
+fn bound(filter: &Expr, number: usize) -> Option<u64> {
+    use super::expr::Compare;
+    let Kind::Compare(op, a, b) = &filter.kind else {
+        return None;
+    };
+    let (Kind::Column(column), Kind::Literal(super::Datum::Int(n))) = (&a.kind, &b.kind) else {
+        return None;
+    };
+    let n = match op {
+        Compare::Le | Compare::Eq => *n,
+        Compare::Lt => n.saturating_sub(1),
+        _ => return None,
+    };
+    (*column == number).then(|| u64::try_from(n).unwrap_or(0))
 }
 
 /// An equation between the two sides of a join: an expression over each.

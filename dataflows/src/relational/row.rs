@@ -59,6 +59,15 @@ impl Row {
         &self.0
     }
 
+    /// The bytes of the first so many values.
+    pub fn prefix(&self, values: usize) -> &[u8] {
+        let mut rest = self.values();
+        for _ in 0..values {
+            rest.next();
+        }
+        &self.0[..self.0.len() - rest.rest.len()]
+    }
+
     /// The values, in order.
     pub fn values(&self) -> Values<'_> {
         Values { rest: &self.0 }

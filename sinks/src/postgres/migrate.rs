@@ -11,7 +11,7 @@ struct Migration {
 }
 
 /// In order; the version is the place, from 1. Steps that were released are never changed.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         name: "tables",
         sql: include_str!("migrations/0001_tables.sql"),
@@ -27,6 +27,10 @@ const MIGRATIONS: [Migration; 4] = [
     Migration {
         name: "waiting",
         sql: include_str!("migrations/0004_waiting.sql"),
+    },
+    Migration {
+        name: "views in files",
+        sql: include_str!("migrations/0005_view_state.sql"),
     },
 ];
 

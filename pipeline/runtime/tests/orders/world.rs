@@ -51,6 +51,7 @@ pub(crate) struct World {
 
 fn config(folder: &TempDir, settings: OrderSettings) -> ReplicaConfig {
     ReplicaConfig {
+        views: Vec::new(),
         data_dir: folder.path().join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
         auth: AuthMode::Open,

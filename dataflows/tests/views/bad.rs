@@ -1,0 +1,1 @@
+//! Files with something wrong: each message says where and what to do.
