@@ -111,7 +111,9 @@ fn assemble(
     let mut views = Vec::with_capacity(keepers.len());
     for (index, keeper) in keepers.iter_mut().enumerate() {
         let each = |parts: &mut [(Box<Part>, Sender<Box<Part>>)]| -> Vec<ViewPart> {
-            let own = parts.iter_mut().filter_map(|(part, _)| part.views.get_mut(index));
+            let own = parts
+                .iter_mut()
+                .filter_map(|(part, _)| part.views.get_mut(index));
             own.map(std::mem::take).collect()
         };
         let mut own = each(parts);

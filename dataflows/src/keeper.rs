@@ -82,7 +82,10 @@ impl Keeper {
                     file: self.view.file.clone(),
                     line: 0,
                     column: 0,
-                    what: format!("two rows have the key {}; add columns to sink.postgres.key, or group by them", shown.join(", ")),
+                    what: format!(
+                        "two rows have the key {}; add columns to sink.postgres.key, or group by them",
+                        shown.join(", ")
+                    ),
                     row: row.to_string(),
                 });
             }

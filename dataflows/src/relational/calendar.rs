@@ -155,7 +155,10 @@ fn parse_clock(text: &str, hours_max: i64) -> Option<i64> {
         let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
         second = number(whole)?;
         number(fraction)?;
-        let mut digits = fraction.bytes().take(6).fold(0, |n, b| n * 10 + i64::from(b - b'0'));
+        let mut digits = fraction
+            .bytes()
+            .take(6)
+            .fold(0, |n, b| n * 10 + i64::from(b - b'0'));
         for _ in fraction.len()..6 {
             digits *= 10;
         }
@@ -166,7 +169,8 @@ fn parse_clock(text: &str, hours_max: i64) -> Option<i64> {
 
 /// Days from 1970 of a day in the calendar.
 pub fn day_of(year: i64, month: u32, day: u32) -> Option<i32> {
-    if !YEARS.contains(&year) || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
+    if !YEARS.contains(&year) || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month)
+    {
         return None;
     }
     Some(civil_to_days(year, month, day) as i32)
@@ -333,7 +337,11 @@ impl fmt::Display for Interval {
                 continue;
             }
             let space = if is_first { "" } else { " " };
-            let plus = if before_was_negative && count > 0 { "+" } else { "" };
+            let plus = if before_was_negative && count > 0 {
+                "+"
+            } else {
+                ""
+            };
             let s = if count == 1 { "" } else { "s" };
             write!(f, "{space}{plus}{count} {name}{s}")?;
             before_was_negative = count < 0;
@@ -364,7 +372,10 @@ mod tests {
             assert_eq!(day_of(year, month, day), Some(days));
         }
         assert_eq!(day_of(2023, 2, 29), None);
-        assert_eq!(day_of(2024, 2, 29).map(|d| ShowDay(d).to_string()).unwrap(), "2024-02-29");
+        assert_eq!(
+            day_of(2024, 2, 29).map(|d| ShowDay(d).to_string()).unwrap(),
+            "2024-02-29"
+        );
     }
 
     #[test]
@@ -372,9 +383,20 @@ mod tests {
         let at = |text| parse_instant(text, true).map(|at| ShowInstant(at, true).to_string());
         assert_eq!(at("2027-01-05").unwrap(), "2027-01-05 00:00:00+00");
         assert_eq!(at("2027-01-05 10:30").unwrap(), "2027-01-05 10:30:00+00");
-        assert_eq!(at("2027-01-05T10:30:00.25Z").unwrap(), "2027-01-05 10:30:00.25+00");
+        assert_eq!(
+            at("2027-01-05T10:30:00.25Z").unwrap(),
+            "2027-01-05 10:30:00.25+00"
+        );
         assert_eq!(at("2027-01-05 00:30+02").unwrap(), "2027-01-04 22:30:00+00");
-        for bad in ["", "2027-1", "2027-13-01", "2027-01-05 25:00", "2027-01-05 10:61", "now", "infinity"] {
+        for bad in [
+            "",
+            "2027-1",
+            "2027-13-01",
+            "2027-01-05 25:00",
+            "2027-01-05 10:61",
+            "now",
+            "infinity",
+        ] {
             assert_eq!(parse_instant(bad, true), None, "{bad}");
         }
     }

@@ -22,7 +22,8 @@ pub(crate) struct Taps<'scope> {
 fn reads(views: &[Arc<View>], source: usize) -> bool {
     let mut found = false;
     for view in views {
-        view.plan.walk(&mut |plan| found |= *plan == Plan::Source(source));
+        view.plan
+            .walk(&mut |plan| found |= *plan == Plan::Source(source));
     }
     found
 }
@@ -40,7 +41,10 @@ impl<'scope> Taps<'scope> {
             write: impl Fn(&mut SourceWriter, &R) -> super::Row + 'static,
         ) -> Rows<'scope> {
             let mut writer = SourceWriter::default();
-            stream.clone().as_collection().map(move |row| write(&mut writer, &row))
+            stream
+                .clone()
+                .as_collection()
+                .map(move |row| write(&mut writer, &row))
         }
         let sources = (0..ALL.len()).map(|source| {
             if !reads(views, source) {

@@ -109,14 +109,16 @@ impl Decimal {
                 .checked_mul(10)?
                 .checked_add(i128::from(byte - b'0'))?;
         }
-        let mut scale = i32::try_from(fraction.len())
-            .ok()?
-            .checked_sub(exponent)?;
+        let mut scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
         if scale < 0 {
             digits = digits.checked_mul(power(scale.unsigned_abs()).ok()?)?;
             scale = 0;
         }
-        Self::new(if negative { -digits } else { digits }, scale.unsigned_abs()).ok()
+        Self::new(
+            if negative { -digits } else { digits },
+            scale.unsigned_abs(),
+        )
+        .ok()
     }
 
     /// The same number with at least so many decimals.
@@ -161,9 +163,7 @@ impl Decimal {
         let shift = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
         if shift < 0 {
             let more = power(u32::try_from(-shift).map_err(|_| TooLarge)?)?;
-            divisor = divisor
-                .checked_mul(more.unsigned_abs())
-                .ok_or(TooLarge)?;
+            divisor = divisor.checked_mul(more.unsigned_abs()).ok_or(TooLarge)?;
         }
         let (mut quotient, mut rest) = (numerator / divisor, numerator % divisor);
         for _ in 0..shift.max(0) {
@@ -221,11 +221,7 @@ impl Decimal {
     }
 
     /// Keeps `scale` decimals and goes one further from zero if `away` says so.
-    fn cut(
-        self,
-        scale: i32,
-        away: impl Fn(i128, i128, i128) -> bool,
-    ) -> Result<Self, TooLarge> {
+    fn cut(self, scale: i32, away: impl Fn(i128, i128, i128) -> bool) -> Result<Self, TooLarge> {
         let drop = i64::from(self.scale) - i64::from(scale);
         let kept = u32::try_from(scale.max(0)).map_err(|_| TooLarge)?;
         if drop <= 0 {
@@ -395,12 +391,25 @@ mod tests {
 
     #[test]
     fn texts_come_back() {
-        for text in ["0", "0.00", "-0.01", "12.50", "99999999999999999999999999999999999999"] {
+        for text in [
+            "0",
+            "0.00",
+            "-0.01",
+            "12.50",
+            "99999999999999999999999999999999999999",
+        ] {
             assert_eq!(d(text).to_string(), text);
         }
         assert_eq!(d("1e3").to_string(), "1000");
         assert_eq!(d("1.25e-2").to_string(), "0.0125");
-        for bad in ["", ".", "1.2.3", "x", "1e", "999999999999999999999999999999999999999"] {
+        for bad in [
+            "",
+            ".",
+            "1.2.3",
+            "x",
+            "1e",
+            "999999999999999999999999999999999999999",
+        ] {
             assert_eq!(Decimal::parse(bad), None, "{bad}");
         }
     }
@@ -447,9 +456,24 @@ mod tests {
     #[test]
     fn parts_sort_like_numbers_and_come_back() {
         let texts = [
-            "-99999999999999999999999999999999999999", "-12.5", "-1.50", "-1.5", "-0.001", "0", "0.00",
-            "0.0000000000000000000000000000000000001", "0.001", "0.01", "1", "1.00", "1.5", "12", "100",
-            "100.00", "12345678901234567890.123", "99999999999999999999999999999999999999",
+            "-99999999999999999999999999999999999999",
+            "-12.5",
+            "-1.50",
+            "-1.5",
+            "-0.001",
+            "0",
+            "0.00",
+            "0.0000000000000000000000000000000000001",
+            "0.001",
+            "0.01",
+            "1",
+            "1.00",
+            "1.5",
+            "12",
+            "100",
+            "100.00",
+            "12345678901234567890.123",
+            "99999999999999999999999999999999999999",
         ];
         for text in texts {
             let n = d(text);

@@ -75,7 +75,9 @@ pub fn compile(expr: &Expr) -> Compiled {
             made(move |row| Ok(Datum::Bool(a(row)? == Datum::Bool(truth))))
         }
         Kind::Case(branches, otherwise) => {
-            let branches = branches.iter().map(|(when, then)| (compile(when), compile(then)));
+            let branches = branches
+                .iter()
+                .map(|(when, then)| (compile(when), compile(then)));
             let branches: Vec<(Compiled, Compiled)> = branches.collect();
             let otherwise = compile(otherwise);
             made(move |row| {
@@ -100,7 +102,11 @@ pub fn compile(expr: &Expr) -> Compiled {
             })
         }
         Kind::Extreme(greatest, all) => {
-            let wanted = if *greatest { Ordering::Greater } else { Ordering::Less };
+            let wanted = if *greatest {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            };
             let all: Vec<Compiled> = all.iter().map(compile).collect();
             made(move |row| {
                 let mut best = Datum::Null;

@@ -22,9 +22,9 @@ pub mod sources;
 
 pub(crate) use connect::{Taps, connect};
 pub use datum::{Datum, Text};
+pub use decimal::{DIGITS_MAX, Decimal, TooLarge};
 pub use eval::Fault;
 pub use expr::{Compare, Expr, Kind, Place, Type};
-pub use decimal::{DIGITS_MAX, Decimal, TooLarge};
 pub use plan::Plan;
 pub use render::RowFault;
 pub use row::{Row, RowWriter, Values};

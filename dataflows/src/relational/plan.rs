@@ -321,7 +321,9 @@ impl Plan {
                 let of_right = reads.iter().all(|column| *column >= split);
                 let (mut left, mut right) = (left, right);
                 match kind {
-                    _ if of_left && kind != JoinKind::Full => left = Box::new(left.filtered(filter)),
+                    _ if of_left && kind != JoinKind::Full => {
+                        left = Box::new(left.filtered(filter))
+                    }
                     JoinKind::Inner if of_right => {
                         right = Box::new(right.filtered(unshifted(filter, split)));
                     }

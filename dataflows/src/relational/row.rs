@@ -204,7 +204,8 @@ impl RowWriter {
             tag::DECIMAL_POSITIVE
         });
         self.bytes.push((magnitude as u8 ^ 0x80) ^ mask);
-        self.bytes.extend(high.to_be_bytes().map(|byte| byte ^ mask));
+        self.bytes
+            .extend(high.to_be_bytes().map(|byte| byte ^ mask));
         self.bytes.push(u8::from(low > 0) ^ mask);
         if low > 0 {
             self.bytes.extend(low.to_be_bytes().map(|byte| byte ^ mask));
@@ -323,16 +324,39 @@ mod tests {
         let mut values = vec![Datum::Bool(false), Datum::Bool(true)];
         let mut ints = vec![0, i64::MIN, i64::MAX];
         for shift in 0..63 {
-            ints.extend([1 << shift, (1 << shift) - 1, -(1_i64 << shift), -(1_i64 << shift) - 1]);
+            ints.extend([
+                1 << shift,
+                (1 << shift) - 1,
+                -(1_i64 << shift),
+                -(1_i64 << shift) - 1,
+            ]);
         }
         ints.sort_unstable();
         ints.dedup();
         values.extend(ints.into_iter().map(Datum::Int));
-        values.extend(["-1000", "-1.5", "-0.01", "0", "0.01", "1.5", "1.51", "999", "12345678901234567890123"].map(dec));
+        values.extend(
+            [
+                "-1000",
+                "-1.5",
+                "-0.01",
+                "0",
+                "0.01",
+                "1.5",
+                "1.51",
+                "999",
+                "12345678901234567890123",
+            ]
+            .map(dec),
+        );
         values.extend(["", "A", "AB", "B", "é", "\u{1f600}"].map(Datum::text));
         values.extend([-700_000, -1, 0, 1, 20_000].map(Datum::Date));
         values.extend([i64::MIN, -1, 0, 1, i64::MAX].map(Datum::Instant));
-        values.extend(["-1 day", "0 days", "00:00:01", "1 day", "1 month", "31 days"].map(interval));
+        values.extend(
+            [
+                "-1 day", "0 days", "00:00:01", "1 day", "1 month", "31 days",
+            ]
+            .map(interval),
+        );
         values.push(Datum::Null);
         values
     }
@@ -343,7 +367,10 @@ mod tests {
         let row = Row::of(&values);
         assert_eq!(row.values().collect::<Vec<_>>(), values);
         let negative_zero = Datum::Decimal(Decimal::parse("0.00").unwrap());
-        assert_eq!(Row::of([&negative_zero]).values().next(), Some(negative_zero));
+        assert_eq!(
+            Row::of([&negative_zero]).values().next(),
+            Some(negative_zero)
+        );
     }
 
     #[test]

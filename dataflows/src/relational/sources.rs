@@ -62,7 +62,11 @@ const fn n(name: &'static str, ty: Type, help: &'static str) -> SourceColumn {
     }
 }
 
-const FLIGHT_KEY: SourceColumn = c("flight_key", Text, "The flight, such as UA1545.2027-01-05.EWR.");
+const FLIGHT_KEY: SourceColumn = c(
+    "flight_key",
+    Text,
+    "The flight, such as UA1545.2027-01-05.EWR.",
+);
 const CABIN: SourceColumn = c("cabin", Text, "Cabin letter.");
 const CLASS: SourceColumn = c("class", Text, "Booking class letter; empty for the cabin.");
 const LEG_NO: SourceColumn = c("leg_no", Int2, "Place of the leg in the flight, from 1.");
@@ -95,7 +99,11 @@ pub static ALL: [Source; 10] = [
             c("carrier", Text, "Code of the airline."),
             c("number", Int4, "Flight number."),
             c("suffix", Text, "Letter after the number; empty as a rule."),
-            c("origin_date", Date, "Local day of departure at the first station."),
+            c(
+                "origin_date",
+                Date,
+                "Local day of departure at the first station.",
+            ),
             c("board", Text, "First station."),
             c("status", Text, "active or cancelled."),
             c("owner", Text, "The provider whose schedule it is."),
@@ -114,7 +122,11 @@ pub static ALL: [Source; 10] = [
             c("off", Text, "Arrival station."),
             c("departs_at", TimestampTz, "Departure."),
             c("arrives_at", TimestampTz, "Arrival."),
-            c("departs_local", Timestamp, "Departure on the clocks of board."),
+            c(
+                "departs_local",
+                Timestamp,
+                "Departure on the clocks of board.",
+            ),
             c("arrives_local", Timestamp, "Arrival on the clocks of off."),
             c("aircraft", Text, "IATA aircraft type; empty when unknown."),
             c("service", Text, "IATA service type letter."),
@@ -133,12 +145,24 @@ pub static ALL: [Source; 10] = [
             CLASS,
             c("board", Text, "Departure station of the leg."),
             c("off", Text, "Arrival station of the leg."),
-            n("authorised", Int4, "What may be sold; NULL = not stated, no limit."),
+            n(
+                "authorised",
+                Int4,
+                "What may be sold; NULL = not stated, no limit.",
+            ),
             c("held", Int4, "Seats of live holds."),
             c("sold", Int4, "Seats sold."),
             c("available", Int4, "Seats that can be sold now."),
-            c("oversold", Int4, "Seats held or sold beyond what is authorised."),
-            c("status", Text, "open, request, waitlist_open, closed or not_operating."),
+            c(
+                "oversold",
+                Int4,
+                "Seats held or sold beyond what is authorised.",
+            ),
+            c(
+                "status",
+                Text,
+                "open, request, waitlist_open, closed or not_operating.",
+            ),
         ],
     },
     Source {
@@ -170,13 +194,29 @@ pub static ALL: [Source; 10] = [
             c("date", Date, "Local day of departure at board."),
             c("price", Numeric, "Price of one seat, taxes included."),
             c("currency", Text, "Currency of the price."),
-            c("seats", Int4, "Seats that can be sold now; 0 when closed, sold out or cancelled."),
-            c("seats_is_floor", Bool, "The provider's count was a floor: 9 means nine or more."),
+            c(
+                "seats",
+                Int4,
+                "Seats that can be sold now; 0 when closed, sold out or cancelled.",
+            ),
+            c(
+                "seats_is_floor",
+                Bool,
+                "The provider's count was a floor: 9 means nine or more.",
+            ),
             c("departs_at", TimestampTz, "Departure at board."),
             c("arrives_at", TimestampTz, "Arrival at off."),
-            c("departs_local", Timestamp, "Departure on the clocks of board."),
+            c(
+                "departs_local",
+                Timestamp,
+                "Departure on the clocks of board.",
+            ),
             c("arrives_local", Timestamp, "Arrival on the clocks of off."),
-            c("aircraft", Text, "IATA aircraft type of the boarding leg; empty when unknown."),
+            c(
+                "aircraft",
+                Text,
+                "IATA aircraft type of the boarding leg; empty when unknown.",
+            ),
             c("legs", Int2, "Legs flown."),
         ],
     },
@@ -195,13 +235,29 @@ pub static ALL: [Source; 10] = [
             BOARD,
             OFF,
             c("seats", Int4, "Seats held, sold or waited for."),
-            c("status", Text, "waiting, held, confirmed, released, cancelled, expired or displaced."),
-            c("deadline", TimestampTz, "When it lapses unless it is confirmed before."),
-            n("price", Numeric, "Price of one seat; NULL when the provider gave none."),
+            c(
+                "status",
+                Text,
+                "waiting, held, confirmed, released, cancelled, expired or displaced.",
+            ),
+            c(
+                "deadline",
+                TimestampTz,
+                "When it lapses unless it is confirmed before.",
+            ),
+            n(
+                "price",
+                Numeric,
+                "Price of one seat; NULL when the provider gave none.",
+            ),
             n("currency", Text, "Currency of the price."),
             c("created_at", TimestampTz, "When it was made."),
             c("changed_at", TimestampTz, "When its status changed last."),
-            c("changed_offset", Int8, "Offset of the record that changed it last."),
+            c(
+                "changed_offset",
+                Int8,
+                "Offset of the record that changed it last.",
+            ),
         ],
     },
     Source {
@@ -215,11 +271,23 @@ pub static ALL: [Source; 10] = [
             LEG_NO,
             CABIN,
             CLASS,
-            c("counts", Text, "total: what may be sold in all; remaining: what is left."),
+            c(
+                "counts",
+                Text,
+                "total: what may be sold in all; remaining: what is left.",
+            ),
             c("reported", Int4, "What was reported."),
-            c("expected", Int4, "What the ledger expected, in the same terms."),
+            c(
+                "expected",
+                Int4,
+                "What the ledger expected, in the same terms.",
+            ),
             c("drift", Int4, "reported - expected."),
-            c("version_at", TimestampTz, "Version of the report: its time."),
+            c(
+                "version_at",
+                TimestampTz,
+                "Version of the report: its time.",
+            ),
             c("version_group", Int8, "Its group."),
             c("version_sequence", Int8, "Its number."),
             c("offset", Int8, "Offset of the report."),
@@ -244,16 +312,28 @@ pub static ALL: [Source; 10] = [
             n("refund", Numeric, "What goes back, once it is undone."),
             c("offer_request", Text, "The search it came from."),
             c("created_at", TimestampTz, "When it was created."),
-            n("payment_required_by", TimestampTz, "Until when it can be paid."),
+            n(
+                "payment_required_by",
+                TimestampTz,
+                "Until when it can be paid.",
+            ),
             n("paid_at", TimestampTz, "When the money was taken."),
             n("ticket", Text, "Number of the ticket."),
             n("ticketed_at", TimestampTz, "When it was issued."),
             n("ended_at", TimestampTz, "When everything was undone."),
-            c("changes_pending", Bool, "The airline changed times, and the client has not agreed."),
+            c(
+                "changes_pending",
+                Bool,
+                "The airline changed times, and the client has not agreed.",
+            ),
             c("attempt", Int4, "Number of the attempt, from 1."),
             c("revision", Int8, "Counts its changes."),
             c("partition", Int4, "Partition of its stream."),
-            c("created_offset", Int8, "Offset of the record that created it."),
+            c(
+                "created_offset",
+                Int8,
+                "Offset of the record that created it.",
+            ),
         ],
     },
     Source {
@@ -269,15 +349,31 @@ pub static ALL: [Source; 10] = [
             n("provider", Text, "Whose allotment."),
             CABIN,
             CLASS,
-            n("board", Text, "Where the passenger boards; NULL = the first station."),
-            n("off", Text, "Where the passenger leaves; NULL = the last station."),
+            n(
+                "board",
+                Text,
+                "Where the passenger boards; NULL = the first station.",
+            ),
+            n(
+                "off",
+                Text,
+                "Where the passenger leaves; NULL = the last station.",
+            ),
             c("seats", Int4, "Seats."),
             c("price", Numeric, "Price of one seat."),
             c("currency", Text, "Currency of the price."),
-            c("departs_at", TimestampTz, "Departure as known to the order."),
+            c(
+                "departs_at",
+                TimestampTz,
+                "Departure as known to the order.",
+            ),
             c("state", Text, "Where the seats stand."),
             c("hold_id", Text, "The hold."),
-            n("held_until", TimestampTz, "When the hold lapses, once held."),
+            n(
+                "held_until",
+                TimestampTz,
+                "When the hold lapses, once held.",
+            ),
             n("held_offset", Int8, "Offset of the hold, once held."),
         ],
     },
@@ -288,7 +384,11 @@ pub static ALL: [Source; 10] = [
         table: "flightline.payment",
         columns: &[
             c("order_id", Text, "The order."),
-            c("number", Int8, "Its number among the order's payments, from 1."),
+            c(
+                "number",
+                Int8,
+                "Its number among the order's payments, from 1.",
+            ),
             c("state", Text, "Where it stands."),
             c("method", Text, "How it is paid."),
             c("amount", Numeric, "How much."),
@@ -304,7 +404,10 @@ pub static ALL: [Source; 10] = [
 /// Names that will be sources, and what to use until then.
 pub(crate) const NOT_YET: [(&str, &str); 4] = [
     ("fares", "use `offers`, whose rows have the fare in them"),
-    ("decisions", "use the table flightline.decision in PostgreSQL, or `holds`, whose rows show what was decided of each"),
+    (
+        "decisions",
+        "use the table flightline.decision in PostgreSQL, or `holds`, whose rows show what was decided of each",
+    ),
     ("airports", "use the station codes of `legs` and `offers`"),
     ("airlines", "use `flights.carrier`"),
 ];

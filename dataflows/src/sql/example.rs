@@ -27,7 +27,9 @@ pub fn run_examples(view: &View) -> Vec<Outcome> {
     let each = view.examples.iter();
     each.map(|example| Outcome {
         name: example.name.value.clone(),
-        problem: run(view, example).err().map(|issue| issue.in_file(&view.file)),
+        problem: run(view, example)
+            .err()
+            .map(|issue| issue.in_file(&view.file)),
     })
     .collect()
 }
@@ -37,8 +39,10 @@ fn run(view: &View, example: &file::Example) -> Result<(), Issue> {
     let mut given: Vec<Vec<Row>> = vec![Vec::new(); sources::ALL.len()];
     for (name, rows) in &example.given {
         let Some(at) = sources::ALL.iter().position(|source| source.name == name) else {
-            return Err(Issue::new(place, format!("given: there is no source \"{name}\""))
-                .help("examples give rows of sources, also of those that other views read"));
+            return Err(
+                Issue::new(place, format!("given: there is no source \"{name}\""))
+                    .help("examples give rows of sources, also of those that other views read"),
+            );
         };
         for row in rows {
             given[at].push(source_row(at, &row.value, file::place(row))?);
@@ -51,15 +55,22 @@ fn run(view: &View, example: &file::Example) -> Result<(), Issue> {
     let now = match &example.now {
         None => 0,
         Some(now) => calendar::parse_instant(&now.value, true).ok_or_else(|| {
-            Issue::new(file::place(now), format!("now: \"{}\" is no instant", now.value))
-                .help("write such as 2027-01-05 10:00:00Z")
+            Issue::new(
+                file::place(now),
+                format!("now: \"{}\" is no instant", now.value),
+            )
+            .help("write such as 2027-01-05 10:00:00Z")
         })?,
     };
     let mut used = false;
-    view.plan.walk(&mut |plan| used |= matches!(plan, Plan::Clock { .. }));
+    view.plan
+        .walk(&mut |plan| used |= matches!(plan, Plan::Clock { .. }));
     if used && example.now.is_none() {
-        return Err(Issue::new(place, "the view looks at now(), and the example does not say when that is")
-            .help("add `now: 2027-01-05 10:00:00Z` to it"));
+        return Err(Issue::new(
+            place,
+            "the view looks at now(), and the example does not say when that is",
+        )
+        .help("add `now: 2027-01-05 10:00:00Z` to it"));
     }
     let (mut found, faults) = evaluate(&view.plan, given, now);
     if let Some(fault) = faults.first() {
@@ -67,13 +78,21 @@ fn run(view: &View, example: &file::Example) -> Result<(), Issue> {
             line: fault.line,
             column: fault.column,
         };
-        return Err(Issue::new(at, format!("example \"{}\": {}, for the row {}", example.name.value, fault.what, fault.row)));
+        return Err(Issue::new(
+            at,
+            format!(
+                "example \"{}\": {}, for the row {}",
+                example.name.value, fault.what, fault.row
+            ),
+        ));
     }
     expected.sort();
     found.sort();
     let show = |row: &Row| {
         let each = view.columns.iter().zip(row.values());
-        let all: Vec<String> = each.map(|(column, value)| format!("{}: {value}", column.name)).collect();
+        let all: Vec<String> = each
+            .map(|(column, value)| format!("{}: {value}", column.name))
+            .collect();
         format!("{{{}}}", all.join(", "))
     };
     for row in &expected {
@@ -81,7 +100,10 @@ fn run(view: &View, example: &file::Example) -> Result<(), Issue> {
             found.remove(at);
         } else {
             let rest: Vec<String> = found.iter().map(show).collect();
-            let issue = Issue::new(place, format!("example \"{}\": expected {}", example.name.value, show(row)));
+            let issue = Issue::new(
+                place,
+                format!("example \"{}\": expected {}", example.name.value, show(row)),
+            );
             return Err(issue.help(match rest.is_empty() {
                 true => "the view has no such row, and no other that was not expected".to_owned(),
                 false => format!("the view has instead: {}", rest.join("; ")),
@@ -90,7 +112,14 @@ fn run(view: &View, example: &file::Example) -> Result<(), Issue> {
     }
     match found.first() {
         None => Ok(()),
-        Some(row) => Err(Issue::new(place, format!("example \"{}\": not expected: {}", example.name.value, show(row)))),
+        Some(row) => Err(Issue::new(
+            place,
+            format!(
+                "example \"{}\": not expected: {}",
+                example.name.value,
+                show(row)
+            ),
+        )),
     }
 }
 
@@ -102,7 +131,8 @@ pub(crate) fn evaluate(plan: &Plan, given: Vec<Vec<Row>>, now: i64) -> (Vec<Row>
     timely::execute_directly(move |worker| {
         worker.dataflow::<u64, _, _>(|scope| {
             let sources = given.into_iter().map(|rows| {
-                let rows: Vec<(Row, u64, isize)> = rows.into_iter().map(|row| (row, 0, 1)).collect();
+                let rows: Vec<(Row, u64, isize)> =
+                    rows.into_iter().map(|row| (row, 0, 1)).collect();
                 let (_, rows) = scope.new_collection_from_raw(rows);
                 Some(rows)
             });
@@ -161,7 +191,10 @@ fn row_of<'c>(
     all: bool,
 ) -> Result<Row, Issue> {
     let columns: Vec<(&str, Type, bool)> = columns.collect();
-    if let Some(name) = row.keys().find(|name| !columns.iter().any(|c| c.0 == *name)) {
+    if let Some(name) = row
+        .keys()
+        .find(|name| !columns.iter().any(|c| c.0 == *name))
+    {
         let names: Vec<&str> = columns.iter().map(|c| c.0).collect();
         return Err(Issue::new(place, format!("{of} has no column \"{name}\""))
             .help(format!("it has: {}", names.join(", "))));

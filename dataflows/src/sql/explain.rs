@@ -36,7 +36,11 @@ impl Printer {
     /// What is kept, by the input's plan and what it is kept by.
     fn kept(&mut self, depth: usize, what: &str, input: &Plan, by: &str) {
         let name = format!("{what} {by} {input:?}");
-        let state = if self.known.insert(name) { "keeps" } else { "shares" };
+        let state = if self.known.insert(name) {
+            "keeps"
+        } else {
+            "shares"
+        };
         self.line(depth, &format!("- {state} {what}{by}"));
     }
 
@@ -101,10 +105,19 @@ impl Printer {
                     let all: Vec<String> = of.map(Expr::to_string).collect();
                     all.join(", ")
                 };
-                self.kept(depth + 1, "the left rows by ", left, &format!("({})", key(0)));
+                self.kept(
+                    depth + 1,
+                    "the left rows by ",
+                    left,
+                    &format!("({})", key(0)),
+                );
                 let only_keys =
                     matches!(kind, JoinKind::Semi | JoinKind::Anti) && residual.is_empty();
-                let what = if only_keys { "the right keys " } else { "the right rows by " };
+                let what = if only_keys {
+                    "the right keys "
+                } else {
+                    "the right rows by "
+                };
                 self.kept(depth + 1, what, right, &format!("({})", key(1)));
             }
             Plan::Aggregate {
@@ -116,7 +129,10 @@ impl Printer {
                 let text = format!("Group by ({}) compute {}", list(keys), all.join(", "));
                 self.line(depth, &text);
                 let extremes = aggregates.iter().any(|aggregate| {
-                    matches!(aggregate.function, AggregateFunction::Min | AggregateFunction::Max)
+                    matches!(
+                        aggregate.function,
+                        AggregateFunction::Min | AggregateFunction::Max
+                    )
                 });
                 if extremes {
                     let by = format!(" {} by ({})", all.join(", "), list(keys));
@@ -127,7 +143,10 @@ impl Printer {
                     self.kept(depth + 1, "the different values,", input, &by);
                 }
                 if !aggregates.iter().all(|aggregate| {
-                    matches!(aggregate.function, AggregateFunction::Min | AggregateFunction::Max)
+                    matches!(
+                        aggregate.function,
+                        AggregateFunction::Min | AggregateFunction::Max
+                    )
                 }) {
                     let by = format!(" {} by ({})", all.join(", "), list(keys));
                     self.kept(depth + 1, "one line of sums a group,", input, &by);
@@ -143,7 +162,11 @@ impl Printer {
             } => {
                 let by: Vec<String> = order.iter().map(ToString::to_string).collect();
                 let limit = limit.map_or("all".to_owned(), |limit| limit.to_string());
-                let mut text = format!("Top {limit} of each ({}) by {}", list(partition), by.join(", "));
+                let mut text = format!(
+                    "Top {limit} of each ({}) by {}",
+                    list(partition),
+                    by.join(", ")
+                );
                 if *offset > 0 {
                     text += &format!(" after {offset}");
                 }

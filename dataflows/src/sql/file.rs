@@ -135,7 +135,10 @@ pub(crate) fn position(text: &str, sql: &Spanned<String>) -> Position {
     let index = (at.line as usize).saturating_sub(1);
     // The place is the mark of the block, or its first line.
     let is_mark = |line: &str| {
-        let rest: String = line.chars().skip(at.column.saturating_sub(1) as usize).collect();
+        let rest: String = line
+            .chars()
+            .skip(at.column.saturating_sub(1) as usize)
+            .collect();
         rest.starts_with('|') || rest.starts_with('>')
     };
     let mark = lines.get(index).is_some_and(|line| is_mark(line));

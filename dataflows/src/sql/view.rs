@@ -131,7 +131,10 @@ pub fn compile(texts: Vec<Text>) -> Result<Vec<Arc<View>>, Vec<Problem>> {
             Ok(view) => {
                 let table = (view.schema.clone(), view.table.clone());
                 if let Some(other) = tables.insert(table, view.file.clone()) {
-                    let what = format!("the table {}.{} is written by {other} too", view.schema, view.table);
+                    let what = format!(
+                        "the table {}.{} is written by {other} too",
+                        view.schema, view.table
+                    );
                     let issue = Issue::new(file::place(&entry.file.sink), what)
                         .help("name another one under sink.postgres.table");
                     files.problems.push(issue.in_file(&view.file));
@@ -152,7 +155,9 @@ pub fn compile(texts: Vec<Text>) -> Result<Vec<Arc<View>>, Vec<Problem>> {
 
 fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
-    let first = bytes.next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
+    let first = bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
     first
         && name.len() <= NAME_MAX
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
@@ -170,7 +175,10 @@ impl Files {
     fn add(&mut self, text: Text, file: File) {
         let place = file::place(&file.name);
         let name = file.name.value.clone();
-        let known = self.by_name.get(&name).map(|at| &self.entries[*at].text.file);
+        let known = self
+            .by_name
+            .get(&name)
+            .map(|at| &self.entries[*at].text.file);
         let issue = match (check_name(&name, place, "name of a view"), known) {
             (Err(issue), _) => Some(issue),
             (Ok(()), Some(other)) => Some(
@@ -178,7 +186,8 @@ impl Files {
                     .help("names of views are unique"),
             ),
             _ if sources::ALL.iter().any(|source| source.name == name) => Some(
-                Issue::new(place, format!("\"{name}\" is the name of a source")).help("take another"),
+                Issue::new(place, format!("\"{name}\" is the name of a source"))
+                    .help("take another"),
             ),
             _ => None,
         };
@@ -243,8 +252,10 @@ impl Catalog for Files {
             }));
         }
         if let Some((_, instead)) = sources::NOT_YET.iter().find(|(known, _)| *known == name) {
-            return Err(Issue::new(place, format!("the source \"{name}\" does not exist yet"))
-                .help(*instead));
+            return Err(
+                Issue::new(place, format!("the source \"{name}\" does not exist yet"))
+                    .help(*instead),
+            );
         }
         let Some(index) = self.by_name.get(name).copied() else {
             return Ok(None);
@@ -254,10 +265,11 @@ impl Catalog for Files {
             for at in self.path[from..].iter().chain([&index]) {
                 path.push(&self.entries[*at].file.name.value);
             }
-            return Err(
-                Issue::new(place, format!("views that need each other: {}", path.join(" → ")))
-                    .help("put what they share into a view of its own"),
-            );
+            return Err(Issue::new(
+                place,
+                format!("views that need each other: {}", path.join(" → ")),
+            )
+            .help("put what they share into a view of its own"));
         }
         match self.resolved(index) {
             Some(mut relation) => {
@@ -266,7 +278,10 @@ impl Catalog for Files {
                 }
                 Ok(Some(relation))
             }
-            None => Err(Issue::new(place, format!("the view \"{name}\" has problems of its own"))),
+            None => Err(Issue::new(
+                place,
+                format!("the view \"{name}\" has problems of its own"),
+            )),
         }
     }
 
@@ -285,8 +300,10 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         ..
     } = &entry.file;
     if description.value.trim().is_empty() {
-        return Err(Issue::new(file::place(description), "the description is empty")
-            .help("say in a sentence what a row is: it becomes the table's comment"));
+        return Err(
+            Issue::new(file::place(description), "the description is empty")
+                .help("say in a sentence what a row is: it becomes the table's comment"),
+        );
     }
     let postgres = &sink.value.postgres;
     let sink_place = file::place(sink);
@@ -300,17 +317,25 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
     let (schema, schema_place) = named(&postgres.schema, "views", "schema")?;
     let (table, table_place) = named(&postgres.table, &name.value, "table")?;
     if schema == "flightline" || schema == "information_schema" || schema.starts_with("pg_") {
-        return Err(Issue::new(schema_place, format!("the schema {schema} is not for views"))
-            .help("leave it out, which is `views`, or name one of your own"));
+        return Err(Issue::new(
+            schema_place,
+            format!("the schema {schema} is not for views"),
+        )
+        .help("leave it out, which is `views`, or name one of your own"));
     }
     if schema == "views" && BUILT_IN.contains(&table.as_str()) {
-        return Err(Issue::new(table_place, format!("the table views.{table} is maintained already"))
-            .help("name another one under sink.postgres.table"));
+        return Err(Issue::new(
+            table_place,
+            format!("the table views.{table} is maintained already"),
+        )
+        .help("name another one under sink.postgres.table"));
     }
     let mut seen: Vec<&Column> = Vec::new();
     for column in &relation.columns {
         if column.name == "?column?" {
-            return Err(Issue::new(column.place, "a column without a name").help("add AS and a name"));
+            return Err(
+                Issue::new(column.place, "a column without a name").help("add AS and a name")
+            );
         }
         if !is_name(&column.name) {
             return Err(check_name(&column.name, column.place, "name of a column")
@@ -324,7 +349,10 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         seen.push(column);
     }
     let find = |name: &serde_saphyr::Spanned<String>, what: &str| -> Result<usize, Issue> {
-        let found = relation.columns.iter().position(|column| column.name == name.value);
+        let found = relation
+            .columns
+            .iter()
+            .position(|column| column.name == name.value);
         found.ok_or_else(|| {
             let issue = Issue::new(
                 file::place(name),
@@ -343,11 +371,17 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         let at = find(name, "key")?;
         let column = &relation.columns[at];
         if order.contains(&at) {
-            return Err(Issue::new(file::place(name), format!("key: \"{}\" stands there twice", name.value)));
+            return Err(Issue::new(
+                file::place(name),
+                format!("key: \"{}\" stands there twice", name.value),
+            ));
         }
         if column.nullable {
-            return Err(Issue::new(file::place(name), format!("key: \"{}\" may be NULL", name.value))
-                .help("use coalesce(…) AS name in SELECT, or exclude NULLs with WHERE … IS NOT NULL"));
+            return Err(Issue::new(
+                file::place(name),
+                format!("key: \"{}\" may be NULL", name.value),
+            )
+            .help("use coalesce(…) AS name in SELECT, or exclude NULLs with WHERE … IS NOT NULL"));
         }
         if column.ty == Type::Interval {
             return Err(Issue::new(file::place(name), "key: an interval")
@@ -387,10 +421,17 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
             }
         })
         .collect();
-    let mut meaning = format!("{MEANING} {schema}.{table} {key} {indexes:?}\n{}", explain(&plan));
+    let mut meaning = format!(
+        "{MEANING} {schema}.{table} {key} {indexes:?}\n{}",
+        explain(&plan)
+    );
     for column in &columns {
         // Writing to memory does not fail.
-        let _ = write!(meaning, "{} {} {}\n", column.name, column.ty, column.nullable);
+        let _ = write!(
+            meaning,
+            "{} {} {}\n",
+            column.name, column.ty, column.nullable
+        );
     }
     Ok(View {
         name: name.value.clone(),

@@ -18,12 +18,11 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::copy::Chunks;
-use super::view_batch::ViewNet;
 use super::tables::{
-    ViewTable,
-    DECISION, FEED_REJECT, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ref_text,
+    DECISION, FEED_REJECT, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable, ref_text,
     write_decision, write_reject,
 };
+use super::view_batch::ViewNet;
 
 /// Epochs that are merged until they can be written.
 #[derive(Debug)]

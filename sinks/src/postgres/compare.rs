@@ -18,7 +18,8 @@ use super::PostgresError;
 use super::connection::read_progress;
 use super::copy::{Chunks, HEADER, Row, Type, fields, show};
 use super::tables::{
-    self, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable, ref_text, write_decision, write_reject,
+    self, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable, ref_text, write_decision,
+    write_reject,
 };
 
 /// What the tables should have.

@@ -9,8 +9,8 @@ use tokio_postgres::{Client, NoTls, Statement, Transaction};
 use super::PostgresError;
 use super::batch::{Rows, Sealed, TableWrite};
 use super::copy::{HEADER, TRAILER};
-use super::{migrate, view_tables};
 use super::tables::{self, Table, ViewTable};
+use super::{migrate, view_tables};
 
 /// Whom to connect to, and what must be there.
 #[derive(Clone, Debug)]
@@ -201,7 +201,11 @@ async fn prepare(client: &Client, table: &Table) -> Result<Statements, PostgresE
             .filter(|(name, _)| !table.fixed.contains(name))
             .map(|(name, _)| format!("\"{name}\" = s.\"{name}\""))
             .collect();
-        let set = set.join(", ");
+        // A row that is all key never changes; the statement must be one all the same.
+        let set = match &set[..] {
+            [] => format!("\"{0}\" = s.\"{0}\"", table.columns[0].0),
+            set => set.join(", "),
+        };
         Some(Staging {
             copy: prepare(copy(&stage, &format!("gone, {columns}"))).await?,
             update: prepare(format!(

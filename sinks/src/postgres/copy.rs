@@ -298,7 +298,10 @@ impl Row<'_> {
             4 => ((fraction % 10_000) as i16, fraction / 10_000),
             digits => {
                 let cut = 10_u128.pow(digits);
-                ((fraction % cut * 10_u128.pow(filler)) as i16, fraction / cut)
+                (
+                    (fraction % cut * 10_u128.pow(filler)) as i16,
+                    fraction / cut,
+                )
             }
         };
         if behind > 0 {

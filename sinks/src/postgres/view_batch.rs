@@ -68,7 +68,11 @@ impl ViewNet {
             match self.lines.get_mut(key) {
                 Some(line) => {
                     assert!(line.is != comes, "{name}: {row} comes or goes twice");
-                    assert!(comes || line.row == *row, "{name}: {row} goes, but {} is there", line.row);
+                    assert!(
+                        comes || line.row == *row,
+                        "{name}: {row} goes, but {} is there",
+                        line.row
+                    );
                     line.is = comes;
                     line.row = row.clone();
                 }
@@ -135,9 +139,11 @@ impl ViewNet {
             (None, false) => return,
         };
         states.0 += 1;
-        states.1.row(super::tables::VIEW_STATE.columns.len() + 1, |row| {
-            row.bool(false);
-            self.table.write_state(state, message.as_deref(), row);
-        });
+        states
+            .1
+            .row(super::tables::VIEW_STATE.columns.len() + 1, |row| {
+                row.bool(false);
+                self.table.write_state(state, message.as_deref(), row);
+            });
     }
 }

@@ -22,7 +22,10 @@ pub(super) async fn install(
         .await
         .map_err(failed("waiting for other replicas"))?;
     let read = "SELECT schema_name, table_name, fingerprint, state FROM flightline.view_state";
-    let rows = tx.query(read, &[]).await.map_err(failed("reading view_state"))?;
+    let rows = tx
+        .query(read, &[])
+        .await
+        .map_err(failed("reading view_state"))?;
     let mut known: BTreeMap<(String, String), (i64, String)> = rows
         .iter()
         .map(|row| ((row.get(0), row.get(1)), (row.get(2), row.get(3))))
@@ -33,7 +36,10 @@ pub(super) async fn install(
         let fingerprint = view.view.fingerprint as i64;
         let path = view.table.path();
         let exists = "SELECT to_regclass($1) IS NOT NULL";
-        let exists = tx.query_one(exists, &[&path]).await.map_err(failed("looking"))?;
+        let exists = tx
+            .query_one(exists, &[&path])
+            .await
+            .map_err(failed("looking"))?;
         let exists: bool = exists.get(0);
         let before = known.remove(&(schema.to_owned(), name.to_owned()));
         if exists && before == Some((fingerprint, "live".to_owned())) {
@@ -65,9 +71,9 @@ DO UPDATE SET view = $3, fingerprint = $4, state = 'filling', message = NULL";
     }
     for (schema, name) in known.keys() {
         let sql = format!("DROP TABLE IF EXISTS \"{schema}\".\"{name}\"");
-        tx.batch_execute(&sql)
-            .await
-            .map_err(failed(&format!("removing {schema}.{name}, whose view is gone")))?;
+        tx.batch_execute(&sql).await.map_err(failed(&format!(
+            "removing {schema}.{name}, whose view is gone"
+        )))?;
         let delete = "DELETE FROM flightline.view_state WHERE schema_name = $1 AND table_name = $2";
         tx.execute(delete, &[schema, name])
             .await

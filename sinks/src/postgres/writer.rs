@@ -148,8 +148,8 @@ impl Writer {
     fn absorb(&mut self, epoch: &Epoch, at: Instant) -> Result<(), PostgresError> {
         let only_views = epoch.is_snapshot && !self.take_snapshot(epoch)?;
         let fails = |(changes, failed): (&ViewChanges, &bool)| changes.failed.is_some() && !failed;
-        let concerns_views = self.fresh.contains(&true)
-            || epoch.views.iter().zip(&self.failed_views).any(fails);
+        let concerns_views =
+            self.fresh.contains(&true) || epoch.views.iter().zip(&self.failed_views).any(fails);
         if only_views && !concerns_views {
             let pending = &self.shared.status.pending_epochs;
             pending.fetch_sub(1, Ordering::Relaxed);

@@ -92,7 +92,9 @@ macro_rules! same {
 
 macro_rules! narrow {
     ($from:ident, $to:ident) => {
-        partial("cast", &[$from], $to, HELP, |a| narrow(Some(int(&a[0])?), $to))
+        partial("cast", &[$from], $to, HELP, |a| {
+            narrow(Some(int(&a[0])?), $to)
+        })
     };
 }
 
@@ -104,7 +106,9 @@ macro_rules! read {
 
 macro_rules! show {
     ($from:ident, $show:expr) => {
-        total("cast", &[$from], Text, HELP, |a| Ok(Datum::made($show(&a[0])?)))
+        total("cast", &[$from], Text, HELP, |a| {
+            Ok(Datum::made($show(&a[0])?))
+        })
     };
 }
 
@@ -119,18 +123,42 @@ static CASTS: [Function; 47] = [
     narrow!(Int4, Int2),
     narrow!(Int8, Int2),
     narrow!(Int8, Int4),
-    total("cast", &[Int2], Numeric, HELP, |a| Ok(Datum::Decimal(decimal(&a[0])?))),
-    total("cast", &[Int4], Numeric, HELP, |a| Ok(Datum::Decimal(decimal(&a[0])?))),
-    total("cast", &[Int8], Numeric, HELP, |a| Ok(Datum::Decimal(decimal(&a[0])?))),
-    partial("cast", &[Numeric], Int2, HELP, |a| narrow(decimal(&a[0])?.to_i64(), Int2)),
-    partial("cast", &[Numeric], Int4, HELP, |a| narrow(decimal(&a[0])?.to_i64(), Int4)),
-    partial("cast", &[Numeric], Int8, HELP, |a| narrow(decimal(&a[0])?.to_i64(), Int8)),
-    total("cast", &[Bool], Int4, HELP, |a| Ok(Datum::Int((a[0] == Datum::Bool(true)).into()))),
-    total("cast", &[Int4], Bool, HELP, |a| Ok(Datum::Bool(int(&a[0])? != 0))),
-    total("cast", &[Date], Timestamp, HELP, |a| Ok(Datum::Instant(i64::from(date(&a[0])?) * DAY))),
-    total("cast", &[Date], TimestampTz, HELP, |a| Ok(Datum::Instant(i64::from(date(&a[0])?) * DAY))),
-    total("cast", &[Timestamp], Date, HELP, |a| Ok(Datum::Date(day_of_instant(instant(&a[0])?)))),
-    total("cast", &[TimestampTz], Date, HELP, |a| Ok(Datum::Date(day_of_instant(instant(&a[0])?)))),
+    total("cast", &[Int2], Numeric, HELP, |a| {
+        Ok(Datum::Decimal(decimal(&a[0])?))
+    }),
+    total("cast", &[Int4], Numeric, HELP, |a| {
+        Ok(Datum::Decimal(decimal(&a[0])?))
+    }),
+    total("cast", &[Int8], Numeric, HELP, |a| {
+        Ok(Datum::Decimal(decimal(&a[0])?))
+    }),
+    partial("cast", &[Numeric], Int2, HELP, |a| {
+        narrow(decimal(&a[0])?.to_i64(), Int2)
+    }),
+    partial("cast", &[Numeric], Int4, HELP, |a| {
+        narrow(decimal(&a[0])?.to_i64(), Int4)
+    }),
+    partial("cast", &[Numeric], Int8, HELP, |a| {
+        narrow(decimal(&a[0])?.to_i64(), Int8)
+    }),
+    total("cast", &[Bool], Int4, HELP, |a| {
+        Ok(Datum::Int((a[0] == Datum::Bool(true)).into()))
+    }),
+    total("cast", &[Int4], Bool, HELP, |a| {
+        Ok(Datum::Bool(int(&a[0])? != 0))
+    }),
+    total("cast", &[Date], Timestamp, HELP, |a| {
+        Ok(Datum::Instant(i64::from(date(&a[0])?) * DAY))
+    }),
+    total("cast", &[Date], TimestampTz, HELP, |a| {
+        Ok(Datum::Instant(i64::from(date(&a[0])?) * DAY))
+    }),
+    total("cast", &[Timestamp], Date, HELP, |a| {
+        Ok(Datum::Date(day_of_instant(instant(&a[0])?)))
+    }),
+    total("cast", &[TimestampTz], Date, HELP, |a| {
+        Ok(Datum::Date(day_of_instant(instant(&a[0])?)))
+    }),
     same!(Timestamp, TimestampTz),
     same!(TimestampTz, Timestamp),
     read!(Bool),
@@ -148,9 +176,15 @@ static CASTS: [Function; 47] = [
     show!(Int8, plain),
     show!(Numeric, plain),
     show!(Interval, plain),
-    show!(Date, |value: &Datum<'_>| -> Result<String, Error> { Ok(ShowDay(date(value)?).to_string()) }),
-    show!(Timestamp, |value: &Datum<'_>| -> Result<String, Error> { Ok(ShowInstant(instant(value)?, false).to_string()) }),
-    show!(TimestampTz, |value: &Datum<'_>| -> Result<String, Error> { Ok(ShowInstant(instant(value)?, true).to_string()) }),
+    show!(Date, |value: &Datum<'_>| -> Result<String, Error> {
+        Ok(ShowDay(date(value)?).to_string())
+    }),
+    show!(Timestamp, |value: &Datum<'_>| -> Result<String, Error> {
+        Ok(ShowInstant(instant(value)?, false).to_string())
+    }),
+    show!(TimestampTz, |value: &Datum<'_>| -> Result<String, Error> {
+        Ok(ShowInstant(instant(value)?, true).to_string())
+    }),
     same!(Bool, Bool),
     same!(Int2, Int2),
     same!(Int4, Int4),

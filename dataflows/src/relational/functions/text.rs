@@ -53,7 +53,8 @@ fn pad(a: &[Datum<'_>], fill: &str, left: bool) -> Result<Datum<'static>, Error>
 /// `LIKE` with `\` as escape: `%` is any text, `_` any character.
 pub(crate) fn like(text: &str, pattern: &str) -> Result<bool, Error> {
     // The place after the last `%` and the text that it has taken so far, to come back to.
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (text, pattern): (Vec<char>, Vec<char>) =
+        (text.chars().collect(), pattern.chars().collect());
     let (mut t, mut p) = (0, 0);
     let mut back: Option<(usize, usize)> = None;
     loop {
@@ -281,13 +282,9 @@ static FUNCTIONS: [Function; 30] = [
         "filled up behind with spaces",
         |a| pad(a, " ", false),
     ),
-    partial(
-        "rpad",
-        &[Text, Int4, Text],
-        Text,
-        "filled up behind",
-        |a| pad(a, str(&a[2])?, false),
-    ),
+    partial("rpad", &[Text, Int4, Text], Text, "filled up behind", |a| {
+        pad(a, str(&a[2])?, false)
+    }),
     partial(
         "like",
         &[Text, Text],
@@ -307,7 +304,10 @@ static FUNCTIONS: [Function; 30] = [
     ),
     total("ascii", &[Text], Int4, "code of the first character", |a| {
         Ok(Datum::Int(
-            str(&a[0])?.chars().next().map_or(0, |c| i64::from(u32::from(c))),
+            str(&a[0])?
+                .chars()
+                .next()
+                .map_or(0, |c| i64::from(u32::from(c))),
         ))
     }),
 ];

@@ -4,8 +4,8 @@ use Type::{Date, Int4, Int8, Interval, Numeric, Text, Timestamp, TimestampTz};
 
 use super::{Error, Function, date, instant, int, interval, partial, str, total};
 use crate::relational::calendar::{
-    self, DAY, HOUR, MINUTE, SECOND, add_interval, between, check_day, check_instant, civil, day_of,
-    day_of_instant,
+    self, DAY, HOUR, MINUTE, SECOND, add_interval, between, check_day, check_instant, civil,
+    day_of, day_of_instant,
 };
 use crate::relational::datum::Datum;
 use crate::relational::decimal::Decimal;
@@ -106,10 +106,16 @@ static REST: [Function; 15] = [
     partial("+", &[Interval, Interval], Interval, "both together", |a| {
         span(interval(&a[0])?.add(interval(&a[1])?))
     }),
-    partial("-", &[Interval, Interval], Interval, "one less the other", |a| {
-        let less = interval(&a[1])?.neg().ok_or(INTERVAL_RANGE)?;
-        span(interval(&a[0])?.add(less))
-    }),
+    partial(
+        "-",
+        &[Interval, Interval],
+        Interval,
+        "one less the other",
+        |a| {
+            let less = interval(&a[1])?.neg().ok_or(INTERVAL_RANGE)?;
+            span(interval(&a[0])?.add(less))
+        },
+    ),
     partial("-", &[Interval], Interval, "backwards", |a| {
         span(interval(&a[0])?.neg())
     }),
@@ -153,13 +159,36 @@ pub(super) static ALL: &[&[Function]] = &[&TIMESTAMP, &TIMESTAMPTZ, &REST];
 
 /// Fields that `date_trunc` knows.
 pub(crate) const TRUNC_FIELDS: [&str; 10] = [
-    "microseconds", "milliseconds", "second", "minute", "hour", "day", "week", "month", "quarter", "year",
+    "microseconds",
+    "milliseconds",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
 ];
 
 /// Fields that `extract` knows of days and instants; those after `hour` only of instants.
 pub(crate) const EXTRACT_FIELDS: [&str; 16] = [
-    "year", "isoyear", "quarter", "month", "week", "day", "dow", "isodow", "doy", "epoch", "hour",
-    "minute", "second", "milliseconds", "microseconds", "decade",
+    "year",
+    "isoyear",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "dow",
+    "isodow",
+    "doy",
+    "epoch",
+    "hour",
+    "minute",
+    "second",
+    "milliseconds",
+    "microseconds",
+    "decade",
 ];
 
 /// Fields of a day that exist on a clock only.

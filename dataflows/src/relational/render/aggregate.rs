@@ -92,12 +92,14 @@ impl<'scope> Renderer<'scope> {
             for (place, at) in summed.iter().chain(&extreme).enumerate() {
                 places[*at] = place;
             }
-            a.arrange_by_key_named("Sums")
-                .join_core(b.arrange_by_key_named("Extremes"), move |key, a, b| {
+            a.arrange_by_key_named("Sums").join_core(
+                b.arrange_by_key_named("Extremes"),
+                move |key, a, b| {
                     let all: Vec<Datum<'_>> = a.values().chain(b.values()).collect();
                     let row = Row::of(places.iter().map(|place| &all[*place]));
                     Some((key.clone(), Ok(row)))
-                })
+                },
+            )
         };
         let (groups, group_faults) = values(groups);
         faults.push(group_faults);
@@ -127,7 +129,10 @@ impl<'scope> Renderer<'scope> {
 /// Takes the faults out.
 fn values<'scope>(
     groups: Groups<'scope>,
-) -> (VecCollection<'scope, u64, (Row, Row), isize>, Faults<'scope>) {
+) -> (
+    VecCollection<'scope, u64, (Row, Row), isize>,
+    Faults<'scope>,
+) {
     split(groups.map(|(key, values)| values.map(|values| (key, values))))
 }
 
@@ -140,7 +145,9 @@ fn sums<'scope>(
 ) -> Groups<'scope> {
     let program = Program::key(keys);
     let feeds: Rc<[Feed]> = aggregates.iter().map(Feed::new).collect();
-    let plain: Vec<usize> = (0..aggregates.len()).filter(|at| !aggregates[*at].distinct).collect();
+    let plain: Vec<usize> = (0..aggregates.len())
+        .filter(|at| !aggregates[*at].distinct)
+        .collect();
     let is_sum: Vec<bool> = aggregates.iter().map(|a| needs_sum(a.function)).collect();
 
     // Each row once, and of values that count once, each value once.
@@ -161,7 +168,10 @@ fn sums<'scope>(
                 Ok(sums)
             });
             let key = out.finish();
-            Some(done.map(|sums| (key, sums)).map_err(|fault| RowFault::new(fault, &[&row])))
+            Some(
+                done.map(|sums| (key, sums))
+                    .map_err(|fault| RowFault::new(fault, &[&row])),
+            )
         })
     };
     let (of_rows, of_rows_faults) = split(of_rows);

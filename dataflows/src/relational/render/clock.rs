@@ -102,8 +102,7 @@ impl<'scope> Renderer<'scope> {
         let mut spans = builder.new_input(spans.inner, Pipeline);
         let mut clock = builder.new_input(clock, Pipeline);
         let (output, stream) = builder.new_output();
-        let mut output =
-            OutputBuilder::<u64, CapacityContainerBuilder<Updates<Row>>>::from(output);
+        let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Updates<Row>>>::from(output);
         builder.build(move |initial| {
             drop(initial);
             let mut schedule = Schedule {
@@ -137,7 +136,9 @@ impl<'scope> Renderer<'scope> {
                     }
                 });
                 while let Some(entry) = open.first_entry()
-                    && !frontiers.iter().any(|frontier| frontier.less_equal(entry.key()))
+                    && !frontiers
+                        .iter()
+                        .any(|frontier| frontier.less_equal(entry.key()))
                 {
                     let (epoch, done) = entry.remove_entry();
                     let mut updates: Updates<Row> = Vec::new();

@@ -4,8 +4,8 @@
 //! further copy of either side is kept for them.
 
 use super::{
-    Expr, Faults, JoinKind, Pairs, Plan, Program, Rendered, Renderer, Row, RowWriter, Rows, Scratch,
-    distinct, joined, map, nulls,
+    Expr, Faults, JoinKind, Pairs, Plan, Program, Rendered, Renderer, Row, RowWriter, Rows,
+    Scratch, distinct, joined, map, nulls,
 };
 
 impl<'scope> Renderer<'scope> {

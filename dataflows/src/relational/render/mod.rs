@@ -36,7 +36,9 @@ type ByKey<'scope> = Arranged<'scope, TraceAgent<ValSpine<Row, Row, u64, isize>>
 type Keys<'scope> = Arranged<'scope, TraceAgent<KeySpine<Row, u64, isize>>>;
 
 /// A row that a view has no value for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct RowFault {
     /// Line of the expression in the view's file.
     pub line: u32,
@@ -199,7 +201,11 @@ impl<'scope> Renderer<'scope> {
 
     /// Rows that are there from the beginning.
     fn constant(&self, rows: Vec<Row>) -> Rows<'scope> {
-        let rows = if self.scope.index() == 0 { rows } else { Vec::new() };
+        let rows = if self.scope.index() == 0 {
+            rows
+        } else {
+            Vec::new()
+        };
         let updates = rows.into_iter().map(|row| (row, 0, 1));
         let updates: Vec<(Row, u64, isize)> = updates.collect();
         updates.to_stream(self.scope).as_collection()
@@ -237,7 +243,10 @@ fn map<'scope>(
     filters: &[Expr],
     outputs: Option<&[Expr]>,
 ) -> Rendered<'scope> {
-    let can_fail = filters.iter().chain(outputs.unwrap_or_default()).any(Expr::can_fail);
+    let can_fail = filters
+        .iter()
+        .chain(outputs.unwrap_or_default())
+        .any(Expr::can_fail);
     let Rendered { rows, mut faults } = input;
     let program = Program::new(filters, outputs.unwrap_or_default());
     let keeps = outputs.is_none();
@@ -308,7 +317,10 @@ fn keyed<'scope>(
         faults.push(err);
         (ok, faults)
     } else {
-        (rows.flat_map(move |row| run(row).and_then(Result::ok)), faults)
+        (
+            rows.flat_map(move |row| run(row).and_then(Result::ok)),
+            faults,
+        )
     }
 }
 

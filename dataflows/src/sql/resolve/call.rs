@@ -1,7 +1,8 @@
 //! Calls: functions, aggregates, numberings.
 
 use sqlparser::ast::{
-    self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart, WindowType,
+    self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectNamePart,
+    WindowType,
 };
 
 use super::super::problem::{Issue, nearest};
@@ -14,42 +15,113 @@ use crate::relational::{Compare, Datum, Expr, Kind, Place, Type};
 
 /// Fields of `extract` and `date_trunc`.
 const EXTRACT: &[&str] = &[
-    "year", "isoyear", "quarter", "month", "week", "day", "dow", "isodow", "doy", "epoch", "decade", "hour",
-    "minute", "second", "milliseconds", "microseconds",
+    "year",
+    "isoyear",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "dow",
+    "isodow",
+    "doy",
+    "epoch",
+    "decade",
+    "hour",
+    "minute",
+    "second",
+    "milliseconds",
+    "microseconds",
 ];
 /// Those that only a clock has.
 const CLOCK: &[&str] = &["hour", "minute", "second", "milliseconds", "microseconds"];
 /// Those that a span of time has not.
 const NOT_OF_INTERVAL: &[&str] = &["isoyear", "week", "dow", "isodow", "doy"];
 const TRUNC: &[&str] = &[
-    "microseconds", "milliseconds", "second", "minute", "hour", "day", "week", "month", "quarter", "year",
+    "microseconds",
+    "milliseconds",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
 ];
 
 /// Functions that people know and that are not here, and what to write instead.
 const INSTEAD: &[(&str, &str)] = &[
-    ("random", "a view is the same whenever it is computed: nothing in it may be random"),
+    (
+        "random",
+        "a view is the same whenever it is computed: nothing in it may be random",
+    ),
     ("clock_timestamp", "use now(), the stream's clock, in WHERE"),
-    ("statement_timestamp", "use now(), the stream's clock, in WHERE"),
-    ("transaction_timestamp", "use now(), the stream's clock, in WHERE"),
-    ("string_agg", "its value depends on the order of rows: make a row of each, and put them together when reading"),
-    ("array_agg", "its value depends on the order of rows: make a row of each"),
-    ("json_agg", "make a row of each, and put them together when reading"),
-    ("rank", "use row_number() and filter on it in the query around"),
-    ("dense_rank", "use row_number() and filter on it in the query around"),
+    (
+        "statement_timestamp",
+        "use now(), the stream's clock, in WHERE",
+    ),
+    (
+        "transaction_timestamp",
+        "use now(), the stream's clock, in WHERE",
+    ),
+    (
+        "string_agg",
+        "its value depends on the order of rows: make a row of each, and put them together when reading",
+    ),
+    (
+        "array_agg",
+        "its value depends on the order of rows: make a row of each",
+    ),
+    (
+        "json_agg",
+        "make a row of each, and put them together when reading",
+    ),
+    (
+        "rank",
+        "use row_number() and filter on it in the query around",
+    ),
+    (
+        "dense_rank",
+        "use row_number() and filter on it in the query around",
+    ),
     ("lag", "join the relation with itself"),
     ("lead", "join the relation with itself"),
     ("first_value", "use row_number() and keep number 1"),
-    ("last_value", "use row_number() with the order turned round, and keep number 1"),
+    (
+        "last_value",
+        "use row_number() with the order turned round, and keep number 1",
+    ),
     ("date_part", "use extract(… FROM …), which is exact"),
-    ("to_char", "use date_trunc, extract, or a cast to text; give values their form when reading"),
+    (
+        "to_char",
+        "use date_trunc, extract, or a cast to text; give values their form when reading",
+    ),
     ("age", "subtract: a - b is an interval"),
-    ("sqrt", "floating point is not exact: compute it when reading"),
+    (
+        "sqrt",
+        "floating point is not exact: compute it when reading",
+    ),
     ("power", "multiply"),
-    ("stddev", "floating point is not exact: keep count, sum and sum of squares, and compute it when reading"),
-    ("variance", "floating point is not exact: keep count, sum and sum of squares, and compute it when reading"),
-    ("percentile_cont", "count in steps, such as GROUP BY price / 50, and read it off"),
-    ("percentile_disc", "count in steps, such as GROUP BY price / 50, and read it off"),
-    ("generate_series", "there are no set-returning functions: write the rows with VALUES"),
+    (
+        "stddev",
+        "floating point is not exact: keep count, sum and sum of squares, and compute it when reading",
+    ),
+    (
+        "variance",
+        "floating point is not exact: keep count, sum and sum of squares, and compute it when reading",
+    ),
+    (
+        "percentile_cont",
+        "count in steps, such as GROUP BY price / 50, and read it off",
+    ),
+    (
+        "percentile_disc",
+        "count in steps, such as GROUP BY price / 50, and read it off",
+    ),
+    (
+        "generate_series",
+        "there are no set-returning functions: write the rows with VALUES",
+    ),
     ("unnest", "there are no arrays"),
     ("every", "use bool_and"),
     ("ceiling", "use ceil"),
@@ -93,17 +165,36 @@ pub(super) fn has_aggregate(ast: &ast::Expr) -> bool {
 fn parts(ast: &ast::Expr) -> Vec<&ast::Expr> {
     use ast::Expr as E;
     match ast {
-        E::Nested(a) | E::IsNull(a) | E::IsNotNull(a) | E::IsTrue(a) | E::IsNotTrue(a)
-        | E::IsFalse(a) | E::IsNotFalse(a) => vec![a],
-        E::UnaryOp { expr, .. } | E::Cast { expr, .. } | E::Extract { expr, .. }
-        | E::Ceil { expr, .. } | E::Floor { expr, .. } | E::Trim { expr, .. } | E::Substring { expr, .. }
-        | E::AtTimeZone { timestamp: expr, .. } => vec![expr],
+        E::Nested(a)
+        | E::IsNull(a)
+        | E::IsNotNull(a)
+        | E::IsTrue(a)
+        | E::IsNotTrue(a)
+        | E::IsFalse(a)
+        | E::IsNotFalse(a) => vec![a],
+        E::UnaryOp { expr, .. }
+        | E::Cast { expr, .. }
+        | E::Extract { expr, .. }
+        | E::Ceil { expr, .. }
+        | E::Floor { expr, .. }
+        | E::Trim { expr, .. }
+        | E::Substring { expr, .. }
+        | E::AtTimeZone {
+            timestamp: expr, ..
+        } => vec![expr],
         E::BinaryOp { left, right, .. } => vec![left, right],
         E::IsDistinctFrom(a, b) | E::IsNotDistinctFrom(a, b) => vec![a, b],
         E::InList { expr, list, .. } => [&**expr].into_iter().chain(list).collect(),
-        E::Between { expr, low, high, .. } => vec![expr, low, high],
+        E::Between {
+            expr, low, high, ..
+        } => vec![expr, low, high],
         E::Like { expr, pattern, .. } | E::ILike { expr, pattern, .. } => vec![expr, pattern],
-        E::Case { operand, conditions, else_result, .. } => {
+        E::Case {
+            operand,
+            conditions,
+            else_result,
+            ..
+        } => {
             let branches = conditions.iter().flat_map(|c| [&c.condition, &c.result]);
             let ends = operand.iter().chain(else_result).map(|e| &**e);
             branches.chain(ends).collect()
@@ -162,14 +253,24 @@ impl Resolver<'_> {
                 let nullable = args.iter().all(|arg| arg.nullable);
                 let ty = args[0].ty;
                 let kind = Kind::Coalesce(args);
-                Ok(Expr { kind, ty, nullable, place })
+                Ok(Expr {
+                    kind,
+                    ty,
+                    nullable,
+                    place,
+                })
             }
             ("greatest" | "least", 1..) => {
                 let args = unify(args, place, &name)?;
                 let nullable = args.iter().all(|arg| arg.nullable);
                 let ty = args[0].ty;
                 let kind = Kind::Extreme(name == "greatest", args);
-                Ok(Expr { kind, ty, nullable, place })
+                Ok(Expr {
+                    kind,
+                    ty,
+                    nullable,
+                    place,
+                })
             }
             ("nullif", 2) => {
                 let args = unify(args, place, "nullif")?;
@@ -179,7 +280,12 @@ impl Resolver<'_> {
                 let same = super::expr::compare(Compare::Eq, a.clone(), b, place)?;
                 let null = Expr::literal(Datum::Null, ty, place);
                 let kind = Kind::Case(vec![(same, null)], a.into());
-                Ok(Expr { kind, ty, nullable: true, place })
+                Ok(Expr {
+                    kind,
+                    ty,
+                    nullable: true,
+                    place,
+                })
             }
             ("concat", 1..) => {
                 // NULLs are nothing here.
@@ -214,8 +320,20 @@ impl Resolver<'_> {
         }
         let issue = Issue::new(place, format!("there is no function {name}()"));
         let special = [
-            "coalesce", "greatest", "least", "nullif", "concat", "now", "count", "sum", "avg", "min", "max",
-            "bool_and", "bool_or", "row_number",
+            "coalesce",
+            "greatest",
+            "least",
+            "nullif",
+            "concat",
+            "now",
+            "count",
+            "sum",
+            "avg",
+            "min",
+            "max",
+            "bool_and",
+            "bool_or",
+            "row_number",
         ];
         match nearest(name, all().map(|known| known.name).chain(special)) {
             Some(known) => issue.help(format!("did you mean {known}()?")),
@@ -238,14 +356,20 @@ impl Resolver<'_> {
             }
         };
         if !list.clauses.is_empty() {
-            return Err(Issue::new(place, format!("{name} with further clauses in its brackets"))
-                .help("views have no order within groups: leave them out"));
+            return Err(Issue::new(
+                place,
+                format!("{name} with further clauses in its brackets"),
+            )
+            .help("views have no order within groups: leave them out"));
         }
         list.args
             .iter()
             .map(|arg| match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
-                other => Err(Issue::new(place, format!("{name}({other}) is not supported"))),
+                other => Err(Issue::new(
+                    place,
+                    format!("{name}({other}) is not supported"),
+                )),
             })
             .collect()
     }
@@ -285,7 +409,11 @@ impl Resolver<'_> {
             other => other,
         };
         let known: Vec<&str> = match value.ty {
-            Type::Date => EXTRACT.iter().filter(|f| !CLOCK.contains(f)).copied().collect(),
+            Type::Date => EXTRACT
+                .iter()
+                .filter(|f| !CLOCK.contains(f))
+                .copied()
+                .collect(),
             Type::Interval => {
                 let of = EXTRACT.iter().filter(|f| !NOT_OF_INTERVAL.contains(f));
                 of.copied().collect()
@@ -309,10 +437,12 @@ impl Resolver<'_> {
     ) -> Result<Expr, Issue> {
         let name = kind.name();
         let Some(groups) = cx.groups else {
-            return Err(Issue::new(place, format!("{name}() in {}", cx.clause)).help(match cx.clause {
-                "WHERE" => "conditions on groups stand in HAVING",
-                _ => "compute it in a subquery in FROM",
-            }));
+            return Err(
+                Issue::new(place, format!("{name}() in {}", cx.clause)).help(match cx.clause {
+                    "WHERE" => "conditions on groups stand in HAVING",
+                    _ => "compute it in a subquery in FROM",
+                }),
+            );
         };
         let of_rows = Context {
             groups: None,
@@ -349,7 +479,9 @@ impl Resolver<'_> {
             (AggregateFunction::Sum, Some(Type::Int8 | Type::Numeric)) => Type::Numeric,
             (AggregateFunction::Avg, Some(ty)) if ty.is_number() => Type::Numeric,
             (AggregateFunction::Min | AggregateFunction::Max, Some(ty)) if ty != Type::Bool => ty,
-            (AggregateFunction::BoolAnd | AggregateFunction::BoolOr, Some(Type::Bool)) => Type::Bool,
+            (AggregateFunction::BoolAnd | AggregateFunction::BoolOr, Some(Type::Bool)) => {
+                Type::Bool
+            }
             (_, ty) => {
                 let ty = ty.unwrap_or(Type::Unknown);
                 let issue = Issue::new(place, format!("there is no {name}({ty})"));
@@ -365,8 +497,7 @@ impl Resolver<'_> {
             None => None,
         };
         // Least and greatest are the same of different values.
-        let distinct = distinct
-            && !matches!(kind, AggregateFunction::Min | AggregateFunction::Max);
+        let distinct = distinct && !matches!(kind, AggregateFunction::Min | AggregateFunction::Max);
         if distinct && of.as_ref().is_some_and(|of| of.ty == Type::Interval) {
             return Err(Issue::new(place, format!("{name}(DISTINCT interval)"))
                 .help("take seconds: extract(epoch FROM …)"));
@@ -384,7 +515,10 @@ impl Resolver<'_> {
             place,
         };
         let mut groups = groups.borrow_mut();
-        let known = groups.aggregates.iter().position(|other| *other == aggregate);
+        let known = groups
+            .aggregates
+            .iter()
+            .position(|other| *other == aggregate);
         let at = known.unwrap_or_else(|| {
             groups.aggregates.push(aggregate);
             groups.aggregates.len() - 1
@@ -401,8 +535,11 @@ impl Resolver<'_> {
     ) -> Result<Expr, Issue> {
         let (Some(windows), "row_number") = (cx.windows, name) else {
             if name == "row_number" {
-                return Err(Issue::new(place, format!("row_number() in {}", cx.clause))
-                    .help("number the rows in a subquery in FROM, and filter on the number around it"));
+                return Err(
+                    Issue::new(place, format!("row_number() in {}", cx.clause)).help(
+                        "number the rows in a subquery in FROM, and filter on the number around it",
+                    ),
+                );
             }
             return Err(Issue::new(place, format!("{name}() OVER (…) is not supported"))
                 .help("there is row_number() with a bound; for sums and counts join with a subquery that has GROUP BY"));
@@ -414,8 +551,11 @@ impl Resolver<'_> {
             return Err(Issue::new(place, "row_number() needs no frame").help("leave it out"));
         }
         if spec.order_by.is_empty() {
-            return Err(Issue::new(place, "row_number() without ORDER BY numbers rows at random")
-                .help("write OVER (PARTITION BY … ORDER BY …)"));
+            return Err(Issue::new(
+                place,
+                "row_number() without ORDER BY numbers rows at random",
+            )
+            .help("write OVER (PARTITION BY … ORDER BY …)"));
         }
         let inner = Context {
             windows: None,
@@ -429,15 +569,23 @@ impl Resolver<'_> {
         let mut windows = windows.borrow_mut();
         windows.push(Window { partition, order });
         // Its column is known when all are: until then it counts from the end.
-        Ok(Expr::column(usize::MAX - (windows.len() - 1), Type::Int8, false, place))
+        Ok(Expr::column(
+            usize::MAX - (windows.len() - 1),
+            Type::Int8,
+            false,
+            place,
+        ))
     }
 
     /// An expression that rows are grouped by.
     pub(super) fn key(&mut self, ast: &ast::Expr, cx: Context<'_>) -> Result<Expr, Issue> {
         let expr = self.expr(ast, cx)?;
         match expr.ty {
-            Type::Interval => Err(Issue::new(self.place(ast), format!("{} by an interval", cx.clause))
-                .help("take seconds: extract(epoch FROM …)")),
+            Type::Interval => Err(Issue::new(
+                self.place(ast),
+                format!("{} by an interval", cx.clause),
+            )
+            .help("take seconds: extract(epoch FROM …)")),
             Type::Unknown => coerce(expr, Type::Text),
             _ => Ok(expr),
         }
@@ -451,7 +599,10 @@ fn check_field(field: &Expr, known: &[&str], what: &str) -> Result<(), Issue> {
             let what = format!("{what} has no field '{}'", text.as_str());
             Err(Issue::new(field.place, what).help(format!("there are: {}", known.join(", "))))
         }
-        _ => Err(Issue::new(field.place, format!("the field of {what} must be written out"))
-            .help(format!("there are: {}", known.join(", ")))),
+        _ => Err(Issue::new(
+            field.place,
+            format!("the field of {what} must be written out"),
+        )
+        .help(format!("there are: {}", known.join(", ")))),
     }
 }

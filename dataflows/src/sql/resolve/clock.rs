@@ -30,8 +30,10 @@ pub(super) fn spans(condition: Expr) -> Result<Vec<Span>, Issue> {
             let mut spans = Vec::new();
             for part in all {
                 if !has_now(&part) {
-                    return Err(Issue::new(place, "a condition that is only in part on now()")
-                        .help("put AND between them at the top of WHERE"));
+                    return Err(
+                        Issue::new(place, "a condition that is only in part on now()")
+                            .help("put AND between them at the top of WHERE"),
+                    );
                 }
                 spans.extend(self::spans(part)?);
             }
@@ -118,7 +120,10 @@ fn one(op: Compare, mut bound: Expr, mut now: Expr, place: Place) -> Result<Vec<
             micros: 1,
             ..Interval::default()
         };
-        plus(bound, Expr::literal(Datum::Interval(micro), Type::Interval, place))
+        plus(
+            bound,
+            Expr::literal(Datum::Interval(micro), Type::Interval, place),
+        )
     };
     Ok(match op {
         Compare::Gt => vec![Span::Until(bound)],

@@ -52,9 +52,11 @@ pub(super) fn compare(op: Compare, a: Expr, b: Expr, place: Place) -> Result<Exp
     let nullable = a.nullable || b.nullable;
     // Constants on the right, where filters look for them.
     Ok(match (&a.kind, &b.kind) {
-        (Kind::Literal(_), kind) if !matches!(kind, Kind::Literal(_)) => {
-            Expr::truth(Kind::Compare(op.flipped(), b.into(), a.into()), nullable, place)
-        }
+        (Kind::Literal(_), kind) if !matches!(kind, Kind::Literal(_)) => Expr::truth(
+            Kind::Compare(op.flipped(), b.into(), a.into()),
+            nullable,
+            place,
+        ),
         _ => Expr::truth(Kind::Compare(op, a.into(), b.into()), nullable, place),
     })
 }
@@ -340,7 +342,10 @@ impl Resolver<'_> {
             BinaryOperator::StringConcat => {
                 // What is put together with a text becomes one.
                 let text = |expr: Expr| convert(expr, Type::Text);
-                if ![a.ty, b.ty].iter().any(|ty| matches!(ty, Type::Text | Type::Unknown)) {
+                if ![a.ty, b.ty]
+                    .iter()
+                    .any(|ty| matches!(ty, Type::Text | Type::Unknown))
+                {
                     let what = format!("there is no {} || {}", a.ty, b.ty);
                     return Err(Issue::new(place, what).help("cast one side to text"));
                 }
@@ -356,8 +361,10 @@ impl Resolver<'_> {
                     .help("use LIKE, starts_with, substr or split_part"));
             }
             other => {
-                return Err(Issue::new(place, format!("the operator {other} is not supported"))
-                    .help("docs/views.md lists the operators"));
+                return Err(
+                    Issue::new(place, format!("the operator {other} is not supported"))
+                        .help("docs/views.md lists the operators"),
+                );
             }
         };
         call(name, vec![a, b], place)
@@ -529,7 +536,11 @@ impl Resolver<'_> {
                 fields: None,
                 precision: None,
             } => Type::Interval,
-            DataType::Float(_) | DataType::Real | DataType::Float4 | DataType::Float8 | DataType::Double(_)
+            DataType::Float(_)
+            | DataType::Real
+            | DataType::Float4
+            | DataType::Float8
+            | DataType::Double(_)
             | DataType::DoublePrecision => {
                 return Err(Issue::new(place, format!("the type {ty}: floating point is not exact, and its sums depend on the order of rows"))
                     .help("use numeric"));
@@ -558,7 +569,11 @@ fn fit(value: Expr, ty: &DataType, place: Place) -> Result<Expr, Issue> {
             .help("numeric has 1 to 38 digits, and no more decimals than digits"));
     }
     let int = |n: i64| Expr::literal(Datum::Int(n), Type::Int4, place);
-    Ok(made(&cast::FIT, vec![value, int(precision as i64), int(scale)], place))
+    Ok(made(
+        &cast::FIT,
+        vec![value, int(precision as i64), int(scale)],
+        place,
+    ))
 }
 
 fn number(digits: &str, place: Place) -> Result<Expr, Issue> {
@@ -571,7 +586,10 @@ fn number(digits: &str, place: Place) -> Result<Expr, Issue> {
     }
     match Decimal::parse(digits) {
         Some(value) => Ok(Expr::literal(Datum::Decimal(value), Type::Numeric, place)),
-        None => Err(Issue::new(place, format!("{digits} is no number of at most 38 digits"))),
+        None => Err(Issue::new(
+            place,
+            format!("{digits} is no number of at most 38 digits"),
+        )),
     }
 }
 
@@ -587,8 +605,10 @@ fn literal(value: &Value, place: Place) -> Result<Expr, Issue> {
         Value::Boolean(value) => Expr::literal(Datum::Bool(*value), Type::Bool, place),
         Value::Null => Expr::literal(Datum::Null, Type::Unknown, place),
         Value::Placeholder(name) => {
-            return Err(Issue::new(place, format!("a view has no parameters ({name})"))
-                .help("write the value itself"));
+            return Err(
+                Issue::new(place, format!("a view has no parameters ({name})"))
+                    .help("write the value itself"),
+            );
         }
         other => return Err(Issue::new(place, format!("not supported: {other}"))),
     })

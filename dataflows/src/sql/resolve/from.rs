@@ -1,8 +1,8 @@
 //! FROM: relations, subqueries and joins.
 
 use sqlparser::ast::{
-    self, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, TableAlias, TableFactor,
-    TableWithJoins,
+    self, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, TableAlias,
+    TableFactor, TableWithJoins,
 };
 
 use super::super::problem::{Issue, nearest};
@@ -57,8 +57,10 @@ impl Resolver<'_> {
             let twice = column.table.is_some() && a.columns.iter().any(|c| c.table == column.table);
             if twice {
                 let name = column.table.as_deref().unwrap_or_default();
-                return Err(Issue::new(column.place, format!("\"{name}\" is in FROM twice"))
-                    .help("give one of them another name: … AS other"));
+                return Err(
+                    Issue::new(column.place, format!("\"{name}\" is in FROM twice"))
+                        .help("give one of them another name: … AS other"),
+                );
             }
         }
         Ok(())
@@ -119,8 +121,11 @@ impl Resolver<'_> {
                 }
             }
             JoinConstraint::Natural => {
-                return Err(Issue::new(place, "NATURAL JOIN changes its meaning when a column is added")
-                    .help("name the columns: USING (…)"));
+                return Err(Issue::new(
+                    place,
+                    "NATURAL JOIN changes its meaning when a column is added",
+                )
+                .help("name the columns: USING (…)"));
             }
             JoinConstraint::None => {
                 return Err(Issue::new(place, "a join without a condition")
@@ -193,11 +198,13 @@ impl Resolver<'_> {
                 table_with_joins,
                 alias: None,
             } => self.joined(table_with_joins),
-            TableFactor::Derived { lateral: true, .. } => {
-                Err(Issue::new(place, "LATERAL is not supported").help(
-                    "for the first rows of each group use row_number() in a subquery; otherwise join",
-                ))
-            }
+            TableFactor::Derived { lateral: true, .. } => Err(Issue::new(
+                place,
+                "LATERAL is not supported",
+            )
+            .help(
+                "for the first rows of each group use row_number() in a subquery; otherwise join",
+            )),
             TableFactor::Table { args: Some(_), .. }
             | TableFactor::Function { .. }
             | TableFactor::TableFunction { .. }
@@ -232,9 +239,9 @@ impl Resolver<'_> {
         names.extend(self.named.iter().map(|(name, _)| name.clone()));
         let issue = Issue::new(place, format!("there is no relation \"{plain}\""));
         // The table's name is the likeliest mistake: they are called as in PostgreSQL there.
-        let of_table = crate::relational::sources::ALL.iter().find(|source| {
-            source.table.split('.').next_back() == Some(plain)
-        });
+        let of_table = crate::relational::sources::ALL
+            .iter()
+            .find(|source| source.table.split('.').next_back() == Some(plain));
         if let Some(source) = of_table {
             return Err(issue.help(format!("the rows of that table are `{}` here", source.name)));
         }
@@ -306,8 +313,11 @@ impl Resolver<'_> {
             let is_of_outer = filter.any(|part| matches!(part.kind, Kind::Outer(_)));
             if filter.any(|part| matches!(part.kind, Kind::Now)) {
                 if is_of_outer {
-                    return Err(Issue::new(filter.place, "now() beside a column of the query around")
-                        .help("filter on now() in the query around"));
+                    return Err(Issue::new(
+                        filter.place,
+                        "now() beside a column of the query around",
+                    )
+                    .help("filter on now() in the query around"));
                 }
                 for span in super::clock::spans(filter)? {
                     match span {

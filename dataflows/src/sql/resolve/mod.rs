@@ -41,7 +41,10 @@ impl Position {
     fn place(self, at: Location) -> Place {
         let (line, column) = (at.line.max(1) as u32, at.column.max(1) as u32);
         match self {
-            Self::Block { line: first, indent } => Place {
+            Self::Block {
+                line: first,
+                indent,
+            } => Place {
                 line: first + line - 1,
                 column: column + indent,
             },
@@ -121,7 +124,9 @@ fn parse(sql: &str, position: Position) -> Result<Box<Query>, Issue> {
         .help("put it into a file of its own")),
         (Some(_), _) => Err(Issue::new(start, "a view is a SELECT")
             .help("write the query alone: the table is made from `sink`")),
-        (None, _) => Err(Issue::new(start, "there is no query").help("write one SELECT under `sql: |`")),
+        (None, _) => {
+            Err(Issue::new(start, "there is no query").help("write one SELECT under `sql: |`"))
+        }
     }
 }
 

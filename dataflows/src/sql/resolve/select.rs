@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use sqlparser::ast::{
-    self, Distinct, GroupByExpr, LimitClause, OrderByKind, OrderByExpr, OrderBySort, Query, Select,
+    self, Distinct, GroupByExpr, LimitClause, OrderByExpr, OrderByKind, OrderBySort, Query, Select,
     SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Value,
 };
 
@@ -52,8 +52,11 @@ impl Resolver<'_> {
         if let (Some(first), None) = (order.first(), limit)
             && offset == 0
         {
-            return Err(Issue::new(self.place(first), "ORDER BY without LIMIT: a table has no order")
-                .help("leave it out and sort when reading, or add LIMIT"));
+            return Err(Issue::new(
+                self.place(first),
+                "ORDER BY without LIMIT: a table has no order",
+            )
+            .help("leave it out and sort when reading, or add LIMIT"));
         }
         if order.is_empty() && (limit.is_some() || offset > 0) {
             return Err(Issue::new(place, "LIMIT without ORDER BY takes any rows")
@@ -152,7 +155,10 @@ impl Resolver<'_> {
         };
         match digits.parse::<usize>() {
             Ok(n) if (1..=columns).contains(&n) => Ok(Some(n - 1)),
-            _ => Err(Issue::new(place, format!("there is no column number {digits}"))),
+            _ => Err(Issue::new(
+                place,
+                format!("there is no column number {digits}"),
+            )),
         }
     }
 
@@ -168,7 +174,10 @@ impl Resolver<'_> {
             {
                 return Ok(n);
             }
-            Err(Issue::new(place, format!("LIMIT and OFFSET take a number, not {expr}")))
+            Err(Issue::new(
+                place,
+                format!("LIMIT and OFFSET take a number, not {expr}"),
+            ))
         };
         match clause {
             None => Ok((0, None)),
@@ -203,11 +212,18 @@ impl Resolver<'_> {
                     SetQuantifier::All => true,
                     SetQuantifier::None | SetQuantifier::Distinct => false,
                     _ => {
-                        return Err(Issue::new(place, format!("{op} {set_quantifier} is not supported")));
+                        return Err(Issue::new(
+                            place,
+                            format!("{op} {set_quantifier} is not supported"),
+                        ));
                     }
                 };
                 if a.columns.len() != b.columns.len() {
-                    let what = format!("{op} of {} columns and {}", a.columns.len(), b.columns.len());
+                    let what = format!(
+                        "{op} of {} columns and {}",
+                        a.columns.len(),
+                        b.columns.len()
+                    );
                     return Err(Issue::new(place, what).help("both sides need the same columns"));
                 }
                 let (a, b) = self.alike(a, b, &op.to_string(), place)?;
@@ -218,7 +234,11 @@ impl Resolver<'_> {
                 let plan = match op {
                     SetOperator::Union => {
                         let both = Plan::Union(vec![a.plan, b.plan]);
-                        if all { both } else { Plan::Distinct(both.into()) }
+                        if all {
+                            both
+                        } else {
+                            Plan::Distinct(both.into())
+                        }
                     }
                     SetOperator::Except => Plan::Except {
                         left: a.plan.into(),
@@ -232,8 +252,9 @@ impl Resolver<'_> {
                 };
                 Ok(Relation { plan, columns })
             }
-            other => Err(Issue::new(place, format!("not a query: {other}"))
-                .help("write one SELECT")),
+            other => {
+                Err(Issue::new(place, format!("not a query: {other}")).help("write one SELECT"))
+            }
         }
     }
 
@@ -375,8 +396,13 @@ impl Resolver<'_> {
                     if is_grouped {
                         let known = groups.borrow().keys.iter().position(|key| *key == expr);
                         let Some(key) = known else {
-                            let what = format!("{} is neither in GROUP BY nor in an aggregate", column.name);
-                            return Err(Issue::new(*place, what).help("name the columns instead of *"));
+                            let what = format!(
+                                "{} is neither in GROUP BY nor in an aggregate",
+                                column.name
+                            );
+                            return Err(
+                                Issue::new(*place, what).help("name the columns instead of *")
+                            );
                         };
                         let expr = Expr::column(key, column.ty, column.nullable, *place);
                         (expr, Some(column.name.clone()), *place)
@@ -504,7 +530,11 @@ impl Resolver<'_> {
             expr => self.ordinal(expr, outputs.len(), place)?,
         };
         if let Some(at) = by_name {
-            if outputs[at].columns().iter().any(|column| *column > usize::MAX / 2) {
+            if outputs[at]
+                .columns()
+                .iter()
+                .any(|column| *column > usize::MAX / 2)
+            {
                 return Err(Issue::new(place, "ORDER BY a row number")
                     .help("order by what the rows are numbered by"));
             }
@@ -516,7 +546,8 @@ impl Resolver<'_> {
             });
         }
         let mut all = self.order_by(std::slice::from_ref(item), cx)?;
-        all.pop().ok_or_else(|| Issue::new(place, "ORDER BY nothing"))
+        all.pop()
+            .ok_or_else(|| Issue::new(place, "ORDER BY nothing"))
     }
 
     /// A key of GROUP BY: an expression, the number of a column, or the name of one.
@@ -555,11 +586,7 @@ impl Resolver<'_> {
     }
 
     /// What SELECT lists, `*` written out.
-    fn items<'s>(
-        &self,
-        select: &'s Select,
-        columns: &[Column],
-    ) -> Result<Vec<Item<'s>>, Issue> {
+    fn items<'s>(&self, select: &'s Select, columns: &[Column]) -> Result<Vec<Item<'s>>, Issue> {
         let mut items = Vec::new();
         for item in &select.projection {
             let place = self.place(item);
@@ -586,7 +613,10 @@ impl Resolver<'_> {
                     items.extend(found.map(|(at, _)| Item::Column(at, place)));
                 }
                 other => {
-                    return Err(Issue::new(place, format!("not supported in SELECT: {other}")));
+                    return Err(Issue::new(
+                        place,
+                        format!("not supported in SELECT: {other}"),
+                    ));
                 }
             }
         }

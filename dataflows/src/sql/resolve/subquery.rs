@@ -31,7 +31,9 @@ fn plain(query: &Query) -> Option<&Select> {
     };
     let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(keys, more) if keys.is_empty() && more.is_empty());
     let has_aggregates = select.projection.iter().any(|item| match item {
-        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => has_aggregate(expr),
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+            has_aggregate(expr)
+        }
         _ => false,
     });
     let is_plain = query.with.is_none()
@@ -70,7 +72,8 @@ impl Resolver<'_> {
             } => {
                 let not = not != *negated;
                 let value = self.expr(expr, Context::of(&left.columns, "IN"))?;
-                let (right, mut correlated, found) = self.inner_value(subquery, &left.columns, place)?;
+                let (right, mut correlated, found) =
+                    self.inner_value(subquery, &left.columns, place)?;
                 if not && (value.nullable || found.nullable) {
                     return Err(Issue::new(place, "NOT IN where a NULL may be: it would then let no row pass")
                         .help("use NOT EXISTS (SELECT … WHERE inner = outer), or exclude NULLs on both sides with IS NOT NULL"));

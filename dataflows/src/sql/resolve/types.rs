@@ -80,7 +80,9 @@ pub(super) fn common(types: &[Type], place: Place, what: &str) -> Result<Type, I
             (all, ty) if cost(all, ty).is_some() => ty,
             (all, ty) => {
                 let what = format!("{what}: {all} and {ty} have no type in common");
-                return Err(Issue::new(place, what).help("cast one of them, such as CAST(… AS text)"));
+                return Err(
+                    Issue::new(place, what).help("cast one of them, such as CAST(… AS text)")
+                );
             }
         };
     }
@@ -168,7 +170,12 @@ fn no_such(name: &str, args: &[Expr], place: Place) -> Issue {
         .collect();
     let issue = Issue::new(place, what);
     if known.is_empty() {
-        return issue.help(format!("{name} takes another number of arguments: see docs/views.md"));
+        return issue.help(format!(
+            "{name} takes another number of arguments: see docs/views.md"
+        ));
     }
-    issue.help(format!("cast the arguments; there are: {}", known.join(", ")))
+    issue.help(format!(
+        "cast the arguments; there are: {}",
+        known.join(", ")
+    ))
 }

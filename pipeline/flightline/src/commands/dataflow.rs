@@ -171,7 +171,10 @@ fn explain_file(file: &Path, with: &[PathBuf]) -> anyhow::Result<()> {
     let Some(view) = views.first() else {
         anyhow::bail!("{} has no view", file.display());
     };
-    let mut text = format!("{}: {}\ntable {}.{}\n", view.name, view.description, view.schema, view.table);
+    let mut text = format!(
+        "{}: {}\ntable {}.{}\n",
+        view.name, view.description, view.schema, view.table
+    );
     for (at, column) in view.columns.iter().enumerate() {
         let key = if at < view.key { ", key" } else { "" };
         let null = if column.nullable { ", may be NULL" } else { "" };
