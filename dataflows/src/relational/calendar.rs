@@ -33,7 +33,7 @@ impl Interval {
     }
 
     /// Both together.
-    pub fn add(self, other: Self) -> Option<Self> {
+    pub fn plus(self, other: Self) -> Option<Self> {
         Some(Self {
             months: self.months.checked_add(other.months)?,
             days: self.days.checked_add(other.days)?,
@@ -42,7 +42,7 @@ impl Interval {
     }
 
     /// So many times.
-    pub fn mul(self, times: i64) -> Option<Self> {
+    pub fn times(self, times: i64) -> Option<Self> {
         let wide = |n: i32| i32::try_from(i64::from(n).checked_mul(times)?).ok();
         Some(Self {
             months: wide(self.months)?,
@@ -52,8 +52,8 @@ impl Interval {
     }
 
     /// The same backwards.
-    pub fn neg(self) -> Option<Self> {
-        self.mul(-1)
+    pub fn negated(self) -> Option<Self> {
+        self.times(-1)
     }
 
     /// Reads `1 day`, `2 hours 30 minutes`, `1 year 2 mons 3 days 04:05:06.7`, `-1 day`.
@@ -76,7 +76,7 @@ impl Interval {
                 "" => words.next()?,
                 unit => unit,
             };
-            all = all.add(Self::of(digits, unit)?)?;
+            all = all.plus(Self::of(digits, unit)?)?;
         }
         Some(all)
     }

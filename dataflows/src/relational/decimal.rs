@@ -128,26 +128,26 @@ impl Decimal {
     }
 
     /// `self + other`.
-    pub fn add(self, other: Self) -> Result<Self, TooLarge> {
+    pub fn plus(self, other: Self) -> Result<Self, TooLarge> {
         let scale = self.scale.max(other.scale);
         let sum = self.at_scale(scale)?.checked_add(other.at_scale(scale)?);
         Self::new(sum.ok_or(TooLarge)?, scale.into())
     }
 
     /// `self − other`.
-    pub fn sub(self, other: Self) -> Result<Self, TooLarge> {
-        self.add(other.neg())
+    pub fn minus(self, other: Self) -> Result<Self, TooLarge> {
+        self.plus(other.negated())
     }
 
     /// `self × other`: exact, with the decimals of both.
-    pub fn mul(self, other: Self) -> Result<Self, TooLarge> {
+    pub fn times(self, other: Self) -> Result<Self, TooLarge> {
         let product = self.digits.checked_mul(other.digits).ok_or(TooLarge)?;
         Self::new(product, u32::from(self.scale) + u32::from(other.scale))
     }
 
     /// `self / other`, rounded half away from zero, with as many decimals as PostgreSQL gives: enough
     /// for 16 significant digits. `None` when `other` is 0.
-    pub fn div(self, other: Self) -> Option<Result<Self, TooLarge>> {
+    pub fn over(self, other: Self) -> Option<Result<Self, TooLarge>> {
         if other.digits == 0 {
             return None;
         }
@@ -182,7 +182,7 @@ impl Decimal {
     }
 
     /// The rest of `self / other` towards zero; `None` when `other` is 0.
-    pub fn rem(self, other: Self) -> Option<Result<Self, TooLarge>> {
+    pub fn rest(self, other: Self) -> Option<Result<Self, TooLarge>> {
         if other.digits == 0 {
             return None;
         }
@@ -193,7 +193,7 @@ impl Decimal {
 
     /// `−self`.
     #[must_use]
-    pub fn neg(self) -> Self {
+    pub fn negated(self) -> Self {
         Self {
             digits: -self.digits,
             ..self
@@ -428,10 +428,10 @@ mod tests {
             ("123456.78", "0.5", "246913.560000000000"),
             ("0", "7", "0.00000000000000000000"),
         ] {
-            let quotient = d(a).div(d(b)).unwrap().unwrap();
+            let quotient = d(a).over(d(b)).unwrap().unwrap();
             assert_eq!(quotient.to_string(), expected, "{a} / {b}");
         }
-        assert_eq!(d("1").div(d("0.00")), None);
+        assert_eq!(d("1").over(d("0.00")), None);
     }
 
     #[test]
@@ -450,7 +450,7 @@ mod tests {
         }
         assert_eq!(d("-0.5").ceil().unwrap().to_string(), "0");
         assert_eq!(d("-0.5").floor().unwrap().to_string(), "-1");
-        assert_eq!(d("-7.5").rem(d("2")).unwrap().unwrap().to_string(), "-1.5");
+        assert_eq!(d("-7.5").rest(d("2")).unwrap().unwrap().to_string(), "-1.5");
     }
 
     #[test]

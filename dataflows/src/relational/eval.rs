@@ -17,7 +17,7 @@ pub struct Fault {
 }
 
 /// A compiled expression.
-pub type Compiled = Rc<dyn for<'r> Fn(&[Datum<'r>]) -> Result<Datum<'r>, Fault>>;
+pub(crate) type Compiled = Rc<dyn for<'r> Fn(&[Datum<'r>]) -> Result<Datum<'r>, Fault>>;
 
 const NULL: Datum<'static> = Datum::Null;
 
@@ -27,7 +27,7 @@ fn made(f: impl for<'r> Fn(&[Datum<'r>]) -> Result<Datum<'r>, Fault> + 'static) 
 }
 
 /// Compiles an expression.
-pub fn compile(expr: &Expr) -> Compiled {
+pub(crate) fn compile(expr: &Expr) -> Compiled {
     let place = expr.place;
     match &expr.kind {
         Kind::Column(index) => {

@@ -660,7 +660,7 @@ impl SourceWriter {
             }),
             None => self.null(),
         }
-        self.shown(&asked.offer_request);
+        self.shown(asked.offer_request);
         self.millis(row.created_ms);
         self.millis_or_null(row.payment_required_by_ms);
         self.millis_or_null(row.payment.captured_ms);

@@ -113,6 +113,8 @@ pub(crate) fn parse(text: &str) -> Result<File, Issue> {
     serde_saphyr::from_str::<File>(text).map_err(|error| {
         let error = error.without_snippet();
         let at = error.location();
+        // What is missing is nowhere.
+        let at = at.filter(|_| !error.to_string().contains("missing field"));
         let place = at.map_or_else(Place::default, |at| Place {
             line: at.line() as u32,
             column: at.column() as u32,

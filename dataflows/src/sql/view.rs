@@ -427,11 +427,7 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
     );
     for column in &columns {
         // Writing to memory does not fail.
-        let _ = write!(
-            meaning,
-            "{} {} {}\n",
-            column.name, column.ty, column.nullable
-        );
+        let _ = writeln!(meaning, "{} {} {}", column.name, column.ty, column.nullable);
     }
     Ok(View {
         name: name.value.clone(),

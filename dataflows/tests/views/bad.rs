@@ -110,7 +110,7 @@ const FILES: &[(&str, &str, &str)] = &[
         "    key: [flight_key]\n    keys: [x]\n",
         "v.yaml:11:5: unknown field",
     ),
-    ("name: v\n", "", "v.yaml:1:1: missing field"),
+    ("name: v\n", "", "v.yaml: missing field `name`"),
     ("sql: |", "sql: | \n  -- nothing\n#", "v.yaml:"),
     ("n\n  FROM", "n FORM", "v.yaml:4:36: not SQL:"),
     (
@@ -181,7 +181,7 @@ const FILES: &[(&str, &str, &str)] = &[
     (
         "GROUP BY flight_key",
         "GROUP BY ROLLUP (flight_key)",
-        "v.yaml:7:12: not supported",
+        "v.yaml:7:20: ROLLUP, CUBE and GROUPING SETS are not supported\n  help: write a SELECT for each",
     ),
     (
         "count(*) AS n",

@@ -99,38 +99,38 @@ fn places(value: &Datum<'_>) -> Result<i32, Error> {
 
 static NUMERIC: [Function; 15] = [
     partial("+", &[Numeric, Numeric], Numeric, "sum", |a| {
-        exact(decimal(&a[0])?.add(decimal(&a[1])?))
+        exact(decimal(&a[0])?.plus(decimal(&a[1])?))
     }),
     partial("-", &[Numeric, Numeric], Numeric, "difference", |a| {
-        exact(decimal(&a[0])?.sub(decimal(&a[1])?))
+        exact(decimal(&a[0])?.minus(decimal(&a[1])?))
     }),
     partial("*", &[Numeric, Numeric], Numeric, "product", |a| {
-        exact(decimal(&a[0])?.mul(decimal(&a[1])?))
+        exact(decimal(&a[0])?.times(decimal(&a[1])?))
     }),
     partial("/", &[Numeric, Numeric], Numeric, "quotient", |a| {
-        divided(decimal(&a[0])?.div(decimal(&a[1])?))
+        divided(decimal(&a[0])?.over(decimal(&a[1])?))
     }),
     partial(
         "%",
         &[Numeric, Numeric],
         Numeric,
         "rest of a division",
-        |a| divided(decimal(&a[0])?.rem(decimal(&a[1])?)),
+        |a| divided(decimal(&a[0])?.rest(decimal(&a[1])?)),
     ),
     partial(
         "mod",
         &[Numeric, Numeric],
         Numeric,
         "rest of a division",
-        |a| divided(decimal(&a[0])?.rem(decimal(&a[1])?)),
+        |a| divided(decimal(&a[0])?.rest(decimal(&a[1])?)),
     ),
     total("-", &[Numeric], Numeric, "negative", |a| {
-        Ok(Datum::Decimal(decimal(&a[0])?.neg()))
+        Ok(Datum::Decimal(decimal(&a[0])?.negated()))
     }),
     total("abs", &[Numeric], Numeric, "without its sign", |a| {
         let value = decimal(&a[0])?;
         Ok(Datum::Decimal(if value.digits() < 0 {
-            value.neg()
+            value.negated()
         } else {
             value
         }))

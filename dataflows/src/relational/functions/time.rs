@@ -32,7 +32,7 @@ fn later(micros: i64, by: calendar::Interval) -> Result<Datum<'static>, Error> {
 }
 
 fn earlier(micros: i64, by: calendar::Interval) -> Result<Datum<'static>, Error> {
-    told(by.neg().and_then(|by| add_interval(micros, by)))
+    told(by.negated().and_then(|by| add_interval(micros, by)))
 }
 
 fn midnight(days: i32) -> i64 {
@@ -104,7 +104,7 @@ static REST: [Function; 15] = [
         earlier(midnight(date(&a[0])?), interval(&a[1])?)
     }),
     partial("+", &[Interval, Interval], Interval, "both together", |a| {
-        span(interval(&a[0])?.add(interval(&a[1])?))
+        span(interval(&a[0])?.plus(interval(&a[1])?))
     }),
     partial(
         "-",
@@ -112,18 +112,18 @@ static REST: [Function; 15] = [
         Interval,
         "one less the other",
         |a| {
-            let less = interval(&a[1])?.neg().ok_or(INTERVAL_RANGE)?;
-            span(interval(&a[0])?.add(less))
+            let less = interval(&a[1])?.negated().ok_or(INTERVAL_RANGE)?;
+            span(interval(&a[0])?.plus(less))
         },
     ),
     partial("-", &[Interval], Interval, "backwards", |a| {
-        span(interval(&a[0])?.neg())
+        span(interval(&a[0])?.negated())
     }),
     partial("*", &[Interval, Int8], Interval, "so many times", |a| {
-        span(interval(&a[0])?.mul(int(&a[1])?))
+        span(interval(&a[0])?.times(int(&a[1])?))
     }),
     partial("*", &[Int8, Interval], Interval, "so many times", |a| {
-        span(interval(&a[1])?.mul(int(&a[0])?))
+        span(interval(&a[1])?.times(int(&a[0])?))
     }),
     partial(
         "extract",
@@ -156,44 +156,6 @@ static REST: [Function; 15] = [
 ];
 
 pub(super) static ALL: &[&[Function]] = &[&TIMESTAMP, &TIMESTAMPTZ, &REST];
-
-/// Fields that `date_trunc` knows.
-pub(crate) const TRUNC_FIELDS: [&str; 10] = [
-    "microseconds",
-    "milliseconds",
-    "second",
-    "minute",
-    "hour",
-    "day",
-    "week",
-    "month",
-    "quarter",
-    "year",
-];
-
-/// Fields that `extract` knows of days and instants; those after `hour` only of instants.
-pub(crate) const EXTRACT_FIELDS: [&str; 16] = [
-    "year",
-    "isoyear",
-    "quarter",
-    "month",
-    "week",
-    "day",
-    "dow",
-    "isodow",
-    "doy",
-    "epoch",
-    "hour",
-    "minute",
-    "second",
-    "milliseconds",
-    "microseconds",
-    "decade",
-];
-
-/// Fields of a day that exist on a clock only.
-pub(crate) const CLOCK_FIELDS: [&str; 5] =
-    ["hour", "minute", "second", "milliseconds", "microseconds"];
 
 fn trunc(field: &str, micros: i64) -> Result<Datum<'static>, Error> {
     let unit = match field {

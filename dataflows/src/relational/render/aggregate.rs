@@ -252,7 +252,7 @@ fn value_of(sums: &Sums, slot: u16, aggregate: &Aggregate) -> Result<Datum<'stat
         }
         AggregateFunction::Sum => Datum::Decimal(sum()?),
         AggregateFunction::Avg => {
-            let mean = sum()?.div(Decimal::from_i64(count));
+            let mean = sum()?.over(Decimal::from_i64(count));
             let mean = mean.ok_or("division by zero")?;
             Datum::Decimal(mean.map_err(|TooLarge| too_large(aggregate))?)
         }

@@ -65,7 +65,7 @@ impl Sums {
         for part in self.parts.iter().filter(|part| part.slot == slot) {
             let high = part.high.checked_mul(1 << 64).ok_or(TooLarge)?;
             let digits = high.checked_add(part.low).ok_or(TooLarge)?;
-            sum = sum.add(Decimal::new(digits, part.scale.into())?)?;
+            sum = sum.plus(Decimal::new(digits, part.scale.into())?)?;
         }
         Ok(sum)
     }

@@ -451,9 +451,9 @@ impl Resolver<'_> {
             clause: "an aggregate",
             ..cx
         };
-        let (mut distinct, mut of) = (false, None);
-        if let FunctionArguments::List(list) = &function.args {
-            distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+        let mut of = None;
+        let distinct = if let FunctionArguments::List(list) = &function.args {
+            let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
             let is_star = matches!(
                 list.args[..],
                 [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]
@@ -465,9 +465,10 @@ impl Resolver<'_> {
                 };
                 of = Some(self.expr(arg, of_rows)?);
             }
+            distinct
         } else {
             return Err(Issue::new(place, format!("{name} needs an argument")));
-        }
+        };
         if let Some(expr) = &mut of
             && expr.ty == Type::Unknown
         {

@@ -303,6 +303,10 @@ impl Resolver<'_> {
                 format!("a subquery inside {}", cx.clause),
             )
             .help("EXISTS and IN (SELECT …) stand alone in WHERE, with AND between: take it out of OR, CASE and the like, or use a LEFT JOIN")),
+            ast::Expr::Rollup(_) | ast::Expr::Cube(_) | ast::Expr::GroupingSets(_) => {
+                Err(Issue::new(place, "ROLLUP, CUBE and GROUPING SETS are not supported")
+                    .help("write a SELECT for each grouping, with UNION ALL between"))
+            }
             ast::Expr::Subquery(_) => Err(Issue::new(place, "a subquery as a value").help(
                 "join with it: `… CROSS JOIN (SELECT max(x) AS x FROM …) AS m` for one value, LEFT JOIN with GROUP BY for one a row",
             )),
