@@ -3,7 +3,6 @@
 
 mod common;
 
-#[allow(dead_code, unreachable_pub)]
 #[path = "../../dataflows/tests/support/mod.rs"]
 mod support;
 
@@ -222,18 +221,15 @@ async fn judge(db: &Client, views: &[Arc<View>], texts: &[Text], clock_ms: i64, 
         }
     }
     let failed = "SELECT view, message FROM flightline.view_state WHERE state <> 'live'";
-    for row in db.query(failed, &[]).await.unwrap() {
-        panic!(
-            "{at}: {} is not live: {:?}",
-            row.get::<_, String>(0),
-            row.get::<_, Option<String>>(1)
-        );
-    }
+    let rows = db.query(failed, &[]).await.unwrap();
+    let failed: Vec<(String, Option<String>)> =
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert!(failed.is_empty(), "{at}: not live: {failed:?}");
 }
 
 /// A stream of flights, or of flights and orders.
 fn stream(seed: u64, records: usize) -> Vec<Record> {
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         history::random(seed, PARTITIONS, records)
     } else {
         order_history::random(seed, PARTITIONS, records)
