@@ -11,10 +11,12 @@ use std::sync::Arc;
 use flightline_ledger::{Decision, Input};
 
 use crate::orders::OrderNews;
+use crate::relational::Row;
 use crate::rows::{
     CheapestRow, DecisionRow, DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow,
     LoadFactorRow, Note, OfferRow, OrderRow, OversoldRow, RouteDayRow,
 };
+use crate::sql::View;
 
 /// A row that came (+1) or went (−1).
 pub type Change<R> = (R, isize);
@@ -64,10 +66,39 @@ pub struct Epoch {
     pub oversold: Vec<Change<OversoldRow>>,
     /// Tables `orders`, `order_segment`, `payment`.
     pub orders: Vec<Change<Arc<OrderRow>>>,
+    /// Views in SQL, in the order in which the dataflow was given them; all of them, always.
+    pub views: Vec<ViewChanges>,
     /// Table `decision`, append-only.
     pub decisions: Vec<DecisionRow>,
     /// Table `feed_reject`, append-only.
     pub rejects: Vec<FeedRejectRow>,
+}
+
+/// The changes of a view in SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewChanges {
+    /// The view.
+    pub view: Arc<View>,
+    /// Its rows.
+    pub rows: Vec<Change<Row>>,
+    /// Why it has stopped, in this epoch or before: there are no rows from then on.
+    pub failed: Option<Arc<ViewFailure>>,
+}
+
+/// Why a view in SQL has stopped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {what}; the row: {row}")]
+pub struct ViewFailure {
+    /// Its file.
+    pub file: String,
+    /// Line there; 0 = the file as a whole.
+    pub line: u32,
+    /// Column there.
+    pub column: u32,
+    /// What is wrong.
+    pub what: String,
+    /// The row that it is wrong with.
+    pub row: String,
 }
 
 /// Hears of decisions as soon as they are made, before their epoch closes. Called on a worker's

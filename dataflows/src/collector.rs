@@ -11,8 +11,10 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::changelog::{Change, Epoch, EpochSink};
 use crate::decided;
 use crate::failure::Shared;
-use crate::part::{Part, Updates};
+use crate::keeper::Keeper;
+use crate::part::{Part, Updates, ViewPart};
 use crate::prefix::Prefix;
+use crate::sql::View;
 
 /// What the collector hears.
 pub(crate) enum Report {
@@ -50,7 +52,9 @@ pub(crate) fn run(
     workers: usize,
     sink: &mut impl EpochSink,
     shared: &Shared,
+    views: &[Arc<View>],
 ) {
+    let mut keepers: Vec<Keeper> = views.iter().cloned().map(Keeper::new).collect();
     let mut first = 0;
     let mut pending: VecDeque<Pending> = VecDeque::new();
     while let Ok(report) = reports.recv() {
@@ -80,7 +84,7 @@ pub(crate) fn run(
             if shared.is_stopped() {
                 return;
             }
-            sink.epoch(Arc::new(assemble(closed, &mut parts)));
+            sink.epoch(Arc::new(assemble(closed, &mut parts, &mut keepers)));
             for (part, home) in parts {
                 // A worker that has enough of them, or is gone, needs none.
                 let _ = home.try_send(part);
@@ -91,7 +95,11 @@ pub(crate) fn run(
     }
 }
 
-fn assemble(closed: Closed, parts: &mut [(Box<Part>, Sender<Box<Part>>)]) -> Epoch {
+fn assemble(
+    closed: Closed,
+    parts: &mut [(Box<Part>, Sender<Box<Part>>)],
+    keepers: &mut [Keeper],
+) -> Epoch {
     /// The containers of one collection, from all workers.
     macro_rules! all {
         ($name:ident) => {
@@ -100,6 +108,19 @@ fn assemble(closed: Closed, parts: &mut [(Box<Part>, Sender<Box<Part>>)]) -> Epo
     }
     let mut rejects: Vec<_> = all!(rejects).flat_map(|rows| rows.drain(..)).collect();
     rejects.sort_by_key(|row| (row.partition, row.offset));
+    let mut views = Vec::with_capacity(keepers.len());
+    for (index, keeper) in keepers.iter_mut().enumerate() {
+        let each = |parts: &mut [(Box<Part>, Sender<Box<Part>>)]| -> Vec<ViewPart> {
+            let own = parts
+                .iter_mut()
+                .filter_map(|(part, _)| part.views.get_mut(index));
+            own.map(std::mem::take).collect()
+        };
+        let mut own = each(parts);
+        let rows = consolidate(own.iter_mut().flat_map(|part| &mut part.rows));
+        let faults = consolidate(own.iter_mut().flat_map(|part| &mut part.faults));
+        views.push(keeper.pass(rows, faults));
+    }
     Epoch {
         number: closed.number,
         covers: closed.covers,
@@ -115,6 +136,7 @@ fn assemble(closed: Closed, parts: &mut [(Box<Part>, Sender<Box<Part>>)]) -> Epo
         load_factor: consolidate(all!(load_factor)),
         oversold: consolidate(all!(oversold)),
         orders: consolidate(all!(orders)),
+        views,
         decisions: decided::rows(all!(decisions).collect()),
         rejects,
     }

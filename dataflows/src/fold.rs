@@ -40,6 +40,8 @@ pub(crate) struct Outputs<'scope> {
     pub(crate) orders: Stream<'scope, u64, Updates<Arc<OrderRow>>>,
     pub(crate) seats: Stream<'scope, u64, Vec<availability_by_route_day::Update>>,
     pub(crate) prices: Stream<'scope, u64, Vec<cheapest_by_route_day::Update>>,
+    /// The latest time of the records of an epoch, in microseconds from 1970, if anybody asks.
+    pub(crate) clock: Stream<'scope, u64, Vec<i64>>,
 }
 
 /// An output port that takes whole containers.
@@ -83,13 +85,15 @@ pub(crate) struct Buffers {
 }
 
 /// The operator over the records of this worker's partitions. `is_resumed`: the first epoch has rows
-/// of partitions that were folded before, whether or not a record comes in it.
+/// of partitions that were folded before, whether or not a record comes in it. `wants_clock`: somebody
+/// reads the time of each epoch.
 pub(crate) fn fold<'scope>(
     records: Stream<'scope, u64, Batch>,
     shard: Rc<RefCell<Shard>>,
     shared: Arc<Shared>,
     buffers: Buffers,
     is_resumed: bool,
+    wants_clock: bool,
 ) -> Outputs<'scope> {
     let mut builder = OperatorBuilder::new("Ledger".to_owned(), records.scope());
     let mut input = builder.new_input(records, Pipeline);
@@ -106,6 +110,7 @@ pub(crate) fn fold<'scope>(
     let (mut orders_port, orders) = Port::new(&mut builder);
     let (mut seats_port, seats) = Port::new(&mut builder);
     let (mut prices_port, prices) = Port::new(&mut builder);
+    let (mut clock_port, clock) = Port::new(&mut builder);
     let ports = builder.shape().outputs();
 
     builder.build(move |initial| {
@@ -121,6 +126,10 @@ pub(crate) fn fold<'scope>(
                               spares: &mut Spares,
                               shard: &mut Shard| {
             let epoch = *open[0].time();
+            if wants_clock {
+                let mut clock = vec![shard.clock_ms().saturating_mul(1_000)];
+                clock_port.send(open, &mut clock, || None);
+            }
             shard.flush(updates, epoch);
             if shared.is_snapshot(epoch) {
                 rejected.clear();
@@ -215,5 +224,6 @@ pub(crate) fn fold<'scope>(
         orders,
         seats,
         prices,
+        clock,
     }
 }

@@ -6,6 +6,7 @@
 
 use flightline_ledger::{Cabin, Date, FlightKey, ProviderCode, Station};
 
+use crate::relational::{Row, RowFault};
 use crate::rows::{
     CheapestRow, DriftRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow,
     OrderRow, OversoldRow, RouteDayRow,
@@ -51,6 +52,21 @@ fn cabin_next(cabin: Cabin) -> [u8; 6] {
 impl Prefix for std::sync::Arc<OrderRow> {
     fn prefix(&self) -> u128 {
         self.order.0
+    }
+}
+
+impl Prefix for Row {
+    fn prefix(&self) -> u128 {
+        let mut start = [0; 16];
+        let len = self.bytes().len().min(16);
+        start[..len].copy_from_slice(&self.bytes()[..len]);
+        u128::from_be_bytes(start)
+    }
+}
+
+impl Prefix for RowFault {
+    fn prefix(&self) -> u128 {
+        u128::from(self.line) << 32 | u128::from(self.column)
     }
 }
 

@@ -127,6 +127,13 @@ impl Shard {
         }
     }
 
+    /// The latest clock of the partitions that had records in the open epoch, in milliseconds.
+    pub(crate) fn clock_ms(&self) -> i64 {
+        let touched = self.touched.iter();
+        let clocks = touched.map(|index| self.partitions[*index as usize].ledger.clock_ms());
+        clocks.max().unwrap_or(i64::MIN)
+    }
+
     /// Closes the epoch: adds what changed in it to `updates`.
     pub(crate) fn flush(&mut self, updates: &mut FlightUpdates, epoch: u64) {
         for index in self.touched.drain(..) {

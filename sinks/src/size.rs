@@ -22,6 +22,12 @@ pub(crate) fn epoch_bytes(epoch: &Epoch) -> usize {
         + rows(&epoch.cheapest_by_route_day)
         + rows(&epoch.load_factor)
         + rows(&epoch.oversold)
+        + epoch
+            .views
+            .iter()
+            .flat_map(|view| &view.rows)
+            .map(|(row, _)| row.bytes().len() + 48)
+            .sum::<usize>()
         + epoch.decisions.iter().map(decision_bytes).sum::<usize>()
         + epoch.rejects.iter().map(reject_bytes).sum::<usize>()
 }

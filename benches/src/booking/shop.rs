@@ -93,6 +93,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         partitions: 64,
         database_url: None,
         workers: 1,
+        views: Vec::new(),
         queue_max: 200_000,
         shutdown_timeout: Duration::from_secs(60),
         settings: Settings::default(),

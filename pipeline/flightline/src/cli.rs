@@ -36,6 +36,9 @@ enum Command {
     /// Read provider files: send them to a replica, or only check them.
     #[command(subcommand)]
     Feed(commands::feed::FeedCommand),
+    /// Views in SQL: check their files, and show how they would run.
+    #[command(subcommand)]
+    Dataflow(commands::dataflow::DataflowCommand),
     /// Fold the stream from the start, check every invariant and compare every PostgreSQL table.
     Verify(commands::verify::VerifyArgs),
     /// Say why something was accepted or refused.
@@ -92,6 +95,10 @@ struct ServeArgs {
     /// Address and port to listen on; port 0 takes a free one. Default 127.0.0.1:8080.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Folder of view files (or one file) to maintain as tables; more than once for several. Adds to
+    /// dataflow.views of the configuration.
+    #[arg(long, value_name = "DIR|FILE")]
+    views: Vec<PathBuf>,
 }
 
 /// An error of use or configuration: exit code 2.
@@ -127,11 +134,13 @@ pub(crate) fn run() -> ExitCode {
             .config
             .load(Overrides {
                 listen: args.listen,
+                views: args.views,
                 ..Overrides::default()
             })
             .and_then(commands::serve::run),
         Command::Demo(args) => commands::demo::run(args),
         Command::Feed(command) => commands::feed::run(command),
+        Command::Dataflow(command) => commands::dataflow::run(&command),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Explain(command) => commands::explain::run(&command),
         Command::Erase(command) => commands::erase::run(&command),

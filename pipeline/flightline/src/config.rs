@@ -205,6 +205,8 @@ impl Checkpoint {
 pub(crate) struct Dataflow {
     /// Worker threads of the dataflow.
     pub workers: usize,
+    /// Files of views in SQL, and folders of such files.
+    pub views: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -494,7 +496,10 @@ impl Default for Stream {
 
 impl Default for Dataflow {
     fn default() -> Self {
-        Self { workers: 1 }
+        Self {
+            workers: 1,
+            views: Vec::new(),
+        }
     }
 }
 
@@ -574,6 +579,8 @@ pub(crate) struct Overrides {
     pub data_dir: Option<PathBuf>,
     pub listen: Option<String>,
     pub database_url: Option<String>,
+    /// Further views.
+    pub views: Vec<PathBuf>,
 }
 
 /// Reads the configuration. `file` must exist when it is named; `flightline.toml` in the current
@@ -617,7 +624,7 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result
     if let Some(url) = &overrides.database_url {
         figment = figment.merge(Serialized::default("database.url", url));
     }
-    let config: Config = figment.extract().map_err(|error| {
+    let mut config: Config = figment.extract().map_err(|error| {
         let mut text = String::from("the configuration is not right:");
         for e in error {
             text.push_str(&format!("\n  {e}"));
@@ -628,6 +635,10 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result
         ));
         anyhow::anyhow!(text)
     })?;
+    config
+        .dataflow
+        .views
+        .extend(overrides.views.iter().cloned());
     check(&config)?;
     Ok(config)
 }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flightline_api::BookingTerms;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_connectors::payments::stripe::webhook::Webhook;
+use flightline_dataflows::sql::View;
 use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::OrderSettings;
@@ -51,6 +53,8 @@ pub struct ReplicaConfig {
     pub database_url: Option<String>,
     /// Worker threads of the dataflow.
     pub workers: usize,
+    /// Views in SQL to maintain.
+    pub views: Vec<Arc<View>>,
     /// The most commands that may wait for the stream.
     pub queue_max: usize,
     /// How long a shutdown waits for requests in flight.

@@ -15,6 +15,7 @@ use flightline_api::backend::{Authenticator, Backend, Submit};
 use flightline_connectors::payments::{PaymentService, PaymentsUrl};
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::{Epoch, EpochSink, Record};
+use flightline_dataflows::sql::View;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::{OrderSettings, Wait, Work};
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey};
@@ -228,7 +229,7 @@ impl Replica {
         let (tell_failure, failed) = watch::channel(None);
         let started = Instant::now();
         let folding = inner.clone();
-        let workers = config.workers;
+        let (workers, views) = (config.workers, config.views.clone());
         // Weak: the replica holds the dataflow, and would never let go of its stream otherwise.
         let failure_inner = Arc::downgrade(&inner);
         let failure_told = tell_failure.clone();
@@ -242,7 +243,7 @@ impl Replica {
                 postgres: sink,
                 retired: Vec::new(),
             };
-            fold_history(&folding, workers, &progress, fanout, move |why| {
+            fold_history(&folding, workers, views, &progress, fanout, move |why| {
                 if let Some(inner) = failure_inner.upgrade() {
                     fail(&inner, &failure_told, why);
                 }
@@ -547,6 +548,7 @@ fn note_part(inner: &Inner, part: &Part) {
 fn fold_history(
     inner: &Arc<Inner>,
     workers: usize,
+    views: Vec<Arc<View>>,
     progress: &[u64],
     fanout: Fanout,
     on_failure: impl Fn(&str) + Send + Sync + 'static,
@@ -560,7 +562,9 @@ fn fold_history(
              Give the replica its own database, or drop the schemas flightline and views to have them filled anew"
         );
     }
-    let mut flow_config = flightline_dataflows::Config::new(inner.partitions).with_workers(workers);
+    let mut flow_config = flightline_dataflows::Config::new(inner.partitions)
+        .with_workers(workers)
+        .with_views(views);
     flow_config.on_failure = Some(Arc::new(move |failure| on_failure(&failure.to_string())));
     let Beginning { loaded, snapshot } = begin(inner, progress, &ends)?;
     let from: Vec<u64> = loaded

@@ -19,9 +19,10 @@ use hashbrown::hash_table::Entry;
 
 use super::copy::Chunks;
 use super::tables::{
-    DECISION, FEED_REJECT, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ref_text,
+    DECISION, FEED_REJECT, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable, ref_text,
     write_decision, write_reject,
 };
+use super::view_batch::ViewNet;
 
 /// Epochs that are merged until they can be written.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub(super) struct Batch {
     payments: Net<PaymentLine>,
     decisions: Append,
     rejects: Append,
+    views: Vec<ViewNet>,
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +103,7 @@ pub(super) struct Rows {
 
 impl Batch {
     /// An empty batch after `from`.
-    pub(super) fn new(from: Vec<u64>) -> Self {
+    pub(super) fn new(from: Vec<u64>, views: &[ViewTable]) -> Self {
         Self {
             to: from.clone(),
             from,
@@ -121,6 +123,7 @@ impl Batch {
             payments: Net::default(),
             decisions: Append::default(),
             rejects: Append::default(),
+            views: views.iter().cloned().map(ViewNet::new).collect(),
         }
     }
 
@@ -135,13 +138,15 @@ impl Batch {
 
     /// Rows to write, near enough.
     pub(super) fn rows(&self) -> u64 {
-        self.decisions.rows + self.rejects.rows + self.keyed(|len, _| len) as u64
+        let views: usize = self.views.iter().map(ViewNet::rows).sum();
+        self.decisions.rows + self.rejects.rows + (views + self.keyed(|len, _| len)) as u64
     }
 
     /// Memory taken, near enough: rows and their places in the tables of keys.
     pub(super) fn bytes(&self) -> usize {
         let keyed = self.keyed(|len, size| len * size);
-        keyed + self.decisions.bytes.len() + self.rejects.bytes.len()
+        let views: usize = self.views.iter().map(ViewNet::bytes).sum();
+        views + keyed + self.decisions.bytes.len() + self.rejects.bytes.len()
     }
 
     fn keyed(&self, sum: impl Fn(usize, usize) -> usize) -> usize {
@@ -206,6 +211,39 @@ impl Batch {
             let bytes = &mut self.rejects.bytes;
             bytes.row(FEED_REJECT.columns.len(), |row| write_reject(line, row));
         }
+    }
+
+    /// Takes the views' changes of the next epoch. `fresh`: tables that are new, and have all rows with
+    /// this epoch; it then forgets that they were. `failed`: views that are known to have failed. `only_fresh`:
+    /// leave the others out.
+    pub(super) fn absorb_views(
+        &mut self,
+        epoch: &Epoch,
+        fresh: &mut [bool],
+        failed: &mut [bool],
+        only_fresh: bool,
+    ) {
+        assert_eq!(
+            epoch.views.len(),
+            self.views.len(),
+            "the dataflow has other views than the sink"
+        );
+        for (at, (net, changes)) in self.views.iter_mut().zip(&epoch.views).enumerate() {
+            if only_fresh && !fresh[at] {
+                // What the snapshot says is in the table already, unless the view failed meanwhile.
+                if changes.failed.is_none() {
+                    continue;
+                }
+            }
+            net.absorb(changes, fresh[at], failed[at]);
+            fresh[at] = false;
+            failed[at] |= changes.failed.is_some();
+        }
+    }
+
+    /// Counts a snapshot of which only the views were taken.
+    pub(super) fn count_epoch(&mut self) {
+        self.epochs += 1;
     }
 
     /// One row of the changelog is one of `orders`, some of `order_segment` and perhaps one of
@@ -276,6 +314,22 @@ impl Batch {
         self.payments.seal(12, &mut tables);
         self.decisions.seal(13, &mut tables);
         self.rejects.seal(14, &mut tables);
+        let mut states = (0, Chunks::default());
+        for (index, view) in self.views.into_iter().enumerate() {
+            view.seal(index, &mut states, &mut tables);
+        }
+        if states.0 > 0 {
+            tables.push(TableWrite {
+                table: 15,
+                inserts: Rows::default(),
+                staged: Rows {
+                    count: states.0,
+                    pieces: states.1.into_pieces(),
+                },
+                updates: states.0,
+                deletes: 0,
+            });
+        }
         Sealed {
             from: self.from,
             to: self.to,

@@ -4,7 +4,7 @@
 //! what it sends, table by table in the order of their keys, in one transaction that sees one state.
 
 use bytes::{Buf, Bytes, BytesMut};
-use flightline_dataflows::changelog::{Change, Epoch};
+use flightline_dataflows::changelog::{Change, Epoch, ViewChanges};
 use flightline_dataflows::rows::{DecisionRow, FeedRejectRow, OrderRow, is_recorded};
 use flightline_ledger::Replay;
 use futures_util::{TryStreamExt, pin_mut};
@@ -18,7 +18,8 @@ use super::PostgresError;
 use super::connection::read_progress;
 use super::copy::{Chunks, HEADER, Row, Type, fields, show};
 use super::tables::{
-    self, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ref_text, write_decision, write_reject,
+    self, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable, ref_text, write_decision,
+    write_reject,
 };
 
 /// What the tables should have.
@@ -136,6 +137,11 @@ pub async fn compare(
         &state.load_factor,
         &state.oversold
     );
+    for changes in &state.views {
+        if let Some(difference) = compare_view(&tx, changes).await? {
+            return Ok(Some(difference));
+        }
+    }
     let lines = |row: &(Arc<OrderRow>, isize)| {
         let lines: Vec<_> = SegmentLine::all(&row.0).map(|line| (line, 1)).collect();
         lines
@@ -148,6 +154,32 @@ pub async fn compare(
     let payments: Vec<Change<PaymentLine>> = payments.map(|line| (line, 1)).collect();
     keyed!(&state.orders, &segments, &payments);
     Ok(None)
+}
+
+/// Compares the table of a view in a file, if it is live: one that has failed, or means something else than
+/// the file by now, is as it was.
+async fn compare_view(
+    tx: &Transaction<'_>,
+    changes: &ViewChanges,
+) -> Result<Option<Difference>, PostgresError> {
+    let table = ViewTable::new(Arc::clone(&changes.view));
+    let live = "\
+SELECT count(*) FROM flightline.view_state
+WHERE schema_name = $1 AND table_name = $2 AND fingerprint = $3 AND state = 'live'";
+    let failed = PostgresError::database("comparing view_state");
+    let fingerprint = changes.view.fingerprint as i64;
+    let (schema, name) = (table.table.schema, table.table.name);
+    let row = tx.query_one(live, &[&schema, &name, &fingerprint]).await;
+    if row.map_err(failed)?.get::<_, i64>(0) == 0 || changes.failed.is_some() {
+        return Ok(None);
+    }
+    // Rows sort as the database sorts their keys.
+    let mut rows: Vec<_> = changes.rows.iter().map(|(row, _)| row).collect();
+    rows.sort();
+    let mut rows = rows
+        .into_iter()
+        .map(|row| encode(table.table, |out| table.write(row, out)));
+    compare_rows(tx, table.table, &mut rows).await
 }
 
 async fn compare_progress(
@@ -210,7 +242,7 @@ fn by_key(table: &Table, a: &[u8], b: &[u8]) -> Ordering {
         let (a, b) = (a.get(at).copied().flatten(), b.get(at).copied().flatten());
         let order = match ty {
             // Two's complement, highest byte first: the sign alone sorts the wrong way round.
-            Type::Int2 | Type::Int4 | Type::Int8 | Type::Date => {
+            Type::Int2 | Type::Int4 | Type::Int8 | Type::Date | Type::Timestamp => {
                 let flip = |field: Option<&[u8]>| {
                     let mut bytes = field.unwrap_or_default().to_vec();
                     if let Some(first) = bytes.first_mut() {

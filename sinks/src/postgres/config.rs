@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flightline_dataflows::sql::View;
+
 /// Settings of a [`super::PostgresSink`]. All memory together is at most
 /// `inbox_bytes_max + 2 × batch_bytes_max + memory_bytes_max`, near enough, 256 MiB by default,
 /// whatever the database does: epochs that just came, the batch being merged, the one being written
@@ -37,6 +39,8 @@ pub struct PostgresConfig {
     pub retry_first: Duration,
     /// See `retry_first`.
     pub retry_last: Duration,
+    /// Views in SQL whose tables are made and written.
+    pub views: Vec<Arc<View>>,
 }
 
 impl PostgresConfig {
@@ -58,6 +62,7 @@ impl PostgresConfig {
             start_timeout: Duration::from_secs(60),
             retry_first: Duration::from_millis(100),
             retry_last: Duration::from_secs(10),
+            views: Vec::new(),
         }
     }
 }

@@ -9,8 +9,8 @@ use tokio_postgres::{Client, NoTls, Statement, Transaction};
 use super::PostgresError;
 use super::batch::{Rows, Sealed, TableWrite};
 use super::copy::{HEADER, TRAILER};
-use super::migrate;
-use super::tables::{self, Table};
+use super::tables::{self, Table, ViewTable};
+use super::{migrate, view_tables};
 
 /// Whom to connect to, and what must be there.
 #[derive(Clone, Debug)]
@@ -18,11 +18,22 @@ pub(super) struct Target {
     pub(super) config: tokio_postgres::Config,
     pub(super) partitions: usize,
     pub(super) stream_id: Option<Arc<str>>,
+    /// Views in files and their tables.
+    pub(super) views: Arc<[ViewTable]>,
+}
+
+impl Target {
+    /// Every table, those of views at the end.
+    fn tables(&self) -> impl Iterator<Item = &'static Table> {
+        let views = self.views.iter().map(|view| view.table);
+        tables::ALL.into_iter().chain(views)
+    }
 }
 
 /// A connection and the statements prepared on it.
 pub(super) struct Connection {
     client: Client,
+    tables: Vec<&'static Table>,
     statements: Vec<Option<Statements>>,
     progress: (Statement, Statement),
 }
@@ -58,7 +69,11 @@ SET default_transaction_isolation = 'read committed';
 
 impl Connection {
     /// Connects, brings the schema up to date, and reads how far the tables are.
-    pub(super) async fn open(target: &Target) -> Result<(Self, Vec<u64>), PostgresError> {
+    /// `first`: make the tables of views too, and say which are new.
+    pub(super) async fn open(
+        target: &Target,
+        first: bool,
+    ) -> Result<(Self, Vec<u64>, Vec<bool>), PostgresError> {
         let failed = PostgresError::database("connecting");
         let (mut client, connection) = target.config.connect(NoTls).await.map_err(failed)?;
         // Ends with the client, or with the connection.
@@ -72,7 +87,12 @@ impl Connection {
         client.batch_execute(SESSION).await.map_err(failed)?;
         check_stream(&client, target.stream_id.as_deref()).await?;
         let progress = begin_progress(&client, target.partitions).await?;
-        for table in tables::ALL.iter().filter(|table| has_changes(table)) {
+        let fresh = match first {
+            true => view_tables::install(&mut client, &target.views).await?,
+            false => Vec::new(),
+        };
+        let all: Vec<&'static Table> = target.tables().collect();
+        for table in all.iter().filter(|table| has_changes(table)) {
             let sql = format!(
                 "CREATE TEMPORARY TABLE {} ON COMMIT DELETE ROWS AS SELECT false AS gone, {} FROM {} WITH NO DATA",
                 stage_of(table),
@@ -87,10 +107,19 @@ impl Connection {
         let write = client.prepare(WRITE_PROGRESS).await.map_err(failed())?;
         let connection = Self {
             client,
-            statements: tables::ALL.iter().map(|_| None).collect(),
+            statements: all.iter().map(|_| None).collect(),
+            tables: all,
             progress: (read, write),
         };
-        Ok((connection, progress))
+        Ok((connection, progress, fresh))
+    }
+
+    /// Have all tables of views their rows?
+    pub(super) async fn views_are_filled(&self) -> Result<bool, PostgresError> {
+        let sql = "SELECT count(*) FROM flightline.view_state WHERE state = 'filling'";
+        let failed = PostgresError::database("reading view_state");
+        let row = self.client.query_one(sql, &[]).await.map_err(failed)?;
+        Ok(row.get::<_, i64>(0) == 0)
     }
 
     /// Writes a batch and its progress in one transaction. When this fails the connection is not to
@@ -98,7 +127,7 @@ impl Connection {
     pub(super) async fn write(&mut self, batch: &Sealed) -> Result<(), PostgresError> {
         for write in &batch.tables {
             if self.statements[write.table].is_none() {
-                let table = tables::ALL[write.table];
+                let table = self.tables[write.table];
                 self.statements[write.table] = Some(prepare(&self.client, table).await?);
             }
         }
@@ -115,7 +144,7 @@ impl Connection {
             let Some(statements) = &self.statements[write.table] else {
                 continue;
             };
-            write_table(&tx, write, statements).await?;
+            write_table(&tx, self.tables[write.table], write, statements).await?;
         }
         let moved = batch.from.iter().zip(&batch.to).zip(0_i32..);
         let moved = moved.filter(|((from, to), _)| from != to);
@@ -144,7 +173,12 @@ fn has_changes(table: &Table) -> bool {
 }
 
 fn stage_of(table: &Table) -> String {
-    format!("pg_temp.\"stage_{}\"", table.name)
+    // Two schemas may have tables of one name.
+    let of = match table.schema {
+        "flightline" | "views" => String::new(),
+        other => format!("{other}_"),
+    };
+    format!("pg_temp.\"stage_{of}{}\"", table.name)
 }
 
 async fn prepare(client: &Client, table: &Table) -> Result<Statements, PostgresError> {
@@ -167,7 +201,11 @@ async fn prepare(client: &Client, table: &Table) -> Result<Statements, PostgresE
             .filter(|(name, _)| !table.fixed.contains(name))
             .map(|(name, _)| format!("\"{name}\" = s.\"{name}\""))
             .collect();
-        let set = set.join(", ");
+        // A row that is all key never changes; the statement must be one all the same.
+        let set = match &set[..] {
+            [] => format!("\"{0}\" = s.\"{0}\"", table.columns[0].0),
+            set => set.join(", "),
+        };
         Some(Staging {
             copy: prepare(copy(&stage, &format!("gone, {columns}"))).await?,
             update: prepare(format!(
@@ -187,10 +225,10 @@ async fn prepare(client: &Client, table: &Table) -> Result<Statements, PostgresE
 
 async fn write_table(
     tx: &Transaction<'_>,
+    table: &Table,
     write: &TableWrite,
     statements: &Statements,
 ) -> Result<(), PostgresError> {
-    let table = tables::ALL[write.table];
     let failed = || PostgresError::database(format!("writing {}", table.path()));
     if let Some(stage) = statements.stage.as_ref().filter(|_| write.staged.count > 0) {
         copy(tx, table, &stage.copy, &write.staged).await?;

@@ -31,6 +31,7 @@ pub(super) enum Type {
     Date,
     /// With or without zone: the same bytes.
     Timestamp,
+    Interval,
 }
 
 /// Bytes in pieces, so that much can be added without copying what is there.
@@ -267,6 +268,70 @@ impl Row<'_> {
         self.i64(told.unwrap_or(infinity));
     }
 
+    /// Microseconds from 1970.
+    pub(super) fn timestamp_us(&mut self, us: i64) {
+        self.timestamp(us.checked_sub(EPOCH_S * 1_000_000), us);
+    }
+
+    pub(super) fn days(&mut self, days: i32) {
+        self.i32(days.saturating_sub(EPOCH_DAYS));
+    }
+
+    pub(super) fn interval(&mut self, months: i32, days: i32, micros: i64) {
+        self.head(16);
+        self.out.put_i64(micros);
+        self.out.put_i32(days);
+        self.out.put_i32(months);
+    }
+
+    /// `digits / 10^scale`, as [`Row::numeric`] writes amounts.
+    pub(super) fn decimal(&mut self, digits: i128, scale: u8) {
+        let abs = digits.unsigned_abs();
+        let unit = 10_u128.pow(scale.into());
+        let (mut whole, fraction) = (abs / unit, abs % unit);
+        // Groups of four decimal digits, from the last one behind the point on.
+        let behind = usize::from(scale).div_ceil(4);
+        let filler = (behind * 4) as u32 - u32::from(scale);
+        let mut groups: Vec<i16> = Vec::with_capacity(20);
+        // At most 38 digits: what fills the last group up is added in it alone.
+        let (last, mut rest) = match 4 - filler {
+            4 => ((fraction % 10_000) as i16, fraction / 10_000),
+            digits => {
+                let cut = 10_u128.pow(digits);
+                (
+                    (fraction % cut * 10_u128.pow(filler)) as i16,
+                    fraction / cut,
+                )
+            }
+        };
+        if behind > 0 {
+            groups.push(last);
+            for _ in 1..behind {
+                groups.push((rest % 10_000) as i16);
+                rest /= 10_000;
+            }
+        }
+        while whole > 0 {
+            groups.push((whole % 10_000) as i16);
+            whole /= 10_000;
+        }
+        let first = groups.iter().rposition(|group| *group != 0);
+        let last = groups.iter().position(|group| *group != 0);
+        let kept: &[i16] = match (last, first) {
+            (Some(last), Some(first)) => &groups[last..=first],
+            _ => &[],
+        };
+        self.head(8 + 2 * kept.len());
+        self.out.put_i16(kept.len() as i16);
+        let weight = first.map_or(0, |first| first as i16 - behind as i16);
+        self.out.put_i16(weight);
+        self.out.put_u16(if digits < 0 { 0x4000 } else { 0 });
+        self.out.put_u16(u16::from(scale));
+        for group in kept.iter().rev() {
+            self.out.put_i16(*group);
+        }
+    }
+
     /// An amount, with as many decimals as its currency has. Digits are in base 10,000, without
     /// zeros in front or behind, as PostgreSQL stores them: rows that are equal have equal bytes.
     pub(super) fn numeric(&mut self, money: &Money) {
@@ -342,6 +407,7 @@ pub(super) fn show(ty: Type, field: Option<&[u8]>) -> String {
         Type::Texts => show_texts(field).unwrap_or_else(|| hex(field)),
         Type::Bytes => hex(field),
         Type::Numeric => show_numeric(field).unwrap_or_else(|| hex(field)),
+        Type::Interval => hex(field),
         Type::Date => Date((int() as i32).saturating_add(EPOCH_DAYS)).to_string(),
         Type::Timestamp => match int() {
             i64::MAX => "infinity".to_owned(),

@@ -102,6 +102,17 @@ pub enum PostgresError {
         /// Where the tables end.
         stored: u64,
     },
+    /// There is a table of the name of a view's, and it was not made for a view.
+    #[error(
+        "{view}: the table {table} exists, and it is not a view's. Name another one under sink.postgres.table, or \
+         rename it"
+    )]
+    TableNotOurs {
+        /// The table.
+        table: String,
+        /// The view's file.
+        view: String,
+    },
     /// The folder for what does not fit into memory cannot be used.
     #[error("{}: {source}", path.display())]
     Spool {

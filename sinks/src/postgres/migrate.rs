@@ -11,7 +11,7 @@ struct Migration {
 }
 
 /// In order; the version is the place, from 1. Steps that were released are never changed.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         name: "tables",
         sql: include_str!("migrations/0001_tables.sql"),
@@ -31,6 +31,10 @@ const MIGRATIONS: [Migration; 5] = [
     Migration {
         name: "waiting_orders",
         sql: include_str!("migrations/0005_waiting_orders.sql"),
+    },
+    Migration {
+        name: "views in files",
+        sql: include_str!("migrations/0006_view_state.sql"),
     },
 ];
 

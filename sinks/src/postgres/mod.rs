@@ -28,6 +28,8 @@ mod sink;
 mod spool;
 mod status;
 mod tables;
+mod view_batch;
+mod view_tables;
 mod writer;
 
 pub use compare::{Difference, Expected, compare, progress};

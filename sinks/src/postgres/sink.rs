@@ -12,6 +12,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::connection::Target;
 use super::spool::Spool;
 use super::status::{PostgresStatus, Status};
+use super::tables::ViewTable;
 use super::writer::Writer;
 use super::{PostgresConfig, PostgresError};
 use crate::size::epoch_bytes;
@@ -92,6 +93,7 @@ impl PostgresSink {
             config: connect,
             partitions: config.partitions as usize,
             stream_id: config.stream_id.clone(),
+            views: config.views.iter().cloned().map(ViewTable::new).collect(),
         };
         let (opened, open) = oneshot::channel();
         let thread = std::thread::Builder::new().name("postgres-sink".to_owned());

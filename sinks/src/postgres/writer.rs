@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use flightline_dataflows::changelog::Epoch;
+use flightline_dataflows::changelog::{Epoch, ViewChanges};
 use tokio::sync::oneshot;
 
 use super::batch::{Batch, Sealed};
@@ -32,6 +32,9 @@ pub(super) struct Writer {
     spool_since: std::collections::VecDeque<Instant>,
     /// The batch that is next, or being tried again, or in a transaction.
     next: Option<(Arc<Sealed>, Instant)>,
+    /// By view: its table is new; it is known to have failed.
+    fresh: Vec<bool>,
+    failed_views: Vec<bool>,
     connection: Option<Connection>,
     attempts: u32,
     not_before: Instant,
@@ -57,7 +60,7 @@ impl Writer {
         spool: Spool,
         opened: oneshot::Sender<Result<Vec<u64>, PostgresError>>,
     ) {
-        let (connection, progress) = match connect(&config, &target, &shared).await {
+        let (connection, progress, fresh) = match connect(&config, &target, &shared).await {
             Ok(connected) => connected,
             Err(error) => {
                 // Whoever opened it has gone away: then nobody needs to know.
@@ -70,8 +73,10 @@ impl Writer {
         let mut writer = Self {
             shared,
             config,
+            batch: Batch::new(progress.clone(), &target.views),
             target: Arc::new(target),
-            batch: Batch::new(progress.clone()),
+            failed_views: vec![false; fresh.len()],
+            fresh,
             batch_since: None,
             spool,
             spool_since: Default::default(),
@@ -141,12 +146,27 @@ impl Writer {
 
     /// Takes an epoch into the batch.
     fn absorb(&mut self, epoch: &Epoch, at: Instant) -> Result<(), PostgresError> {
-        if epoch.is_snapshot && !self.take_snapshot(epoch)? {
+        let only_views = epoch.is_snapshot && !self.take_snapshot(epoch)?;
+        let fails = |(changes, failed): (&ViewChanges, &bool)| changes.failed.is_some() && !failed;
+        let concerns_views =
+            self.fresh.contains(&true) || epoch.views.iter().zip(&self.failed_views).any(fails);
+        if only_views && !concerns_views {
             let pending = &self.shared.status.pending_epochs;
             pending.fetch_sub(1, Ordering::Relaxed);
             return Ok(());
         }
-        self.batch.absorb(epoch);
+        for (changes, failed) in epoch.views.iter().zip(&self.failed_views) {
+            if let Some(failure) = changes.failed.as_ref().filter(|_| !failed) {
+                tracing::error!(view = %changes.view.name, %failure, "a view has stopped; its table stays as it is");
+            }
+        }
+        let (fresh, failed) = (&mut self.fresh, &mut self.failed_views);
+        self.batch.absorb_views(epoch, fresh, failed, only_views);
+        if only_views {
+            self.batch.count_epoch();
+        } else {
+            self.batch.absorb(epoch);
+        }
         self.batch_since.get_or_insert(at);
         if self.batch.bytes() >= self.config.batch_bytes_max {
             let (batch, since) = self.seal();
@@ -185,7 +205,7 @@ impl Writer {
     /// Closes the batch and begins another.
     fn seal(&mut self) -> (Sealed, Instant) {
         let to = self.batch.to().to_vec();
-        let batch = std::mem::replace(&mut self.batch, Batch::new(to));
+        let batch = std::mem::replace(&mut self.batch, Batch::new(to, &self.target.views));
         let since = self.batch_since.take().unwrap_or_else(Instant::now);
         (batch.seal(), since)
     }
@@ -319,13 +339,22 @@ async fn write(
 ) -> (Option<Connection>, Result<(), PostgresError>) {
     let mut connection = match connection {
         Some(connection) => connection,
-        None => match Connection::open(target).await {
+        None => match Connection::open(target, false).await {
             // The last transaction on the lost connection was this one, and was committed.
-            Ok((connection, progress)) if progress == batch.to => {
-                return (Some(connection), Ok(()));
+            Ok((connection, progress, _)) if progress == batch.to => {
+                // One that moves nothing only fills new tables of views: they tell.
+                let done = match batch.from == batch.to {
+                    true => connection.views_are_filled().await,
+                    false => Ok(true),
+                };
+                match done {
+                    Ok(true) => return (Some(connection), Ok(())),
+                    Ok(false) => connection,
+                    Err(error) => return (None, Err(error)),
+                }
             }
             // Whether the tables are where the batch begins is looked at in its transaction.
-            Ok((connection, _)) => connection,
+            Ok((connection, ..)) => connection,
             Err(error) => return (None, Err(error)),
         },
     };
@@ -340,11 +369,11 @@ async fn connect(
     config: &PostgresConfig,
     target: &Target,
     shared: &Shared,
-) -> Result<(Connection, Vec<u64>), PostgresError> {
+) -> Result<(Connection, Vec<u64>, Vec<bool>), PostgresError> {
     let begun = Instant::now();
     let mut attempt = 0;
     loop {
-        let error = match Connection::open(target).await {
+        let error = match Connection::open(target, true).await {
             Ok(connected) => return Ok(connected),
             Err(error) => error,
         };

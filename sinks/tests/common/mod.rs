@@ -729,6 +729,7 @@ impl World {
         let mut rejects = std::mem::take(&mut self.rejects);
         rejects.sort_by_key(|r| (r.partition, r.offset));
         Arc::new(Epoch {
+            views: Vec::new(),
             number,
             covers: self.covers.clone(),
             is_snapshot: false,
@@ -768,6 +769,7 @@ impl World {
             rows
         }
         Epoch {
+            views: Vec::new(),
             number,
             covers: self.covers.clone(),
             is_snapshot: true,

@@ -3,6 +3,7 @@
 pub(crate) mod checkpoint;
 pub(crate) mod client;
 pub(crate) mod database;
+pub(crate) mod dataflow;
 pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod explain;

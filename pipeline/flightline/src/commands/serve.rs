@@ -45,6 +45,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         partitions: config.stream.partitions,
         database_url: config.database.url.clone(),
         workers: config.dataflow.workers,
+        views: super::dataflow::configured(&config.dataflow.views).map_err(Usage)?,
         queue_max: config.http.queue_max,
         shutdown_timeout: std::time::Duration::from_secs(config.http.shutdown_timeout_s),
         settings: config.ledger.settings(),

@@ -7,6 +7,7 @@
 mod append;
 mod ledger;
 mod orders;
+mod view;
 mod views;
 
 use std::hash::Hasher;
@@ -18,6 +19,7 @@ use super::copy::{Row, Type};
 pub(super) use append::{DECISION, FEED_REJECT, ref_text, write_decision, write_reject};
 pub(super) use ledger::{DRIFT, FLIGHT, HOLD, HoldLine, INVENTORY, LEG};
 pub(super) use orders::{ORDER_SEGMENT, ORDERS, PAYMENT, PaymentLine, SegmentLine};
+pub(super) use view::{VIEW_STATE, ViewTable};
 pub(super) use views::{AVAILABILITY, CHEAPEST, LOAD_FACTOR, OFFERS, OVERSOLD};
 
 /// What a table looks like.
@@ -119,7 +121,7 @@ fn aircraft(code: &[u8; 3]) -> &str {
 }
 
 /// Every table, in the order in which batches write them.
-pub(super) static ALL: [&Table; 15] = [
+pub(super) static ALL: [&Table; 16] = [
     &FLIGHT,
     &LEG,
     &INVENTORY,
@@ -135,18 +137,20 @@ pub(super) static ALL: [&Table; 15] = [
     &PAYMENT,
     &DECISION,
     &FEED_REJECT,
+    &VIEW_STATE,
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MIGRATIONS: [&str; 5] = [
+    const MIGRATIONS: [&str; 6] = [
         include_str!("../migrations/0001_tables.sql"),
         include_str!("../migrations/0002_views.sql"),
         include_str!("../migrations/0003_orders.sql"),
         include_str!("../migrations/0004_waiting.sql"),
         include_str!("../migrations/0005_waiting_orders.sql"),
+        include_str!("../migrations/0006_view_state.sql"),
     ];
 
     fn sql_name(ty: Type) -> &'static [&'static str] {
@@ -161,6 +165,7 @@ mod tests {
             Type::Numeric => &["numeric"],
             Type::Date => &["date"],
             Type::Timestamp => &["timestamptz", "timestamp"],
+            Type::Interval => &["interval"],
         }
     }
 

@@ -1,0 +1,369 @@
+//! Plans as differential operators.
+//!
+//! Every node becomes a collection of rows, and a stream of faults: rows for which an expression of the
+//! node has no value. Both are kept by the plan of the node, and arrangements by plan and key: what two
+//! views (or two parts of one) have in common is computed and stored once.
+
+mod aggregate;
+mod clock;
+mod join;
+mod sums;
+mod top;
+
+use std::collections::HashMap;
+
+use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::trace::implementations::{KeySpine, ValSpine};
+use differential_dataflow::{AsCollection, VecCollection};
+use timely::dataflow::operators::core::{Concatenate, OkErr};
+use timely::dataflow::operators::vec::{Broadcast, ToStream};
+use timely::dataflow::{Scope, Stream};
+
+use super::datum::Datum;
+use super::eval::{Fault, Program, Scratch};
+use super::expr::Expr;
+use super::plan::{JoinKind, Plan};
+use super::row::{Row, RowWriter};
+use crate::part::Updates;
+
+/// Rows that come and go.
+pub(crate) type Rows<'scope> = VecCollection<'scope, u64, Row, isize>;
+
+/// Rows by a key.
+type ByKey<'scope> = Arranged<'scope, TraceAgent<ValSpine<Row, Row, u64, isize>>>;
+
+/// Keys, each once.
+type Keys<'scope> = Arranged<'scope, TraceAgent<KeySpine<Row, u64, isize>>>;
+
+/// A row that a view has no value for.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct RowFault {
+    /// Line of the expression in the view's file.
+    pub line: u32,
+    /// Column there.
+    pub column: u32,
+    /// What is wrong.
+    pub what: String,
+    /// The row that the expression was computed for, as far as it is known.
+    pub row: String,
+}
+
+impl RowFault {
+    fn new(fault: Fault, rows: &[&Row]) -> Self {
+        let rows: Vec<String> = rows.iter().map(|row| row.to_string()).collect();
+        Self {
+            line: fault.place.line,
+            column: fault.place.column,
+            what: fault.what,
+            row: rows.join(" "),
+        }
+    }
+}
+
+/// Faults that come and go with their rows.
+pub(crate) type Faults<'scope> = Stream<'scope, u64, Updates<RowFault>>;
+
+/// What a plan became.
+#[derive(Clone)]
+pub(crate) struct Rendered<'scope> {
+    pub(crate) rows: Rows<'scope>,
+    pub(crate) faults: Vec<Faults<'scope>>,
+}
+
+/// Builds operators for plans in one scope.
+pub(crate) struct Renderer<'scope> {
+    scope: Scope<'scope, u64>,
+    /// Rows of the sources that somebody reads, by their places.
+    sources: Vec<Option<Rows<'scope>>>,
+    /// The stream's clock of each epoch, in microseconds from 1970, on every worker.
+    clock: Option<Stream<'scope, u64, Vec<i64>>>,
+    done: HashMap<Plan, Rendered<'scope>>,
+    arranged: HashMap<(Plan, Vec<Expr>), (ByKey<'scope>, Vec<Faults<'scope>>)>,
+    keys: HashMap<(Plan, Vec<Expr>), (Keys<'scope>, Vec<Faults<'scope>>)>,
+}
+
+impl<'scope> Renderer<'scope> {
+    /// `clock` gives each worker the latest time of the records of an epoch that it folded.
+    pub(crate) fn new(
+        scope: Scope<'scope, u64>,
+        sources: Vec<Option<Rows<'scope>>>,
+        clock: Option<Stream<'scope, u64, Vec<i64>>>,
+    ) -> Self {
+        Self {
+            scope,
+            sources,
+            clock: clock.map(Broadcast::broadcast),
+            done: HashMap::new(),
+            arranged: HashMap::new(),
+            keys: HashMap::new(),
+        }
+    }
+
+    /// The rows of a plan.
+    ///
+    /// # Panics
+    /// When it reads a source that this was not given.
+    pub(crate) fn plan(&mut self, plan: &Plan) -> Rendered<'scope> {
+        if let Some(done) = self.done.get(plan) {
+            return done.clone();
+        }
+        let rendered = self.build(plan);
+        self.done.insert(plan.clone(), rendered.clone());
+        rendered
+    }
+
+    fn build(&mut self, plan: &Plan) -> Rendered<'scope> {
+        match plan {
+            Plan::Source(index) => {
+                let Some(rows) = self.sources.get(*index).cloned().flatten() else {
+                    panic!("source {index} was not connected");
+                };
+                let faults = Vec::new();
+                Rendered { rows, faults }
+            }
+            Plan::Rows(rows, _) => Rendered {
+                rows: self.constant(rows.clone()),
+                faults: Vec::new(),
+            },
+            Plan::Map {
+                input,
+                filters,
+                outputs,
+            } => {
+                let arity = input.arity();
+                let input = self.plan(input);
+                map(input, arity, filters, outputs.as_deref())
+            }
+            Plan::Clock { input, from, until } => self.clock(input, from, until),
+            Plan::Join {
+                kind,
+                left,
+                right,
+                on,
+                residual,
+            } => self.join(*kind, left, right, on, residual),
+            Plan::Aggregate {
+                input,
+                keys,
+                aggregates,
+            } => {
+                let input = self.plan(input);
+                self.aggregate(input, keys, aggregates)
+            }
+            Plan::Top {
+                input,
+                partition,
+                order,
+                offset,
+                limit,
+                numbered,
+            } => {
+                let input = self.plan(input);
+                let end = limit.map_or(u64::MAX, |limit| offset.saturating_add(limit));
+                top::top(input, partition, order, *offset..end, *numbered)
+            }
+            Plan::Distinct(input) => {
+                let Rendered { rows, faults } = self.plan(input);
+                let rows = distinct(rows.map(normalized)).as_collection(|row, ()| row.clone());
+                Rendered { rows, faults }
+            }
+            Plan::Union(inputs) => {
+                let mut faults = Vec::new();
+                let mut rows = Vec::new();
+                for input in inputs {
+                    let input = self.plan(input);
+                    rows.push(input.rows.inner);
+                    faults.extend(input.faults);
+                }
+                let rows = self.scope.concatenate(rows).as_collection();
+                Rendered { rows, faults }
+            }
+            Plan::Except { left, right, all } => {
+                let (left, right) = (self.plan(left), self.plan(right));
+                let mut faults = left.faults;
+                faults.extend(right.faults);
+                let (left, right) = (left.rows.map(normalized), right.rows.map(normalized));
+                let rows = if *all {
+                    let less = left.concat(right.negate());
+                    less.threshold_named("ExceptAll", |_, count| (*count).max(0))
+                } else {
+                    let left = distinct(left);
+                    let kept = left.clone().as_collection(|row, ()| row.clone());
+                    let gone = left.join_core(distinct(right), |row, (), ()| Some(row.clone()));
+                    kept.concat(gone.negate())
+                };
+                Rendered { rows, faults }
+            }
+        }
+    }
+
+    /// Rows that are there from the beginning.
+    fn constant(&self, rows: Vec<Row>) -> Rows<'scope> {
+        let rows = if self.scope.index() == 0 {
+            rows
+        } else {
+            Vec::new()
+        };
+        let updates = rows.into_iter().map(|row| (row, 0, 1));
+        let updates: Vec<(Row, u64, isize)> = updates.collect();
+        updates.to_stream(self.scope).as_collection()
+    }
+
+    /// Rows of a plan by a key; those with a NULL in it are left out, since NULL equals nothing.
+    fn arrange(&mut self, plan: &Plan, key: &[Expr]) -> (ByKey<'scope>, Vec<Faults<'scope>>) {
+        let name = (plan.clone(), key.to_vec());
+        if let Some(done) = self.arranged.get(&name) {
+            return done.clone();
+        }
+        let (pairs, faults) = keyed(self.plan(plan), key, true);
+        let arranged = (pairs.arrange_by_key_named("ByKey"), faults);
+        self.arranged.insert(name, arranged.clone());
+        arranged
+    }
+
+    /// The different keys of a plan's rows, without NULLs.
+    fn distinct_keys(&mut self, plan: &Plan, key: &[Expr]) -> (Keys<'scope>, Vec<Faults<'scope>>) {
+        let name = (plan.clone(), key.to_vec());
+        if let Some(done) = self.keys.get(&name) {
+            return done.clone();
+        }
+        let (pairs, faults) = keyed(self.plan(plan), key, true);
+        let keys = (distinct(pairs.map(|(key, _)| key)), faults);
+        self.keys.insert(name, keys.clone());
+        keys
+    }
+}
+
+/// Filters and projects.
+fn map<'scope>(
+    input: Rendered<'scope>,
+    arity: usize,
+    filters: &[Expr],
+    outputs: Option<&[Expr]>,
+) -> Rendered<'scope> {
+    let can_fail = filters
+        .iter()
+        .chain(outputs.unwrap_or_default())
+        .any(Expr::can_fail);
+    let Rendered { rows, mut faults } = input;
+    let program = Program::new(filters, outputs.unwrap_or_default());
+    let keeps = outputs.is_none();
+    let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
+    let mut run = move |row: Row| {
+        let done = scratch.with(&[&row], |values| program.run(values, &mut out));
+        match done {
+            Ok(true) if keeps => Some(Ok(row)),
+            Ok(true) => Some(Ok(out.finish())),
+            Ok(false) => None,
+            Err(fault) => {
+                // What was written before the fault is no row.
+                let _ = out.finish();
+                Some(Err(RowFault::new(fault, &[&row])))
+            }
+        }
+    };
+    let rows = if can_fail {
+        let (ok, err) = split(rows.flat_map(run));
+        faults.push(err);
+        ok
+    } else {
+        rows.flat_map(move |row| run(row).and_then(Result::ok))
+    };
+    // A row that changed in columns that are no longer there has not changed.
+    let rows = match outputs {
+        Some(outputs) if outputs.len() < arity => rows.consolidate_stream(),
+        _ => rows,
+    };
+    Rendered { rows, faults }
+}
+
+/// Separates rows from faults.
+fn split<'scope, D: differential_dataflow::Data>(
+    results: VecCollection<'scope, u64, Result<D, RowFault>, isize>,
+) -> (VecCollection<'scope, u64, D, isize>, Faults<'scope>) {
+    let (ok, err) = results.inner.ok_err(|(result, time, diff)| match result {
+        Ok(row) => Ok((row, time, diff)),
+        Err(fault) => Err((fault, time, diff)),
+    });
+    (ok.as_collection(), err)
+}
+
+/// Rows with their key in front.
+type Pairs<'scope> = VecCollection<'scope, u64, (Row, Row), isize>;
+
+fn keyed<'scope>(
+    input: Rendered<'scope>,
+    key: &[Expr],
+    skip_null: bool,
+) -> (Pairs<'scope>, Vec<Faults<'scope>>) {
+    let Rendered { rows, mut faults } = input;
+    let can_fail = key.iter().any(Expr::can_fail);
+    let may_be_null = skip_null && key.iter().any(|expr| expr.nullable);
+    let program = Program::key(key);
+    let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
+    let mut run = move |row: Row| {
+        let done = scratch.with(&[&row], |values| program.run(values, &mut out));
+        let key = out.finish();
+        match done {
+            Ok(_) if may_be_null && key.values().any(|value| value.is_null()) => None,
+            Ok(_) => Some(Ok((key, row))),
+            Err(fault) => Some(Err(RowFault::new(fault, &[&row]))),
+        }
+    };
+    if can_fail {
+        let (ok, err) = split(rows.flat_map(run));
+        faults.push(err);
+        (ok, faults)
+    } else {
+        (
+            rows.flat_map(move |row| run(row).and_then(Result::ok)),
+            faults,
+        )
+    }
+}
+
+/// Every row once.
+fn distinct(rows: Rows<'_>) -> Keys<'_> {
+    use differential_dataflow::trace::implementations::KeyBuilder;
+    rows.arrange_by_self_named("Rows")
+        .reduce_abelian::<_, KeyBuilder<Row, u64, isize>, KeySpine<Row, u64, isize>, _, _>(
+            "Distinct",
+            |_, input, output| {
+                if input[0].1 > 0 {
+                    output.push(((), 1));
+                }
+            },
+            |buffer, key, updates| {
+                buffer.clear();
+                let each = updates.drain(..);
+                buffer.extend(each.map(|(value, time, diff)| ((key.clone(), value), time, diff)));
+            },
+        )
+}
+
+/// The row that stands for all that are equal to it.
+fn normalized(row: Row) -> Row {
+    let changes = |value: Datum<'_>| match value {
+        Datum::Decimal(value) => value.normalized().scale() != value.scale(),
+        _ => false,
+    };
+    if !row.values().any(changes) {
+        return row;
+    }
+    let values: Vec<Datum<'_>> = row.values().map(Datum::normalized).collect();
+    Row::of(&values)
+}
+
+/// Two rows, one after the other.
+fn joined(out: &mut RowWriter, left: &Row, right: &Row) -> Row {
+    out.raw(left);
+    out.raw(right);
+    out.finish()
+}
+
+/// A row of so many NULLs.
+fn nulls(arity: usize) -> Row {
+    Row::of(std::iter::repeat_n(&Datum::Null, arity))
+}

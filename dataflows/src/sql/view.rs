@@ -1,0 +1,445 @@
+//! From files to views: every name found, every type known, every table described.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::explain::explain;
+use super::file::{self, File};
+use super::problem::{Issue, Problem};
+use super::resolve::{Catalog, Column, Relation, resolve};
+use crate::relational::{Expr, Place, Plan, Type, sources};
+
+/// A column of a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// Can it be NULL?
+    pub nullable: bool,
+}
+
+/// A view that can be run.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The file that it comes from.
+    pub file: String,
+    /// Schema of its table.
+    pub schema: String,
+    /// Name of its table.
+    pub table: String,
+    /// Its columns; the key's come first.
+    pub columns: Vec<ViewColumn>,
+    /// Number of columns of the key.
+    pub key: usize,
+    /// Further indexes, by column.
+    pub indexes: Vec<Vec<String>>,
+    /// What it computes: rows of these columns.
+    pub plan: Plan,
+    /// Changes when the view means something else, or its table looks different.
+    pub fingerprint: u64,
+    /// Its examples, which [`super::run_examples`] runs.
+    pub(crate) examples: Arc<Vec<file::Example>>,
+}
+
+/// Text of a file and its name.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The name, as messages show it.
+    pub file: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// Tables of schema `views` that the dataflow maintains without files.
+const BUILT_IN: [&str; 5] = [
+    "offers",
+    "availability_by_route_day",
+    "cheapest_by_route_day",
+    "load_factor",
+    "oversold",
+];
+
+/// Most bytes of a name in PostgreSQL.
+const NAME_MAX: usize = 63;
+
+/// Part of the fingerprint: raised when the same plan comes to mean something else.
+const MEANING: u32 = 1;
+
+impl PartialEq for View {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.fingerprint == other.fingerprint
+    }
+}
+
+impl Eq for View {}
+
+enum State {
+    Waiting,
+    Busy,
+    Done(Relation),
+    Failed,
+}
+
+struct Entry {
+    text: Text,
+    file: File,
+    state: State,
+}
+
+/// All files, while their queries are resolved.
+struct Files {
+    entries: Vec<Entry>,
+    by_name: BTreeMap<String, usize>,
+    path: Vec<usize>,
+    problems: Vec<Problem>,
+}
+
+/// Reads views from the texts of files. Views may name each other, in any order.
+///
+/// # Errors
+/// Everything that is wrong with any of them, in the order of files.
+pub fn compile(texts: Vec<Text>) -> Result<Vec<Arc<View>>, Vec<Problem>> {
+    let mut files = Files {
+        entries: Vec::new(),
+        by_name: BTreeMap::new(),
+        path: Vec::new(),
+        problems: Vec::new(),
+    };
+    for text in texts {
+        match file::parse(&text.text) {
+            Ok(file) => files.add(text, file),
+            Err(issue) => files.problems.push(issue.in_file(&text.file)),
+        }
+    }
+    let mut views = Vec::new();
+    let mut tables: BTreeMap<(String, String), String> = BTreeMap::new();
+    for index in 0..files.entries.len() {
+        let Some(relation) = files.resolved(index) else {
+            continue;
+        };
+        let entry = &mut files.entries[index];
+        match view(entry, relation) {
+            Ok(view) => {
+                let table = (view.schema.clone(), view.table.clone());
+                if let Some(other) = tables.insert(table, view.file.clone()) {
+                    let what = format!(
+                        "the table {}.{} is written by {other} too",
+                        view.schema, view.table
+                    );
+                    let issue = Issue::new(file::place(&entry.file.sink), what)
+                        .help("name another one under sink.postgres.table");
+                    files.problems.push(issue.in_file(&view.file));
+                } else {
+                    views.push(Arc::new(view));
+                }
+            }
+            Err(issue) => files.problems.push(issue.in_file(&entry.text.file)),
+        }
+    }
+    if files.problems.is_empty() {
+        return Ok(views);
+    }
+    let key = |p: &Problem| (p.file.clone(), p.place.line, p.place.column);
+    files.problems.sort_by_key(key);
+    Err(files.problems)
+}
+
+fn is_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let first = bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
+    first
+        && name.len() <= NAME_MAX
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn check_name(name: &str, place: Place, what: &str) -> Result<(), Issue> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(Issue::new(place, format!("\"{name}\" is no {what}"))
+        .help("lower-case letters, digits and _, a letter first, at most 63"))
+}
+
+impl Files {
+    fn add(&mut self, text: Text, file: File) {
+        let place = file::place(&file.name);
+        let name = file.name.value.clone();
+        let known = self
+            .by_name
+            .get(&name)
+            .map(|at| &self.entries[*at].text.file);
+        let issue = match (check_name(&name, place, "name of a view"), known) {
+            (Err(issue), _) => Some(issue),
+            (Ok(()), Some(other)) => Some(
+                Issue::new(place, format!("the name \"{name}\" is taken by {other}"))
+                    .help("names of views are unique"),
+            ),
+            _ if sources::ALL.iter().any(|source| source.name == name) => Some(
+                Issue::new(place, format!("\"{name}\" is the name of a source"))
+                    .help("take another"),
+            ),
+            _ => None,
+        };
+        if let Some(issue) = issue {
+            self.problems.push(issue.in_file(&text.file));
+            return;
+        }
+        self.by_name.insert(name, self.entries.len());
+        self.entries.push(Entry {
+            text,
+            file,
+            state: State::Waiting,
+        });
+    }
+
+    /// The query of a file as a relation; `None` when it has problems, which are kept.
+    fn resolved(&mut self, index: usize) -> Option<Relation> {
+        match &self.entries[index].state {
+            State::Done(relation) => return Some(relation.clone()),
+            State::Failed | State::Busy => return None,
+            State::Waiting => {}
+        }
+        self.entries[index].state = State::Busy;
+        self.path.push(index);
+        let entry = &self.entries[index];
+        let (sql, position) = (
+            entry.file.sql.value.clone(),
+            file::position(&entry.text.text, &entry.file.sql),
+        );
+        let result = resolve(&sql, position, self);
+        self.path.pop();
+        match result {
+            Ok(relation) => {
+                self.entries[index].state = State::Done(relation.clone());
+                Some(relation)
+            }
+            Err(issue) => {
+                let file = self.entries[index].text.file.clone();
+                self.problems.push(issue.in_file(&file));
+                self.entries[index].state = State::Failed;
+                None
+            }
+        }
+    }
+}
+
+impl Catalog for Files {
+    fn relation(&mut self, name: &str, place: Place) -> Result<Option<Relation>, Issue> {
+        if let Some(at) = sources::ALL.iter().position(|source| source.name == name) {
+            let columns = sources::ALL[at].columns.iter().map(|column| Column {
+                table: None,
+                name: column.name.to_owned(),
+                ty: column.ty,
+                nullable: column.nullable,
+                hidden: false,
+                place,
+            });
+            let columns = columns.collect();
+            return Ok(Some(Relation {
+                plan: Plan::Source(at),
+                columns,
+            }));
+        }
+        if let Some((_, instead)) = sources::NOT_YET.iter().find(|(known, _)| *known == name) {
+            return Err(
+                Issue::new(place, format!("the source \"{name}\" does not exist yet"))
+                    .help(*instead),
+            );
+        }
+        let Some(index) = self.by_name.get(name).copied() else {
+            return Ok(None);
+        };
+        if let Some(from) = self.path.iter().position(|at| *at == index) {
+            let mut path: Vec<&str> = Vec::new();
+            for at in self.path[from..].iter().chain([&index]) {
+                path.push(&self.entries[*at].file.name.value);
+            }
+            return Err(Issue::new(
+                place,
+                format!("views that need each other: {}", path.join(" → ")),
+            )
+            .help("put what they share into a view of its own"));
+        }
+        match self.resolved(index) {
+            Some(mut relation) => {
+                for column in &mut relation.columns {
+                    column.place = place;
+                }
+                Ok(Some(relation))
+            }
+            None => Err(Issue::new(
+                place,
+                format!("the view \"{name}\" has problems of its own"),
+            )),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let sources = sources::ALL.iter().map(|source| source.name.to_owned());
+        sources.chain(self.by_name.keys().cloned()).collect()
+    }
+}
+
+fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
+    let examples = std::mem::take(&mut entry.file.examples);
+    let File {
+        name,
+        description,
+        sink,
+        ..
+    } = &entry.file;
+    if description.value.trim().is_empty() {
+        return Err(
+            Issue::new(file::place(description), "the description is empty")
+                .help("say in a sentence what a row is: it becomes the table's comment"),
+        );
+    }
+    let postgres = &sink.value.postgres;
+    let sink_place = file::place(sink);
+    let named = |given: &Option<serde_saphyr::Spanned<String>>, default: &str, what: &str| {
+        let (value, place) = match given {
+            Some(given) => (given.value.clone(), file::place(given)),
+            None => (default.to_owned(), sink_place),
+        };
+        check_name(&value, place, what).map(|()| (value, place))
+    };
+    let (schema, schema_place) = named(&postgres.schema, "views", "schema")?;
+    let (table, table_place) = named(&postgres.table, &name.value, "table")?;
+    if schema == "flightline" || schema == "information_schema" || schema.starts_with("pg_") {
+        return Err(Issue::new(
+            schema_place,
+            format!("the schema {schema} is not for views"),
+        )
+        .help("leave it out, which is `views`, or name one of your own"));
+    }
+    if schema == "views" && BUILT_IN.contains(&table.as_str()) {
+        return Err(Issue::new(
+            table_place,
+            format!("the table views.{table} is maintained already"),
+        )
+        .help("name another one under sink.postgres.table"));
+    }
+    let mut seen: Vec<&Column> = Vec::new();
+    for column in &relation.columns {
+        if column.name == "?column?" {
+            return Err(
+                Issue::new(column.place, "a column without a name").help("add AS and a name")
+            );
+        }
+        if !is_name(&column.name) {
+            return Err(check_name(&column.name, column.place, "name of a column")
+                .err()
+                .unwrap_or_else(|| Issue::new(column.place, "no name of a column")));
+        }
+        if seen.iter().any(|other| other.name == column.name) {
+            let what = format!("two columns are named \"{}\"", column.name);
+            return Err(Issue::new(column.place, what).help("name one of them otherwise with AS"));
+        }
+        seen.push(column);
+    }
+    let find = |name: &serde_saphyr::Spanned<String>, what: &str| -> Result<usize, Issue> {
+        let found = relation
+            .columns
+            .iter()
+            .position(|column| column.name == name.value);
+        found.ok_or_else(|| {
+            let issue = Issue::new(
+                file::place(name),
+                format!("{what}: the query has no column \"{}\"", name.value),
+            );
+            let names: Vec<&str> = relation.columns.iter().map(|c| c.name.as_str()).collect();
+            issue.help(format!("it has: {}", names.join(", ")))
+        })
+    };
+    if postgres.key.is_empty() {
+        return Err(Issue::new(sink_place, "the table has no key")
+            .help("list the columns that tell its rows apart under sink.postgres.key"));
+    }
+    let mut order: Vec<usize> = Vec::new();
+    for name in &postgres.key {
+        let at = find(name, "key")?;
+        let column = &relation.columns[at];
+        if order.contains(&at) {
+            return Err(Issue::new(
+                file::place(name),
+                format!("key: \"{}\" stands there twice", name.value),
+            ));
+        }
+        if column.nullable {
+            return Err(Issue::new(
+                file::place(name),
+                format!("key: \"{}\" may be NULL", name.value),
+            )
+            .help("use coalesce(…) AS name in SELECT, or exclude NULLs with WHERE … IS NOT NULL"));
+        }
+        if column.ty == Type::Interval {
+            return Err(Issue::new(file::place(name), "key: an interval")
+                .help("take seconds: extract(epoch FROM …)"));
+        }
+        order.push(at);
+    }
+    let key = order.len();
+    let others = (0..relation.columns.len()).filter(|at| !order.contains(at));
+    let others: Vec<usize> = others.collect();
+    order.extend(others);
+    let mut indexes = Vec::new();
+    for index in &postgres.indexes {
+        let mut columns = Vec::new();
+        for name in index {
+            find(name, "indexes")?;
+            columns.push(name.value.clone());
+        }
+        if columns.is_empty() {
+            return Err(Issue::new(sink_place, "an index without columns"));
+        }
+        indexes.push(columns);
+    }
+    let outputs = order.iter().map(|at| {
+        let column = &relation.columns[*at];
+        Expr::column(*at, column.ty, column.nullable, column.place)
+    });
+    let plan = relation.plan.clone().projected(outputs.collect());
+    let columns: Vec<ViewColumn> = order
+        .iter()
+        .map(|at| {
+            let column = &relation.columns[*at];
+            ViewColumn {
+                name: column.name.clone(),
+                ty: column.ty,
+                nullable: column.nullable,
+            }
+        })
+        .collect();
+    let mut meaning = format!(
+        "{MEANING} {schema}.{table} {key} {indexes:?}\n{}",
+        explain(&plan)
+    );
+    for column in &columns {
+        // Writing to memory does not fail.
+        let _ = writeln!(meaning, "{} {} {}", column.name, column.ty, column.nullable);
+    }
+    Ok(View {
+        name: name.value.clone(),
+        description: description.value.trim().to_owned(),
+        file: entry.text.file.clone(),
+        schema,
+        table,
+        columns,
+        key,
+        indexes,
+        plan,
+        fingerprint: xxh3_64(meaning.as_bytes()),
+        examples: Arc::new(examples),
+    })
+}

@@ -1,0 +1,186 @@
+//! `flightline dataflow`: files of views in SQL, checked and explained.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Subcommand;
+use flightline_dataflows::sql::{Problem, Text, View, compile, explain, run_examples};
+
+use super::{print, print_line};
+use crate::cli::{Reported, Usage};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataflowCommand {
+    /// Check files of views and run their examples. Views that read each other are checked together.
+    Check {
+        /// Files, and folders whose .yaml files are meant.
+        #[arg(required = true, value_name = "DIR|FILE")]
+        paths: Vec<PathBuf>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how a view would run: its operators, and what they keep in memory.
+    Explain {
+        /// The file.
+        file: PathBuf,
+        /// Further files and folders, with the views that it reads.
+        #[arg(long = "with", value_name = "DIR|FILE")]
+        with: Vec<PathBuf>,
+    },
+}
+
+pub(crate) fn run(command: &DataflowCommand) -> anyhow::Result<()> {
+    match command {
+        DataflowCommand::Check { paths, json } => check(paths, *json),
+        DataflowCommand::Explain { file, with } => explain_file(file, with),
+    }
+}
+
+/// The texts of files, and of the files in folders.
+fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Text>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let cannot = || format!("the folder {} cannot be read", path.display());
+            let entries = std::fs::read_dir(path).with_context(cannot)?;
+            let mut within = Vec::new();
+            for entry in entries {
+                within.push(entry.with_context(cannot)?.path());
+            }
+            within.retain(|file| {
+                let extension = file.extension().and_then(|extension| extension.to_str());
+                matches!(extension, Some("yaml" | "yml"))
+            });
+            within.sort();
+            anyhow::ensure!(
+                !within.is_empty(),
+                "{}: no file ends in .yaml: name the folder that the views are in",
+                path.display()
+            );
+            files.extend(within);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    files.dedup();
+    let text = |file: &PathBuf| -> anyhow::Result<Text> {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("the file {} cannot be read", file.display()))?;
+        Ok(Text {
+            file: file.display().to_string(),
+            text,
+        })
+    };
+    files.iter().map(text).collect()
+}
+
+fn told(problems: &[Problem]) -> String {
+    let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    all.join("\n")
+}
+
+/// The views that a configuration names.
+pub(crate) fn configured(paths: &[PathBuf]) -> anyhow::Result<Vec<Arc<View>>> {
+    let texts = read(paths).context("dataflow.views")?;
+    compile(texts).map_err(|problems| {
+        anyhow::anyhow!(
+            "dataflow.views: nothing was started, since there are problems\n{}",
+            told(&problems)
+        )
+    })
+}
+
+fn check(paths: &[PathBuf], json: bool) -> anyhow::Result<()> {
+    let texts = read(paths).map_err(Usage)?;
+    let files = texts.len();
+    let (views, mut problems) = match compile(texts) {
+        Ok(views) => (views, Vec::new()),
+        Err(problems) => (Vec::new(), problems),
+    };
+    let mut examples = 0;
+    for view in &views {
+        for outcome in run_examples(view) {
+            examples += 1;
+            problems.extend(outcome.problem);
+        }
+    }
+    if json {
+        let problems: Vec<serde_json::Value> = problems
+            .iter()
+            .map(|problem| {
+                serde_json::json!({
+                    "file": problem.file,
+                    "line": problem.place.line,
+                    "column": problem.place.column,
+                    "message": problem.what,
+                    "help": problem.help,
+                })
+            })
+            .collect();
+        let report = serde_json::json!({
+            "files": files,
+            "views": views.len(),
+            "examples": examples,
+            "problems": problems,
+        });
+        print_line(&report.to_string())?;
+    } else if problems.is_empty() {
+        for view in &views {
+            let key: Vec<&str> = view.columns[..view.key]
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect();
+            print_line(&format!(
+                "{}: {} fills {}.{}, key {}",
+                view.file,
+                view.name,
+                view.schema,
+                view.table,
+                key.join(", ")
+            ))?;
+        }
+        print_line(&format!(
+            "{} views, {examples} examples: all in order",
+            views.len()
+        ))?;
+    } else {
+        print_line(&told(&problems))?;
+        let s = if problems.len() == 1 { "" } else { "s" };
+        print_line(&format!("{} problem{s} in {files} files", problems.len()))?;
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Reported.into())
+    }
+}
+
+fn explain_file(file: &Path, with: &[PathBuf]) -> anyhow::Result<()> {
+    let mut paths = vec![file.to_owned()];
+    paths.extend(with.iter().cloned());
+    let texts = read(&paths).map_err(Usage)?;
+    let views = match compile(texts) {
+        Ok(views) => views,
+        Err(problems) => {
+            print_line(&told(&problems))?;
+            return Err(Reported.into());
+        }
+    };
+    let Some(view) = views.first() else {
+        anyhow::bail!("{} has no view", file.display());
+    };
+    let mut text = format!(
+        "{}: {}\ntable {}.{}\n",
+        view.name, view.description, view.schema, view.table
+    );
+    for (at, column) in view.columns.iter().enumerate() {
+        let key = if at < view.key { ", key" } else { "" };
+        let null = if column.nullable { ", may be NULL" } else { "" };
+        text += &format!("  {} {}{key}{null}\n", column.name, column.ty);
+    }
+    text += "\n";
+    text += &explain(&view.plan);
+    print(text.as_bytes())
+}

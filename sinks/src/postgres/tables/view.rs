@@ -1,0 +1,148 @@
+//! Tables of views that are defined in files: their columns are known when the program runs.
+
+use std::sync::Arc;
+
+use flightline_dataflows::relational::{Datum, Row as ViewRow, Type as SqlType};
+use flightline_dataflows::sql::View;
+
+use super::Table;
+use crate::postgres::copy::{Row, Type};
+
+/// How the tables of views stand. Rows are made when a table is, and changed with its rows.
+pub(in crate::postgres) static VIEW_STATE: Table = Table {
+    schema: "flightline",
+    name: "view_state",
+    columns: &[
+        ("schema_name", Type::Text),
+        ("table_name", Type::Text),
+        ("view", Type::Text),
+        ("fingerprint", Type::Int8),
+        ("state", Type::Text),
+        ("message", Type::Text),
+    ],
+    key: 2,
+    fixed: &[],
+};
+
+/// A view and its table.
+#[derive(Clone, Debug)]
+pub(in crate::postgres) struct ViewTable {
+    pub(in crate::postgres) view: Arc<View>,
+    pub(in crate::postgres) table: &'static Table,
+}
+
+fn keep(text: &str) -> &'static str {
+    Box::leak(text.to_owned().into_boxed_str())
+}
+
+impl ViewTable {
+    /// The table of a view. Its description stays for as long as the program runs, as those of the other
+    /// tables do: views are given to a sink once, when it is opened.
+    pub(in crate::postgres) fn new(view: Arc<View>) -> Self {
+        let columns = view.columns.iter();
+        let columns: Vec<(&'static str, Type)> = columns
+            .map(|column| (keep(&column.name), of(column.ty)))
+            .collect();
+        let table = Box::leak(Box::new(Table {
+            schema: keep(&view.schema),
+            name: keep(&view.table),
+            columns: Box::leak(columns.into_boxed_slice()),
+            key: view.key,
+            fixed: &[],
+        }));
+        Self { view, table }
+    }
+
+    /// The statements that make the table.
+    pub(in crate::postgres) fn create(&self) -> String {
+        let quote = |text: &str| text.replace('\'', "''");
+        let path = self.table.path();
+        let columns = self.view.columns.iter().map(|column| {
+            let collate = match column.ty {
+                SqlType::Text => " COLLATE \"C\"",
+                _ => "",
+            };
+            let null = if column.nullable { "" } else { " NOT NULL" };
+            format!("\"{}\" {}{collate}{null}", column.name, column.ty)
+        });
+        let columns: Vec<String> = columns.collect();
+        let mut sql = format!(
+            "CREATE TABLE {path} ({}, PRIMARY KEY ({})) WITH (fillfactor = 70);\n\
+             COMMENT ON TABLE {path} IS '{}';\n",
+            columns.join(", "),
+            self.table.list(self.table.key, ""),
+            quote(&self.view.description),
+        );
+        for index in &self.view.indexes {
+            let columns: Vec<String> = index.iter().map(|name| format!("\"{name}\"")).collect();
+            sql += &format!("CREATE INDEX ON {path} ({});\n", columns.join(", "));
+        }
+        sql
+    }
+
+    /// Writes a row.
+    pub(in crate::postgres) fn write(&self, values: &ViewRow, row: &mut Row<'_>) {
+        for (value, (_, ty)) in values.values().zip(self.table.columns) {
+            write(&value, *ty, row);
+        }
+    }
+
+    /// Writes its key, and NULLs for the rest.
+    pub(in crate::postgres) fn write_gone(&self, values: &ViewRow, row: &mut Row<'_>) {
+        let columns = self.table.columns.iter().enumerate();
+        for (value, (at, (_, ty))) in values.values().zip(columns) {
+            if at < self.table.key {
+                write(&value, *ty, row);
+            } else {
+                row.null();
+            }
+        }
+    }
+
+    /// Writes how it stands.
+    pub(in crate::postgres) fn write_state(
+        &self,
+        state: &str,
+        message: Option<&str>,
+        row: &mut Row<'_>,
+    ) {
+        row.text(self.table.schema);
+        row.text(self.table.name);
+        row.text(&self.view.name);
+        row.i64(self.view.fingerprint as i64);
+        row.text(state);
+        row.text_or_null(message);
+    }
+}
+
+fn of(ty: SqlType) -> Type {
+    match ty {
+        SqlType::Bool => Type::Bool,
+        SqlType::Int2 => Type::Int2,
+        SqlType::Int4 => Type::Int4,
+        SqlType::Int8 => Type::Int8,
+        SqlType::Numeric => Type::Numeric,
+        SqlType::Text | SqlType::Unknown => Type::Text,
+        SqlType::Date => Type::Date,
+        SqlType::Timestamp | SqlType::TimestampTz => Type::Timestamp,
+        SqlType::Interval => Type::Interval,
+    }
+}
+
+/// # Panics
+/// When the value is of another type than its column: the planner is broken.
+fn write(value: &Datum<'_>, ty: Type, row: &mut Row<'_>) {
+    match (value, ty) {
+        (Datum::Null, _) => row.null(),
+        (Datum::Bool(value), Type::Bool) => row.bool(*value),
+        (Datum::Int(value), Type::Int2) => row.i16(*value as i16),
+        (Datum::Int(value), Type::Int4) => row.i32(*value as i32),
+        (Datum::Int(value), Type::Int8) => row.i64(*value),
+        (Datum::Decimal(value), Type::Numeric) => row.decimal(value.digits(), value.scale()),
+        (Datum::Text(value), Type::Text) => row.text(value.as_str()),
+        (Datum::Date(days), Type::Date) => row.days(*days),
+        (Datum::Instant(micros), Type::Timestamp) => row.timestamp_us(*micros),
+        (Datum::Interval(i), Type::Interval) => row.interval(i.months, i.days, i.micros),
+        (value, ty) => panic!("{value:?} in a column of type {ty:?}"),
+    }
+}

@@ -1,0 +1,452 @@
+//! Views in SQL beside PostgreSQL's own answers over the same source tables, at many points of random
+//! streams; and their tables through restarts, changes of files, and failures.
+
+mod common;
+
+#[path = "../../dataflows/tests/support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::server::Server;
+use flightline_dataflows::changelog::Record;
+use flightline_dataflows::relational::sources;
+use flightline_dataflows::sql::{Text, View, compile};
+use flightline_dataflows::{Config, Dataflow};
+use flightline_sinks::postgres::*;
+use support::sinks::Words;
+use support::{Dice, history, order_history};
+use tokio_postgres::Client;
+
+const LONG: Duration = Duration::from_secs(120);
+const PARTITIONS: u32 = 4;
+
+/// Name, key and query of views that between them use every operator.
+const TEST_VIEWS: &[(&str, &str, &str)] = &[
+    ("t_inner", "flight_key, leg_no, provider, cabin, class",
+     "SELECT i.flight_key, i.leg_no, i.provider, i.cabin, i.class, f.status, i.sold + i.held AS used, i.authorised
+      FROM inventory i JOIN flights f ON f.flight_key = i.flight_key AND i.sold + i.held > 0"),
+    ("t_left", "flight_key, provider",
+     "SELECT f.flight_key, coalesce(p.provider, '-') AS provider, p.seats, p.value
+      FROM flights f LEFT JOIN (
+        SELECT flight_key, provider, sum(seats) AS seats, sum(price * seats) AS value
+        FROM holds WHERE status = 'confirmed' GROUP BY flight_key, provider) p USING (flight_key)"),
+    ("t_left_residual", "flight_key, leg_no, cabin, provider",
+     "SELECT l.flight_key, l.leg_no, coalesce(i.cabin, '') AS cabin, coalesce(i.provider, '') AS provider, i.available
+      FROM legs l LEFT JOIN inventory i ON i.flight_key = l.flight_key AND i.leg_no = l.leg_no
+        AND i.class = '' AND i.available > i.sold"),
+    ("t_full", "flight_key",
+     "SELECT coalesce(a.flight_key, b.flight_key, '') AS flight_key, a.n AS held, b.n AS sold
+      FROM (SELECT flight_key, count(*) AS n FROM holds WHERE status = 'held' GROUP BY flight_key) a
+      FULL JOIN (SELECT flight_key, count(*) AS n FROM holds WHERE status = 'confirmed' GROUP BY flight_key) b
+      ON a.flight_key = b.flight_key"),
+    ("t_right", "flight_key, off",
+     "SELECT f.flight_key, coalesce(l.off, '') AS off, l.departs_at
+      FROM legs l RIGHT JOIN flights f ON f.flight_key = l.flight_key AND l.leg_no = 1"),
+    ("t_exists", "flight_key",
+     "SELECT flight_key, owner FROM flights f
+      WHERE EXISTS (SELECT 1 FROM holds h WHERE h.flight_key = f.flight_key AND h.seats > 1)
+        AND NOT EXISTS (SELECT FROM holds h WHERE h.flight_key = f.flight_key AND h.status = 'displaced')"),
+    ("t_exists_residual", "flight_key, leg_no",
+     "SELECT flight_key, leg_no FROM legs a
+      WHERE EXISTS (SELECT 1 FROM legs b WHERE b.board = a.off AND b.departs_at > a.arrives_at)"),
+    ("t_in", "flight_key",
+     "SELECT flight_key, carrier FROM flights
+      WHERE flight_key IN (SELECT flight_key FROM inventory WHERE oversold > 0 GROUP BY flight_key)
+         AND owner NOT IN (SELECT provider FROM inventory WHERE status = 'closed')"),
+    ("t_not_in_list", "flight_key, leg_no",
+     "SELECT flight_key, leg_no, board NOT IN ('EWR', 'JFK') AS elsewhere FROM legs WHERE off IN ('SFO', 'LAX', 'ORD', 'JFK')"),
+    ("t_global", "one",
+     "SELECT 1 AS one, count(*) AS n, count(DISTINCT flight_key) AS flights, sum(seats) AS seats,
+             avg(seats) AS mean, min(price) AS least, max(price) AS greatest, avg(price) AS mean_price,
+             bool_or(status = 'expired') AS some_expired, bool_and(seats > 0) AS all_positive FROM holds"),
+    ("t_group", "board, off, cabin",
+     "SELECT board, off, cabin, count(*) AS n, count(*) FILTER (WHERE seats = 0) AS closed,
+             avg(price) AS mean, sum(DISTINCT price) AS prices, count(DISTINCT provider) AS providers,
+             min(flight_key) AS first, max(departs_at) AS latest, sum(seats) AS seats
+      FROM offers GROUP BY 1, 2, 3 HAVING count(*) > 1"),
+    ("t_distinct", "board, off", "SELECT DISTINCT board, off FROM legs"),
+    ("t_union", "code",
+     "SELECT board AS code FROM legs UNION SELECT off FROM legs UNION SELECT provider FROM inventory"),
+    ("t_union_all", "code, kind",
+     "SELECT code, kind, count(*) AS n FROM (SELECT board AS code, 'b' AS kind FROM legs UNION ALL SELECT off, 'o' FROM legs) u GROUP BY code, kind"),
+    ("t_except", "flight_key", "SELECT flight_key FROM flights EXCEPT SELECT flight_key FROM holds"),
+    ("t_except_all", "status",
+     "SELECT status, count(*) AS n FROM (SELECT status FROM holds EXCEPT ALL SELECT status FROM holds WHERE seats = 1) e GROUP BY status"),
+    ("t_top", "flight_key", "SELECT flight_key, sum(sold) AS sold FROM inventory GROUP BY flight_key ORDER BY sum(sold) DESC, flight_key LIMIT 3 OFFSET 1"),
+    ("t_rank", "flight_key, n",
+     "SELECT * FROM (SELECT flight_key, provider, price, row_number() OVER (PARTITION BY flight_key ORDER BY price DESC NULLS LAST, partition, \"offset\") AS n
+      FROM holds) r WHERE n <= 2"),
+    ("t_case", "partition, offset",
+     "SELECT partition, \"offset\", CASE WHEN price IS NULL THEN 'none' WHEN price < 100 THEN 'low' ELSE 'high' END AS level,
+             CASE status WHEN 'held' THEN 1 WHEN 'confirmed' THEN 2 END AS code,
+             nullif(seats, 1) AS many, greatest(seats, 2) AS at_least, least(price, 100) AS capped,
+             price IS DISTINCT FROM 100 AS other, price * seats / 3 AS third, round(price / 7, 2) AS seventh, price % 7 AS rest FROM holds"),
+    ("t_text", "flight_key",
+     "SELECT flight_key, carrier || number || suffix AS designator, lower(board) AS low, length(flight_key) AS len,
+             split_part(flight_key, '.', 2) AS day, substr(flight_key, 3, 4) AS part, left(flight_key, -4) AS most, right(flight_key, 3) AS last,
+             replace(flight_key, '.', '/') AS slashes, strpos(flight_key, '.') AS dot, lpad(number::text, 5, '0') AS padded,
+             flight_key LIKE '%E_R%' AS liked, concat(owner, ':', operating) AS both, trim(suffix) = '' AS plain, number::numeric / 7 AS seventh FROM flights"),
+    ("t_time", "flight_key, leg_no",
+     "SELECT flight_key, leg_no, departs_local::date AS day, arrives_at - departs_at AS flying, departs_at + INTERVAL '1 month' AS later,
+             date_trunc('week', departs_local) AS week, date_trunc('hour', departs_at) AS hour, extract(dow FROM departs_local) AS dow, extract(epoch FROM departs_at) AS epoch,
+             extract(doy FROM departs_local::date) AS doy, extract(week FROM departs_local) AS isoweek, departs_local::date + 3 AS then, departs_local::date - DATE '2027-01-01' AS days,
+             extract(epoch FROM arrives_at - departs_at) / 60 AS minutes, departs_at::text AS shown FROM legs"),
+    ("t_numbers", "flight_key",
+     "SELECT flight_key, number / 7 AS div, number % 7 AS rest, -number AS neg, abs(3 - number) AS abs, number * 1.5 AS half, number / 7.0 AS exact,
+             round(number / 7.0, 3) AS rounded, ceil(number / 7.0) AS up, floor(-number / 7.0) AS down, trunc(number / 7.0, 1) AS cut, sign(number - 10.0) AS sign,
+             CAST(number / 7.0 AS integer) AS whole, (number / 7.0)::numeric(10,4) AS fit FROM flights"),
+    ("t_scalar", "flight_key",
+     "SELECT f.flight_key, m.n AS of, f.number * 100.0 / m.n AS share FROM flights f CROSS JOIN (SELECT count(*) + 1 AS n FROM flights) m"),
+    ("t_cte", "provider",
+     "WITH s AS (SELECT provider, status, sum(seats) AS n FROM holds GROUP BY provider, status), t AS (SELECT provider, sum(n) AS n FROM s GROUP BY provider)
+      SELECT t.provider, t.n AS total, s.n AS sold FROM t LEFT JOIN s ON s.provider = t.provider AND s.status = 'confirmed'"),
+    ("t_self", "a, b", "SELECT x.flight_key AS a, y.flight_key AS b, y.departs_at - x.arrives_at AS gap FROM legs x, legs y
+      WHERE x.off = y.board AND y.departs_at > x.arrives_at AND y.departs_at < x.arrives_at + INTERVAL '6 hours' AND x.leg_no = 1 AND y.leg_no = 1"),
+    ("t_clock", "partition, offset", "SELECT partition, \"offset\", flight_key, deadline FROM holds WHERE deadline > now() AND created_at <= now() - INTERVAL '30 seconds' AND status = 'held'"),
+    ("t_clock_days", "flight_key", "SELECT flight_key, origin_date FROM flights WHERE origin_date >= now()::date AND origin_date < now()::date + 4"),
+    ("t_clock_group", "provider", "SELECT provider, count(*) AS n FROM holds WHERE created_at > now() - INTERVAL '10 minutes' GROUP BY provider"),
+    ("t_orders", "state", "SELECT state, count(*) AS n, sum(total) AS total, count(*) FILTER (WHERE ticket IS NOT NULL) AS ticketed FROM orders GROUP BY state"),
+    ("t_segments", "order_id, segment", "SELECT s.order_id, s.segment, s.flight_key, o.state, o.total - s.price AS rest, p.state AS paid
+      FROM order_segments s JOIN orders o USING (order_id) LEFT JOIN payments p ON p.order_id = o.order_id"),
+    ("t_reports", "provider, counts", "SELECT provider, counts, count(*) AS n, sum(drift) AS drift, max(version_at) AS latest FROM provider_reports GROUP BY provider, counts"),
+    ("t_cabins", "cabin", "SELECT cabin, sum(capacity) AS capacity, sum(sold) AS sold, sum(sold) * 100 / nullif(sum(capacity), 0) AS percent FROM cabins GROUP BY cabin"),
+    ("t_of_view", "low", "SELECT low, count(*) AS n FROM t_text GROUP BY low"),
+];
+
+fn text(name: &str, key: &str, sql: &str) -> Text {
+    let lines: Vec<String> = sql.lines().map(|line| format!("  {line}")).collect();
+    Text {
+        file: format!("{name}.yaml"),
+        text: format!(
+            "name: {name}\ndescription: A test.\nsql: |\n{}\nsink: {{postgres: {{key: [{key}]}}}}\n",
+            lines.join("\n")
+        ),
+    }
+}
+
+fn shipped() -> Vec<Text> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dataflows/views");
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: &std::path::PathBuf| Text {
+        file: path.file_name().unwrap().to_str().unwrap().to_owned(),
+        text: std::fs::read_to_string(path).unwrap(),
+    };
+    paths.iter().map(read).collect()
+}
+
+fn views(texts: Vec<Text>) -> Vec<Arc<View>> {
+    compile(texts).unwrap_or_else(|problems| {
+        let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        panic!("{}", all.join("\n"));
+    })
+}
+
+fn test_texts() -> Vec<Text> {
+    let mut texts: Vec<Text> = TEST_VIEWS
+        .iter()
+        .map(|(name, key, sql)| text(name, key, sql))
+        .collect();
+    texts.extend(shipped());
+    texts
+}
+
+/// The query of a file.
+fn sql_of(text: &Text) -> String {
+    let (_, rest) = text.text.split_once("sql: |\n").unwrap();
+    let lines = rest.lines().take_while(|line| line.starts_with(' '));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Makes PostgreSQL answer queries of views: the sources by their names, and a clock that is the stream's.
+async fn prepare(db: &Client) {
+    let mut sql = "DROP SCHEMA IF EXISTS src CASCADE; CREATE SCHEMA src;
+        CREATE TABLE src.clock (at timestamptz);
+        INSERT INTO src.clock VALUES ('epoch');
+        CREATE FUNCTION src.now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM src.clock';"
+        .to_owned();
+    for source in &sources::ALL {
+        let columns: Vec<String> = source
+            .columns
+            .iter()
+            .map(|c| format!("\"{}\"", c.name))
+            .collect();
+        sql += &format!(
+            "CREATE VIEW src.{} AS SELECT {} FROM {};",
+            source.name,
+            columns.join(", "),
+            source.table
+        );
+    }
+    sql += "SET search_path = src, pg_catalog; SET TimeZone = 'UTC'; SET jit = off;";
+    db.batch_execute(&sql).await.unwrap();
+}
+
+/// Compares the table of every view with the answer to its query.
+async fn judge(db: &Client, views: &[Arc<View>], texts: &[Text], clock_ms: i64, at: &str) {
+    let clock =
+        format!("UPDATE src.clock SET at = 'epoch'::timestamptz + {clock_ms} * interval '1 ms'");
+    db.batch_execute(&clock).await.unwrap();
+    for (view, text) in views.iter().zip(texts) {
+        let columns: Vec<String> = view
+            .columns
+            .iter()
+            .map(|c| format!("\"{}\"", c.name))
+            .collect();
+        let columns = columns.join(", ");
+        let sql = sql_of(text)
+            .replace("current_date", "now()::date")
+            .replace("FROM t_text", "FROM views.t_text");
+        let table = format!(
+            "SELECT {columns} FROM \"{}\".\"{}\"",
+            view.schema, view.table
+        );
+        let query = format!("SELECT {columns} FROM ({sql}) AS q");
+        for (more, less, what) in [(&query, &table, "missing"), (&table, &query, "too much")] {
+            let differ = format!("SELECT d::text FROM (({more}) EXCEPT ALL ({less})) AS d LIMIT 3");
+            let rows = db.query(&differ, &[]).await.unwrap_or_else(|e| {
+                panic!("{}: {e:?}\n{differ}", view.name);
+            });
+            let rows: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            assert!(
+                rows.is_empty(),
+                "{at}: {}: {what}: {}",
+                view.name,
+                rows.join(" ")
+            );
+        }
+    }
+    let failed = "SELECT view, message FROM flightline.view_state WHERE state <> 'live'";
+    let rows = db.query(failed, &[]).await.unwrap();
+    let failed: Vec<(String, Option<String>)> =
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert!(failed.is_empty(), "{at}: not live: {failed:?}");
+}
+
+/// A stream of flights, or of flights and orders.
+fn stream(seed: u64, records: usize) -> Vec<Record> {
+    if seed.is_multiple_of(2) {
+        history::random(seed, PARTITIONS, records)
+    } else {
+        order_history::random(seed, PARTITIONS, records)
+    }
+}
+
+struct Run {
+    dataflow: Dataflow,
+    handle: PostgresHandle,
+}
+
+async fn start(server: &Server, views: &[Arc<View>], workers: usize) -> (Run, Vec<u64>) {
+    let mut config = server.config(PARTITIONS, "spool");
+    config.views = views.to_vec();
+    config.commit_interval_min = Duration::ZERO;
+    let sink = PostgresSink::open(config).await.unwrap();
+    let (handle, progress) = (sink.handle(), sink.progress().to_vec());
+    let config = Config::new(PARTITIONS)
+        .with_workers(workers)
+        .with_views(views.to_vec());
+    let dataflow = Dataflow::start(config, Arc::new(Words::default()), sink).unwrap();
+    (Run { dataflow, handle }, progress)
+}
+
+impl Run {
+    async fn covered(&self) {
+        let vector = self.dataflow.next_offsets().to_vec();
+        let covered = self.handle.wait_covered(&vector, LONG).await;
+        assert!(covered, "not written: {:?}", self.handle.status());
+    }
+
+    async fn stop(self) {
+        self.dataflow.shutdown().unwrap();
+        self.handle.stop(LONG).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_equal_postgresql_at_every_point_looked_at() {
+    let server = Server::start();
+    let texts = test_texts();
+    let views = views(texts.clone());
+    for seed in 0..4 {
+        let db = server.client().await;
+        db.batch_execute("DROP SCHEMA IF EXISTS flightline, views, src CASCADE")
+            .await
+            .unwrap();
+        let history = stream(seed, 700);
+        let (mut run, _) = start(&server, &views, 1 + seed as usize % 3).await;
+        prepare(&db).await;
+        let mut dice = Dice(seed);
+        let mut rest = &history[..];
+        let mut clock_ms = 0;
+        let mut points = 0;
+        while !rest.is_empty() {
+            let take = (1 + dice.below(25) as usize).min(rest.len());
+            let (now, later) = rest.split_at(take);
+            rest = later;
+            // The ledger's clock never goes back; nor does this one.
+            clock_ms = now
+                .iter()
+                .map(|record| record.input.at_ms)
+                .fold(clock_ms, i64::max);
+            run.dataflow.send(now.to_vec()).unwrap();
+            run.dataflow.close_epoch().unwrap();
+            if dice.one_in(3) || rest.is_empty() {
+                run.covered().await;
+                judge(
+                    &db,
+                    &views,
+                    &texts,
+                    clock_ms,
+                    &format!("seed {seed}, {} left", rest.len()),
+                )
+                .await;
+                points += 1;
+            }
+        }
+        assert!(points > 6, "seed {seed}: only {points} points");
+        run.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_follow_restarts_and_changes_of_files() {
+    let server = Server::start();
+    let db = server.client().await;
+    let history = stream(7, 600);
+    let (first, second) = history.split_at(history.len() / 2);
+    let clock = |of: &[Record]| of.iter().map(|r| r.input.at_ms).max().unwrap();
+    let all = test_texts();
+
+    // Some views at first.
+    let few: Vec<Text> = all.iter().take(6).cloned().collect();
+    let few_views = views(few.clone());
+    let (mut run, _) = start(&server, &few_views, 1).await;
+    run.dataflow.send(first.to_vec()).unwrap();
+    run.dataflow.close_epoch().unwrap();
+    run.covered().await;
+    prepare(&db).await;
+    judge(&db, &few_views, &few, clock(first), "before").await;
+    run.stop().await;
+
+    // All of them after a restart, one with another meaning: those that are new are filled from the history.
+    let mut changed = all.clone();
+    changed[0] = text(
+        "t_inner",
+        "flight_key, leg_no, provider, cabin, class",
+        "SELECT flight_key, leg_no, provider, cabin, class, sold FROM inventory",
+    );
+    let changed_views = views(changed.clone());
+    let (mut run, progress) = start(&server, &changed_views, 2).await;
+    run.dataflow.snapshot_epoch(&progress);
+    run.dataflow.send(first.to_vec()).unwrap();
+    run.dataflow.close_epoch().unwrap();
+    run.dataflow.send(second[..50].to_vec()).unwrap();
+    run.dataflow.close_epoch().unwrap();
+    run.covered().await;
+    let so_far = clock(&history[..first.len() + 50]);
+    judge(&db, &changed_views, &changed, so_far, "after a restart").await;
+    run.dataflow.send(second[50..].to_vec()).unwrap();
+    run.dataflow.close_epoch().unwrap();
+    run.covered().await;
+    judge(&db, &changed_views, &changed, clock(&history), "at the end").await;
+    run.stop().await;
+
+    // A view whose file is gone takes its table with it.
+    let last_views = views(all[1..2].to_vec());
+    let (run, _) = start(&server, &last_views, 1).await;
+    let tables =
+        "SELECT count(*) FROM pg_tables WHERE schemaname = 'views' AND tablename LIKE 't\\_%'";
+    assert_eq!(db.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 1);
+    drop(run);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_fails_stops_alone_and_says_with_which_row() {
+    let server = Server::start();
+    let db = server.client().await;
+    let history = stream(4, 500);
+    let texts = vec![
+        text(
+            "doubles",
+            "provider",
+            "SELECT provider, flight_key FROM holds",
+        ),
+        text(
+            "divides",
+            "partition, offset",
+            "SELECT partition, \"offset\", 10 / (seats - 2) AS x FROM holds",
+        ),
+        text(
+            "fine",
+            "provider",
+            "SELECT provider, count(*) AS n FROM holds GROUP BY provider",
+        ),
+    ];
+    let views = views(texts.clone());
+    let (mut run, _) = start(&server, &views, 1).await;
+    for chunk in history.chunks(40) {
+        run.dataflow.send(chunk.to_vec()).unwrap();
+        run.dataflow.close_epoch().unwrap();
+    }
+    run.covered().await;
+    let state = "SELECT view, state, message FROM flightline.view_state ORDER BY view";
+    let rows = db.query(state, &[]).await.unwrap();
+    let states: Vec<(String, String, Option<String>)> = rows
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect();
+    assert_eq!((&states[0].0[..], &states[0].1[..]), ("divides", "failed"));
+    let message = states[0].2.as_deref().unwrap();
+    assert!(
+        message.starts_with("divides.yaml:4:31: division by zero; the row: ("),
+        "{message}"
+    );
+    assert_eq!((&states[1].0[..], &states[1].1[..]), ("doubles", "failed"));
+    let message = states[1].2.as_deref().unwrap();
+    assert!(
+        message.contains("two rows have the key provider = "),
+        "{message}"
+    );
+    assert_eq!((&states[2].0[..], &states[2].1[..]), ("fine", "live"));
+    prepare(&db).await;
+    let clock = history.iter().map(|r| r.input.at_ms).max().unwrap();
+    let of = "SELECT (SELECT sum(n) FROM views.fine) = (SELECT count(*) FROM flightline.hold)";
+    assert!(
+        db.query_one(of, &[]).await.unwrap().get::<_, bool>(0),
+        "{clock}"
+    );
+    run.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_not_ours_is_left_alone() {
+    let server = Server::start();
+    let db = server.client().await;
+    let mine = "CREATE SCHEMA reports; CREATE TABLE reports.mine (x integer); INSERT INTO reports.mine VALUES (7)";
+    db.batch_execute(mine).await.unwrap();
+    let mut text = text(
+        "mine",
+        "provider",
+        "SELECT provider, count(*) AS n FROM holds GROUP BY provider",
+    );
+    text.text = text.text.replace("{key:", "{schema: reports, key:");
+    let mut config = server.config(PARTITIONS, "spool");
+    config.views = views(vec![text]);
+    let error = PostgresSink::open(config).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with("mine.yaml: the table reports.mine exists"),
+        "{error}"
+    );
+    let row = db
+        .query_one("SELECT x FROM reports.mine", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, i32>(0), 7);
+    let known = "SELECT count(*) FROM flightline.view_state";
+    assert_eq!(db.query_one(known, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
