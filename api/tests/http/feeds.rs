@@ -111,7 +111,8 @@ async fn files_name_their_format() {
         post("?format=canonical&message=a+file.csv").await.is_ok()["accepted"],
         1
     );
-    post("").await.is(422, "validation_required");
+    // None is named, and the backend knows none for the provider.
+    post("").await.is(422, "unknown_format");
     let unknown = post("?format=ssim").await;
     unknown.is(422, "unknown_format");
     assert!(unknown.message().contains("canonical"));
