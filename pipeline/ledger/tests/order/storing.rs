@@ -9,6 +9,10 @@ use crate::support::*;
 
 /// The bytes of a kept state; those of the state at hand where `FLIGHTLINE_GOLDEN_WRITE` is set and there
 /// are none.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kept file is read and written by the test, not by the ledger"
+)]
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
