@@ -10,9 +10,9 @@ use crate::connector::Connector;
 use crate::duffel::{self, Duffel};
 use crate::ndc::{self, Ndc};
 use crate::nycflights13::{self, NycFlights13};
+use crate::paores::{self, Paores};
 use crate::ssim::{self, Ssim};
 use crate::ssm::{self, Ssm};
-use crate::paores::{self, Paores};
 
 /// A provider format that is known here.
 #[derive(Clone, Copy)]

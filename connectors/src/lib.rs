@@ -69,8 +69,8 @@ mod xml;
 
 pub use canonical::CanonicalEvent;
 pub use connector::{Connector, Parsed, Parser, Source, Warning};
-pub use late::Late;
 pub use format::{Format, OBSERVED_AT, Options, format};
+pub use late::Late;
 pub use observed::Observed;
 pub use push::{Batch, Push, PushCommand, PushConfig, Tally};
 pub use reject::{Code, Reject};

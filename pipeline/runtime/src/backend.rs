@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
-    OrderExplanation, OrderSubmit, ProviderStatus, Readiness, Settled, SourceStatus, Submit, SubmitError,
-    WebhookAnswer, WebhookCall, WebhookFault,
+    OrderExplanation, OrderSubmit, ProviderStatus, Readiness, Settled, SourceStatus, Submit,
+    SubmitError, WebhookAnswer, WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::{OrderChange, Reader};

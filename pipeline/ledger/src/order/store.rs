@@ -573,6 +573,7 @@ mod tests {
             EffectResult::Ticketed { number: text() },
             EffectResult::Failed { code: text() },
             EffectResult::Unknown,
+            EffectResult::Waiting { deadline_ms: 1 },
         ];
         for (at, result) in all.iter().enumerate() {
             assert_eq!(result.name(), RESULTS[at]);
@@ -589,7 +590,8 @@ mod tests {
                 | EffectResult::Refunded
                 | EffectResult::Ticketed { .. }
                 | EffectResult::Failed { .. }
-                | EffectResult::Unknown => {}
+                | EffectResult::Unknown
+                | EffectResult::Waiting { .. } => {}
             }
         }
     }

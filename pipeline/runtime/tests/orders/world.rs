@@ -136,7 +136,6 @@ impl World {
         world
     }
 
-
     pub(crate) fn replica(&self) -> &Replica {
         self.replica.as_ref().unwrap()
     }
