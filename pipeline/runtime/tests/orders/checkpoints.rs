@@ -292,7 +292,9 @@ async fn the_policy_makes_checkpoints_keeps_some_and_trims_behind_them() {
     while trimmed(&world) == 0 {
         id += 1;
         ask(&world, id, A, hold(1)).await;
-        assert!(id < 5_000, "nothing was ever trimmed");
+        assert!(id < 998, "nothing was trimmed before the flight was sold out");
+        // Checkpoints are made by the clock: the seats must last until there are three.
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(metric(&world, "flightline_checkpoints_made_total") >= 2);
     assert_eq!(metric(&world, "flightline_checkpoints_failed_total"), 0);
