@@ -292,7 +292,10 @@ async fn the_policy_makes_checkpoints_keeps_some_and_trims_behind_them() {
     while trimmed(&world) == 0 {
         id += 1;
         ask(&world, id, A, hold(1)).await;
-        assert!(id < 998, "nothing was trimmed before the flight was sold out");
+        assert!(
+            id < 998,
+            "nothing was trimmed before the flight was sold out"
+        );
         // Checkpoints are made by the clock: the seats must last until there are three.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
