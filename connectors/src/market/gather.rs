@@ -240,7 +240,7 @@ impl Gather {
             line,
             Some(flight),
             format!(
-                "taken as a codeshare of {operating}, which leaves from there for there at the same time; its number is not told"
+                "taken as a codeshare of {operating}, which flies between the same stations at the same time; its number is not told"
             ),
         );
     }
