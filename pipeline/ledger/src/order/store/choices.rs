@@ -2,10 +2,12 @@
 
 use super::super::command::{FlightChange, RefundTerms, Terms};
 use super::super::effect::Step;
+use super::super::ending::Cause;
 use super::super::log::LogEvent;
 use super::super::milestone::MilestoneKind;
 use super::super::outcome::{Field, OrderKind, OrderOutcome, OrderReason};
-use super::super::state::{Cause, MoneyState, OrderState, Seat, Stage, Wait};
+use super::super::standing::{MoneyState, OrderState, Seat, Stage};
+use super::super::state::Wait;
 use crate::store::{BadState, Reader, Stored, Writer, variants};
 
 variants!(Terms {

@@ -1,12 +1,13 @@
 //! What an order is made of: structs and identities.
 
 use super::super::command::{CreateOrder, FlightNotice, OrderSettings, SegmentRequest};
+use super::super::ending::Ending;
 use super::super::ids::{EffectId, OfferRequestId, OrderId, QuoteId};
 use super::super::log::{Log, LogEntry};
 use super::super::memo::{Memo, Memos};
 use super::super::milestone::{Milestone, Told};
 use super::super::reference::BookingReference;
-use super::super::state::{CancelQuote, Charge, Ending, Pending, Segment};
+use super::super::state::{CancelQuote, Charge, Pending, Segment};
 use crate::store::{BadState, Reader, Stored, Writer, stored, wrapped};
 
 wrapped!(OrderId, EffectId, QuoteId, OfferRequestId, Memos);
