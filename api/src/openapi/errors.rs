@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
+/// Method and path.
+type Call = (&'static str, &'static str);
+
 /// Errors, and the calls that can give them. Those that any call can give are in [`ERRORS_OF_ALL`].
-const ERRORS: &[(&[u16], &[(&str, &str)])] = &[
+const ERRORS: &[(&[u16], &[Call])] = &[
     (
         &[400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503, 504],
         &[
