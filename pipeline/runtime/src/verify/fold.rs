@@ -2,6 +2,7 @@
 
 use flightline_stream::{Checker, StreamLog};
 
+use super::VerifyError;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::plain::{Plain, disagreement};
 use crate::reading::{ReadError, for_each_batch};
