@@ -164,6 +164,24 @@ async fn a_start_from_a_checkpoint_gives_the_answers_of_one_from_the_first_recor
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_streams_in_one_place_do_not_remove_each_others_checkpoints() {
+    let mut one = World::keeping(by_hand(1)).await;
+    one.flight(A, 100).await;
+    let theirs = take(&one).await;
+    let other = World::keeping(by_hand(1)).await;
+    other.flight(A, 100).await;
+    copy(&folders(&one)[0], &other.data_dir().join("checkpoints"));
+    other.replica().flushed(PATIENCE).await.unwrap();
+    let refused = other.replica().checkpoint().await.unwrap_err().to_string();
+    assert!(refused.contains("a checkpoint.url of its own"), "{refused}");
+    assert_eq!(folders(&other).len(), 1, "it is still there");
+    other.stop().await;
+    one.restart().await;
+    assert_eq!(one.replica().checkpoint_records(), theirs.records);
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_checkpoint_is_passed_over_for_the_one_before_and_verify_names_it() {
     let mut world = World::keeping(by_hand(3)).await;
     world.flight(A, 100).await;
