@@ -13,6 +13,7 @@ use super::config::Terms;
 use super::flight::{Operator, Shown};
 use crate::canonical::CanonicalEvent;
 use crate::connector::{Parsed, Warning};
+use crate::money::unknown_currency;
 use crate::observed::{JOURNEY_FLIGHTS_MAX, Observed};
 use crate::reject::{Code, Fault, Reject};
 
@@ -144,6 +145,9 @@ impl Gather {
         if observed.expires_ms.is_none() {
             let seen_ms = own_ms.unwrap_or(self.terms.observed_ms);
             observed.expires_ms = (seen_ms > 0).then(|| seen_ms + self.terms.valid_ms);
+        }
+        if let Some(remark) = observed.total.as_ref().and_then(unknown_currency) {
+            self.warn(line, None, remark);
         }
         if flights.len() > 1 {
             observed.journey = flights
@@ -386,16 +390,23 @@ impl Gather {
         seen: &Seen<'_>,
         flight: FlightKey,
         version: SourceVersion,
-        quality: u32,
+        marks: u32,
         body: ProviderBody,
     ) {
         let mut observed = seen.observed.clone();
+        let fares = match &body {
+            ProviderBody::Fares(fares) => &fares[..],
+            _ => &[],
+        };
+        let mut prices = fares.iter().map(|fare| &fare.price).chain(&observed.total);
+        let guessed = prices.any(|price| unknown_currency(price).is_some());
+        let unknown = if guessed { quality::UNKNOWN_CODE } else { 0 };
         observed.journey.retain(|other| *other != flight);
         let event = CanonicalEvent {
             flight,
             version,
             message_id: None,
-            quality,
+            quality: marks | unknown,
             body,
             observed: Some(Box::new(observed)),
         };
