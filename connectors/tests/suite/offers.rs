@@ -560,7 +560,7 @@ fn a_currency_that_is_not_known_is_remarked_and_marked() {
                 "{format}: {event:?}"
             );
             let again = parse("canonical", to_line(event).as_bytes());
-            assert_eq!(events(&again)[..], [event.clone()], "{format}");
+            assert_eq!(events(&again)[0], *event, "{format}");
         }
     }
 }
