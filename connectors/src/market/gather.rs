@@ -23,6 +23,10 @@ const FLIGHTS_MAX: usize = 100_000;
 /// The most flights that may wait for the end of the message, to be linked to their operator.
 const WAITING_MAX: usize = 20_000;
 
+/// The most flights between the same stations at the same instant that are looked at to tell who flies them:
+/// each is compared with all. Real ones are a handful, with all their codeshares.
+const TWINS_MAX: usize = 64;
+
 /// What is kept of a record whose flight waits, in bytes.
 const WAITING_RAW_BYTES: usize = 512;
 
@@ -225,7 +229,11 @@ impl Gather {
                 own_ms: seen.own_ms,
             },
         );
-        self.places.entry(place).or_default().push(key);
+        let there = self.places.entry(place).or_default();
+        let is_looked_at = there.len() < TWINS_MAX;
+        if is_looked_at {
+            there.push(key);
+        }
         let guessed = operating.is_some_and(|(_, guessed)| guessed);
         self.schedule(&key, seen.line, guessed);
         let known = &self.known[&key];
@@ -236,7 +244,17 @@ impl Gather {
         if let Some((operating, true)) = operating {
             self.warn_of_guess(seen.line, key, operating);
         }
-        self.link_twins(seen.line, place, &key);
+        if is_looked_at {
+            self.link_twins(seen.line, place, &key);
+        } else {
+            self.warn(
+                seen.line,
+                Some(key),
+                format!(
+                    "{TWINS_MAX} flights before it leave from the same station for the same at the same time: it is taken as no codeshare of theirs"
+                ),
+            );
+        }
     }
 
     fn warn_of_guess(&mut self, line: u64, flight: FlightKey, operating: FlightKey) {

@@ -521,6 +521,32 @@ fn pitfall_12_amounts_have_their_currencys_decimals() {
     );
 }
 
+/// Each is compared with the others: without a bound, a message of these would take hours.
+#[test]
+fn flights_that_are_alike_by_the_thousand_are_not_all_compared() {
+    let flights: Vec<_> = (1..=700_u32)
+        .flat_map(|number| ["AA", "BA", "LH"].map(|carrier| (carrier, number.to_string())))
+        .map(|(carrier, number)| {
+            segment(
+                (carrier, &number),
+                ("MIA", "2027-11-01T12:13:00"),
+                ("ORD", "2027-11-01T14:31:00"),
+                "",
+            )
+        })
+        .collect();
+    let journeys: Vec<_> = flights.iter().map(std::slice::from_ref).collect();
+    let items = message(&journeys);
+    assert!(rejects(&items).is_empty());
+    let passed_over =
+        |warning: &&&flightline_connectors::Warning| warning.text.contains("no codeshare");
+    let all = warnings(&items);
+    assert_eq!(all.iter().filter(passed_over).count(), flights.len() - 64);
+    // The 64 that came first are one aircraft, whoever sells it.
+    let guessed = all.len() - (flights.len() - 64);
+    assert!((20..=64).contains(&guessed), "{guessed}");
+}
+
 /// Whatever the format, what is read of the event's canonical line is the event.
 #[test]
 fn a_currency_that_is_not_known_is_remarked_and_marked() {
