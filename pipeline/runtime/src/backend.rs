@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) authorities: Vec<(ProviderCode, u8)>,
     pub(crate) feeds: Vec<crate::config::ProviderFeed>,
     pub(crate) dataflow: OnceLock<Reader>,
+    /// Who of several replicas writes the tables.
+    pub(crate) turn: crate::several::takeover::Turn,
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
     /// Absent before the start is through.
     pub(crate) checkpoints: OnceLock<Arc<Checkpoints>>,
