@@ -40,7 +40,7 @@ use crate::reading::ReadError;
 
 /// Version of a checkpoint's layout: of manifest and parts. The state within has its own,
 /// [`flightline_ledger::STATE_FORMAT`].
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Why a checkpoint could not be made or used.
 #[derive(Debug, thiserror::Error)]

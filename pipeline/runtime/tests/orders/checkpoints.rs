@@ -164,6 +164,36 @@ async fn a_start_from_a_checkpoint_gives_the_answers_of_one_from_the_first_recor
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_of_another_release_is_passed_over_and_is_no_difference() {
+    let mut world = World::keeping(by_hand(3)).await;
+    world.flight(A, 100).await;
+    ask(&world, 1, A, hold(1)).await;
+    let first = take(&world).await;
+    ask(&world, 2, A, hold(1)).await;
+    take(&world).await;
+    world.pause().await;
+    let manifest = folders(&world)[1].join("manifest");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let (json, _) = text.trim_end().rsplit_once('\n').unwrap();
+    let other = json.replace(r#""release":""#, r#""release":"99."#);
+    let other = other.replacen(r#""state_format":"#, r#""state_format":99"#, 1) + "\n";
+    let digest = xxhash_rust::xxh3::xxh3_128(other.as_bytes());
+    std::fs::write(&manifest, format!("{other}{digest:032x}\n")).unwrap();
+    world.resume().await.unwrap();
+    assert_eq!(world.replica().checkpoint_records(), first.records);
+    assert_eq!(world.held(A).await, 2);
+    let report = world.replica().verify().await.unwrap();
+    assert_eq!(report.difference, None);
+    assert_eq!(report.checkpoints, [(first.id, first.records)]);
+    assert!(
+        report.passed_over[0].contains("written by release 99."),
+        "{:?}",
+        report.passed_over
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_checkpoint_is_passed_over_for_the_one_before_and_verify_names_it() {
     let mut world = World::keeping(by_hand(3)).await;
     world.flight(A, 100).await;
