@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::Record;
 use flightline_ledger::Input;
-use flightline_stream::{Checker, Fault, Frame, Group, Producer, StreamError, StreamLog};
+use flightline_stream::{Checker, Fault, Frame, Group, Producer, StreamError};
 use parking_lot::Mutex;
 
 use crate::backend::Inner;
