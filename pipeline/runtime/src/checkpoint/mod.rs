@@ -83,7 +83,7 @@ pub enum CheckpointError {
     /// It was made of another stream.
     #[error(
         "checkpoint {id} was made of stream {found}, this is stream {expected}: \
-         give every stream a checkpoint.url of its own"
+         give every stream a checkpoint.url of its own, or move away what lies there of a stream that is no more"
     )]
     Foreign {
         /// Its number.

@@ -3,6 +3,7 @@
 use flightline_api::backend::PartitionDigest;
 use flightline_stream::{Checker, StreamLog};
 
+use super::VerifyError;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::plain::{Plain, disagreement};
 use crate::reading::{ReadError, for_each_batch};
