@@ -49,7 +49,7 @@ impl Shared {
         let url = run(&["database", "url", "--data-dir", &place.data_dir_text()]);
         let url = stdout(&url)
             .trim()
-            .replace("/postgres", &format!("/{name}"));
+            .replace(":///flightline?", &format!(":///{name}?"));
         let topic = format!("replicas-{}-{purpose}", std::process::id());
         Some(Self {
             config: format!(
