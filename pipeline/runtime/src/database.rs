@@ -25,6 +25,8 @@ pub struct Database {
     url: String,
     private: Mutex<Option<PrivatePostgres>>,
     sink: RwLock<Option<PostgresHandle>>,
+    /// Why this replica does not write the tables although none does.
+    trouble: Mutex<Option<String>>,
 }
 
 /// What a start of a replica's database gives.
@@ -92,6 +94,7 @@ impl Database {
             url,
             private: Mutex::new(private),
             sink: RwLock::new(sink.as_ref().map(PostgresSink::handle)),
+            trouble: Mutex::default(),
         };
         let postgres = sink_config;
         Ok((database, Opened { sink, postgres }))
@@ -114,6 +117,7 @@ impl Database {
             url,
             private: Mutex::new(private),
             sink: RwLock::new(None),
+            trouble: Mutex::default(),
         }))
     }
 
@@ -150,6 +154,11 @@ impl Database {
     /// The replica has another sink from now on, or none.
     pub(crate) fn set_sink(&self, sink: Option<PostgresHandle>) {
         *self.sink.write() = sink;
+    }
+
+    /// Says why nobody writes the tables, or that somebody does.
+    pub(crate) fn set_trouble(&self, why: Option<String>) {
+        *self.trouble.lock() = why;
     }
 
     pub(crate) async fn wait_covered(
@@ -191,7 +200,10 @@ impl Database {
     /// Fine or not, and how it stands, in words.
     pub(crate) fn state(&self) -> (bool, String) {
         let Some(sink) = self.sink() else {
-            return (true, "another replica writes the tables".to_owned());
+            return match self.trouble.lock().clone() {
+                Some(why) => (false, format!("the tables are not written: {why}")),
+                None => (true, "another replica writes the tables".to_owned()),
+            };
         };
         let status = sink.status();
         if let Some(failed) = &status.failed {

@@ -253,9 +253,12 @@ impl Replica {
         }
         let people = match keys_in {
             // A client may read an order at any replica.
-            Some(connect) => tokio::task::spawn_blocking(move || People::open_shared(connect))
-                .await
-                .context("opening the keys of personal data was broken off")??,
+            Some(connect) => {
+                check_keys(&inner).await?;
+                tokio::task::spawn_blocking(move || People::open_shared(connect))
+                    .await
+                    .context("opening the keys of personal data was broken off")??
+            }
             None => People::open(&config.data_dir, inner.desk.last_key())?,
         };
         if inner.people.set(people).is_err() {
@@ -429,6 +432,30 @@ impl Replica {
         }
         Ok(())
     }
+}
+
+/// Are the keys that the stream names in the database? Those of a file have the same numbers: to take the one
+/// for the other would erase the wrong person.
+async fn check_keys(inner: &Inner) -> anyhow::Result<()> {
+    let named = inner.desk.last_key().0;
+    if named == 0 {
+        return Ok(());
+    }
+    let database = inner.postgres.get().context("the database is not there")?;
+    let client = database.client().await?;
+    let there = "SELECT to_regclass('flightline_keys.key') IS NOT NULL";
+    let mut last = 0;
+    if client.query_one(there, &[]).await?.get(0) {
+        let max = "SELECT coalesce(max(id), 0)::bigint FROM flightline_keys.key";
+        last = client.query_one(max, &[]).await?.get(0);
+    }
+    anyhow::ensure!(
+        named <= u64::try_from(last).unwrap_or(0),
+        "the stream has orders whose passengers are sealed with keys up to number {named}, and the database has keys up \
+         to {last}: they are in the file `keys` of the replica that was alone. Such a stream cannot be shared; run \
+         one replica on it (stream.shared = false), or use the database that has its keys"
+    );
+    Ok(())
 }
 
 /// Starts the thread that folds what comes, and on a stream of several replicas the one that appends.

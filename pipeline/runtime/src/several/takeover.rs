@@ -29,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(300);
 const LOOK_WRITING: Duration = Duration::from_secs(1);
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(2);
+/// After what another try will not mend by itself, such as a table that somebody changed.
+const PAUSE_BROKEN: Duration = Duration::from_secs(30);
 /// A holder of the lock that is silent for so long is taken for dead. It says something each second.
 const SILENT_MAX: Duration = Duration::from_secs(3);
 /// Whoever has the lock and does not get as far as the tables in this time gives it back.
@@ -129,6 +131,15 @@ async fn turn(
             setup.tables.stand();
             database.set_sink(None);
             inner.turn.counts.lock().lost += 1;
+            let is_turn = matches!(
+                *why,
+                PostgresError::HeldByAnother | PostgresError::Fenced { .. }
+            );
+            if !is_turn {
+                // Trying again at once would find the same.
+                database.set_trouble(Some(why.to_string()));
+                return Ok(PAUSE_BROKEN);
+            }
         }
     }
     let look = watch.look().await?;
@@ -137,6 +148,9 @@ async fn turn(
         return Ok(LOOK_WRITING);
     }
     inner.turn.observed.write().clone_from(&look.progress);
+    if look.holder.is_some() {
+        database.set_trouble(None);
+    }
     match look.holder {
         Some(holder) if holder.silent < SILENT_MAX => return Ok(LOOK),
         Some(holder) => {
@@ -199,6 +213,7 @@ async fn take_over(inner: &Arc<Inner>, setup: &Setup, sink: PostgresSink) -> any
             setup.tables.write(sink);
             if let Some(database) = inner.postgres.get() {
                 database.set_sink(Some(handle));
+                database.set_trouble(None);
             }
             Ok(true)
         }
