@@ -104,7 +104,7 @@ fn checkpoint(r: &mut Registry, stats: &Stats, decided: u64) {
     );
 }
 
-/// What one of several replicas has.
+/// What tells one of several replicas from the others; one that is alone writes its tables.
 fn several(r: &mut Registry, inner: &Inner) {
     let counts = inner.turn.counts();
     let writes = inner.postgres.get().is_some_and(|d| d.sink().is_some());
@@ -176,9 +176,7 @@ pub(crate) fn text(inner: &Inner) -> String {
         "Commands refused because the queue was full",
         load(&sequencer.overloaded),
     );
-    if inner.log.is_shared() {
-        several(r, inner);
-    }
+    several(r, inner);
     for (name, help, value) in inner.log.counters() {
         counter(r, name, help, value);
     }
