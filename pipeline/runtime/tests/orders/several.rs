@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use flightline_connectors::payments::{
     Asked, AuthoriseRequest, Authorised, EffectId, Payment, PaymentService, Refunded, Sandbox,
