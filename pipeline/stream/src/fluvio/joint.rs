@@ -190,13 +190,8 @@ impl Joint {
         let id = self.id;
         for partition in partitions {
             let chain = &mut self.chains[*partition as usize];
-            let read = self
-                .session
-                .read_until(chain, |taken| hand_on(taken, id, on_frame).map(|_| false));
-            match read {
-                Ok(()) | Err(Stopped::AtEnd) => {}
-                Err(stopped) => return Err(stopped),
-            }
+            self.session
+                .read_what_is_there(chain, |taken| hand_on(taken, id, on_frame))?;
         }
         Ok(())
     }

@@ -196,14 +196,11 @@ impl Writer {
     ) -> Result<(), Stopped> {
         for partition in partitions {
             let chain = &mut self.chains[*partition as usize];
-            let read = self.session.read_until(chain, |taken| match taken {
-                Taken::Records(frame) | Taken::Shared(frame, _) => on_frame(frame).map(|()| false),
-                Taken::Fence(_) | Taken::Joined(_) | Taken::PassedOver(_) => Ok(false),
-            });
-            match read {
-                Ok(()) | Err(Stopped::AtEnd) => {}
-                Err(stopped) => return Err(stopped),
-            }
+            self.session
+                .read_what_is_there(chain, |taken| match taken {
+                    Taken::Records(frame) | Taken::Shared(frame, _) => on_frame(frame),
+                    Taken::Fence(_) | Taken::Joined(_) | Taken::PassedOver(_) => Ok(()),
+                })?;
         }
         Ok(())
     }

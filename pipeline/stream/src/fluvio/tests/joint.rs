@@ -357,3 +357,21 @@ fn a_large_group_is_cut_into_batches_beside_another_writer() {
         assert_eq!(firsts, expected);
     }
 }
+
+/// Another writes all the time: neither joining nor settling waits for a pause.
+#[test]
+fn nobody_waits_for_the_others_to_be_quiet() {
+    let cluster = Scripted::new(1);
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let busy = cluster.join(dirs[0].path()).unwrap();
+    busy.append(&group(&[(0, "first")])).unwrap();
+    // From now on every answer to a question for records has one more behind it.
+    cluster.lock().grows = true;
+    let log = cluster.join(dirs[1].path()).unwrap();
+    cluster.next_produce(&[OnProduce::LoseAnswer]);
+    log.append(&group(&[(0, "mine")])).unwrap();
+    log.append(&group(&[(0, "mine too")])).unwrap();
+    cluster.lock().grows = false;
+    let mine = read(&log, 0).into_iter().filter(|r| r.starts_with("mine"));
+    assert_eq!(mine.collect::<Vec<_>>(), ["mine", "mine too"]);
+}
