@@ -14,7 +14,7 @@ use crate::duffel::handlers::{
     aircraft, airlines, airports, cancellations, offer_requests, offers, orders, payments, places,
     webhooks,
 };
-use crate::handlers::{batch, changes, feeds, flights, holds, notices, ops, search};
+use crate::handlers::{batch, changes, dataflows, feeds, flights, holds, notices, ops, search};
 use crate::http::error::ErrorBody;
 
 /// The document, OpenAPI 3.1 as JSON.
@@ -52,6 +52,9 @@ pub fn openapi_json() -> &'static str {
         feeds::events,
         feeds::files,
         feeds::status,
+        dataflows::list,
+        dataflows::put,
+        dataflows::delete,
         notices::stripe,
         ops::live,
         ops::ready,
@@ -187,6 +190,17 @@ const ERRORS: &[(&str, &str, &[u16])] = &[
         "post",
         "/payments/stripe/notices",
         &[400, 404, 408, 413, 415, 429, 503],
+    ),
+    ("get", "/dataflows", &[400, 401, 403, 404, 429]),
+    (
+        "put",
+        "/dataflows/{name}",
+        &[400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 503],
+    ),
+    (
+        "delete",
+        "/dataflows/{name}",
+        &[400, 401, 403, 404, 409, 429, 503],
     ),
     ("get", "/health/live", &[]),
     ("get", "/health/ready", &[]),

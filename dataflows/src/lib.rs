@@ -112,7 +112,7 @@ mod folded;
 mod graph;
 mod handle;
 mod image;
-mod keeper;
+pub mod live;
 mod orders;
 mod part;
 mod prefix;

@@ -67,7 +67,9 @@ impl Database {
         let spool = config.data_dir.join("postgres-spool");
         let mut sink_config = PostgresConfig::new(connect.clone(), partitions, spool);
         sink_config.stream_id = Some(stream_id.into());
-        sink_config.views.clone_from(&config.views);
+        if let Some(files) = &config.views {
+            sink_config.views.clone_from(&files.views);
+        }
         let sink = PostgresSink::open(sink_config)
             .await
             .context("the tables in PostgreSQL")?;

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use flightline_dataflows::Dataflow;
-use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink, Record};
+use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink, Record, ViewChanges};
+use flightline_dataflows::live::rows_of;
 use flightline_dataflows::rows::{DecisionRow, FeedRejectRow, is_recorded};
+use flightline_dataflows::sql::View;
 use flightline_ledger::{Command, Decision};
 use flightline_sinks::postgres;
 use flightline_stream::{Checker, StreamLog};
@@ -55,6 +57,9 @@ pub struct VerifyReport {
     pub checkpoints: Vec<(u64, u64)>,
     /// What was compared: table and number of rows.
     pub tables: Vec<(String, u64)>,
+    /// Tables of views in SQL that were not compared, and why not.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// How long it took, in seconds.
     pub seconds: f64,
 }
@@ -105,6 +110,7 @@ pub(crate) async fn verify(
     ends: Vec<u64>,
     database: Option<SharedDatabase>,
     checkpoints: Option<Arc<Checkpoints>>,
+    views: Vec<Arc<View>>,
 ) -> Result<VerifyReport, VerifyError> {
     let started = Instant::now();
     let mut report = VerifyReport {
@@ -120,6 +126,7 @@ pub(crate) async fn verify(
             ends: &ends,
             database: database.as_deref(),
             checkpoints: checkpoints.as_deref(),
+            views: &views,
         };
         let outcome = run(&given, &handle, &mut report);
         (report, outcome)
@@ -148,6 +155,7 @@ struct Given<'a> {
     ends: &'a [u64],
     database: Option<&'a Database>,
     checkpoints: Option<&'a Checkpoints>,
+    views: &'a [Arc<View>],
 }
 
 fn run(
@@ -186,7 +194,7 @@ fn run(
         report.checkpoints.push((manifest.id, manifest.records()));
     }
     match given.database {
-        Some(database) => compare_tables(log, database, handle, report),
+        Some(database) => compare_tables(given, database, handle, report),
         None => Ok(None),
     }
 }
@@ -195,11 +203,12 @@ fn run(
 const ATTEMPTS: usize = 5;
 
 fn compare_tables(
-    log: &dyn StreamLog,
+    given: &Given<'_>,
     database: &Database,
     handle: &Handle,
     report: &mut VerifyReport,
 ) -> Result<Option<String>, VerifyError> {
+    let log = given.log;
     let failed = |e: &dyn std::fmt::Display| VerifyError::Database(e.to_string());
     let _paused = Paused::new(database);
     let mut client = handle
@@ -233,6 +242,15 @@ fn compare_tables(
         }
         report.covered = covers.iter().sum();
         let (epoch, differs) = snapshot(log, &covers)?;
+        let mut epoch = Arc::unwrap_or_clone(epoch);
+        epoch.views = given
+            .views
+            .iter()
+            .map(|view| rows_of(view, &epoch))
+            .collect();
+        report.left_out = handle
+            .block_on(left_out(&client, &epoch.views))
+            .map_err(|e| failed(&e))?;
         if differs.is_some() {
             return Ok(differs);
         }
@@ -265,6 +283,16 @@ fn compare_tables(
             return Err(error.into());
         }
         report.tables = tables_of(&epoch, counts[0].get(), counts[1].get());
+        let is_compared = |path: &String| {
+            let of = |line: &String| line.starts_with(&format!("{path}: "));
+            !report.left_out.iter().any(of)
+        };
+        let of_views = epoch.views.iter().map(|changes| {
+            let path = format!("{}.{}", changes.view.schema, changes.view.table);
+            (path, changes.rows.len() as u64)
+        });
+        let of_views: Vec<_> = of_views.filter(|(path, _)| is_compared(path)).collect();
+        report.tables.extend(of_views);
         if found
             .as_ref()
             .is_none_or(|d| d.table != "flightline.sink_progress")
@@ -273,6 +301,46 @@ fn compare_tables(
         }
     }
     Ok(found.map(|difference| difference.to_string()))
+}
+
+/// Tables of views that cannot be compared, and why.
+async fn left_out(
+    client: &tokio_postgres::Client,
+    views: &[ViewChanges],
+) -> Result<Vec<String>, tokio_postgres::Error> {
+    let there = "SELECT to_regclass('flightline.view_state') IS NOT NULL";
+    if !client.query_one(there, &[]).await?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let read = "\
+SELECT schema_name, table_name, fingerprint, state, message FROM flightline.view_state
+ORDER BY schema_name, table_name";
+    let rows = client.query(read, &[]).await?;
+    let why = |row: &tokio_postgres::Row| {
+        let (schema, table): (String, String) = (row.get(0), row.get(1));
+        let (fingerprint, state): (i64, String) = (row.get(2), row.get(3));
+        let named = views
+            .iter()
+            .find(|changes| changes.view.schema == schema && changes.view.table == table);
+        let why = match named {
+            None => "its file is not among the views given".to_owned(),
+            Some(changes) if changes.view.fingerprint as i64 != fingerprint => {
+                "it was made from another version of its file; the next start makes it anew"
+                    .to_owned()
+            }
+            Some(_) if state == "failed" => {
+                let message: Option<String> = row.get(4);
+                format!("the view has stopped: {}", message.unwrap_or_default())
+            }
+            Some(_) if state != "live" => "it has not all its rows yet".to_owned(),
+            Some(changes) => match &changes.failed {
+                None => return None,
+                Some(failure) => format!("the view has no rows here: {failure}"),
+            },
+        };
+        Some(format!("{schema}.{table}: {why}"))
+    };
+    Ok(rows.iter().filter_map(why).collect())
 }
 
 fn tables_of(epoch: &Epoch, decisions: u64, rejects: u64) -> Vec<(String, u64)> {

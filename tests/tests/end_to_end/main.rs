@@ -16,5 +16,6 @@ mod program;
 mod provider;
 mod tables;
 mod trip;
+mod views;
 mod waiting;
 mod ways_in;

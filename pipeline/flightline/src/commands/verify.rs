@@ -1,12 +1,14 @@
 //! `flightline verify`: is everything as the stream says?
 
+use std::path::PathBuf;
+
 use clap::Args;
 use flightline_runtime::control::{self, Answer, Question};
 use flightline_runtime::offline;
 use flightline_runtime::verify::VerifyReport;
 
 use super::{print, print_line};
-use crate::cli::{ConfigArgs, Reported};
+use crate::cli::{ConfigArgs, Reported, Usage};
 use crate::config::Overrides;
 
 #[derive(Debug, Args)]
@@ -17,6 +19,10 @@ pub(crate) struct VerifyArgs {
     /// data directory.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
+    /// Folder of view files (or one file) whose tables are compared too; adds to dataflow.views of the
+    /// configuration. A running replica compares those that it runs.
+    #[arg(long, value_name = "DIR|FILE")]
+    views: Vec<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -25,6 +31,7 @@ pub(crate) struct VerifyArgs {
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
     let config = args.config.load(Overrides {
         database_url: args.database_url.clone(),
+        views: args.views.clone(),
         ..Overrides::default()
     })?;
     let runtime = super::serve::async_runtime()?;
@@ -36,7 +43,10 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
             Some(_) => Err(anyhow::anyhow!("the replica answered something else")),
             None => {
                 let policy = config.checkpoint.policy();
-                offline::verify(&config.data_dir, config.database.url.as_deref(), &policy).await
+                let files = super::dataflow::configured(&config.dataflow.views).map_err(Usage)?;
+                let views = files.map(|files| files.views).unwrap_or_default();
+                let url = config.database.url.as_deref();
+                offline::verify(&config.data_dir, url, &policy, views).await
             }
         }
     })?;
@@ -77,6 +87,9 @@ fn text(report: &VerifyReport) -> String {
         for (name, rows) in &report.tables {
             t.push_str(&format!("         {rows:>10} rows equal  {name}\n"));
         }
+    }
+    for line in &report.left_out {
+        t.push_str(&format!("         not compared: {line}\n"));
     }
     match &report.difference {
         None => t.push_str(&format!("clean, in {:.1} s\n", report.seconds)),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use flightline_dataflows::changelog::{Epoch, EpochSink};
 use flightline_ledger::FlightKey;
-use flightline_sinks::postgres::PostgresSink;
 use flightline_sinks::serving::Serving;
 
 use crate::hold_index::HoldIndex;
@@ -20,7 +19,8 @@ pub(super) struct Fanout {
     pub(super) holds: Arc<HoldIndex>,
     pub(super) notices: Arc<Notices>,
     pub(super) webhooks: Arc<Webhooks>,
-    pub(super) postgres: PostgresSink,
+    /// The way to the tables: the views in SQL, when there are any, and then the sink.
+    pub(super) tables: Box<dyn EpochSink>,
     pub(super) retired: Vec<FlightKey>,
 }
 
@@ -30,7 +30,7 @@ impl EpochSink for Fanout {
         self.notices.epoch(&epoch);
         self.webhooks.epoch(&epoch);
         self.forget(&epoch);
-        self.postgres.epoch(epoch);
+        self.tables.epoch(epoch);
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use flightline_api::backend::{Authenticator, Backend};
 use flightline_connectors::payments::{PaymentService, PaymentsUrl};
+use flightline_dataflows::changelog::EpochSink;
 use flightline_sinks::serving::Serving;
 use parking_lot::{Mutex, RwLock};
 use rand::RngExt;
@@ -36,6 +37,7 @@ use crate::provider_stats::ProviderStats;
 use crate::sequencer::Sequencer;
 use crate::stream::OpenStream;
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
+use crate::views::LiveViews;
 use crate::waiters::Waiters;
 use crate::webhooks::Webhooks;
 
@@ -137,6 +139,7 @@ impl Replica {
             feeds: config.feeds.clone(),
             dataflow: OnceLock::new(),
             postgres: OnceLock::new(),
+            views: OnceLock::new(),
             checkpoints: OnceLock::new(),
             ready: AtomicBool::new(false),
             phase: Mutex::new("starting".to_owned()),
@@ -185,7 +188,23 @@ impl Replica {
         let (tell_failure, failed) = watch::channel(None);
         let started = Instant::now();
         let folding = inner.clone();
-        let (workers, views) = (config.workers, config.views.clone());
+        let workers = config.workers;
+        let tables: Box<dyn EpochSink> = match config.views.take() {
+            None => Box::new(sink),
+            Some(files) => {
+                let (failing, told) = (Arc::downgrade(&inner), tell_failure.clone());
+                let (views, live) =
+                    LiveViews::start(partitions, workers, files, sink, move |why| {
+                        if let Some(inner) = failing.upgrade() {
+                            fail(&inner, &told, why);
+                        }
+                    })?;
+                if inner.views.set(live).is_err() {
+                    unreachable!("the views are set once, here");
+                }
+                Box::new(views)
+            }
+        };
         // Weak: the replica holds the dataflow, and would never let go of its stream otherwise.
         let failure_inner = Arc::downgrade(&inner);
         let failure_told = tell_failure.clone();
@@ -196,10 +215,10 @@ impl Replica {
                 holds: folding.holds.clone(),
                 notices: fanned,
                 webhooks,
-                postgres: sink,
+                tables,
                 retired: Vec::new(),
             };
-            fold_history(&folding, workers, views, &progress, fanout, move |why| {
+            fold_history(&folding, workers, &progress, fanout, move |why| {
                 if let Some(inner) = failure_inner.upgrade() {
                     fail(&inner, &failure_told, why);
                 }
@@ -343,7 +362,15 @@ impl Replica {
         let ends = (0..inner.partitions).map(|p| inner.waiters.answered(p));
         let database = inner.postgres.get().cloned();
         let checkpoints = inner.checkpoints.get().cloned();
-        crate::verify::verify(inner.log.clone(), ends.collect(), database, checkpoints).await
+        let views = inner.compiled_views();
+        crate::verify::verify(
+            inner.log.clone(),
+            ends.collect(),
+            database,
+            checkpoints,
+            views,
+        )
+        .await
     }
 
     /// Waits until the replica has failed, and says why.
