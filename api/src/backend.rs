@@ -7,6 +7,7 @@ use flightline_ledger::view::HoldView;
 use flightline_ledger::{
     Command, CommandId, Decision, FlightKey, InventoryLine, Ledger, ProviderCode,
 };
+use flightline_sinks::followed::ViewFollowers;
 use flightline_sinks::serving::Serving;
 use tokio::sync::oneshot;
 
@@ -648,6 +649,11 @@ pub trait Backend: Send + Sync + 'static {
         message: &str,
         body: Box<dyn std::io::Read + Send>,
     ) -> Result<FeedReport, FeedError>;
+
+    /// Views in SQL whose changes can be followed. The default has none.
+    fn view_followers(&self) -> Option<&Arc<ViewFollowers>> {
+        None
+    }
 
     /// The views in SQL.
     ///

@@ -42,6 +42,10 @@ pub struct View {
     pub key: usize,
     /// Further indexes, by column.
     pub indexes: Vec<Vec<String>>,
+    /// Its changes are told to followers.
+    pub changes: bool,
+    /// Its changes are written to a file.
+    pub changelog: bool,
     /// What it computes: rows of these columns.
     pub plan: Plan,
     /// Names of the views that its query reads.
@@ -446,6 +450,11 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         "{MEANING} {schema}.{table} {key} {indexes:?}\n{}",
         explain(&plan)
     );
+    for (is_set, what) in [(sink.value.changes, "changes"), (sink.value.file, "file")] {
+        if is_set {
+            meaning += what;
+        }
+    }
     for column in &columns {
         // Writing to memory does not fail.
         let _ = writeln!(meaning, "{} {} {}", column.name, column.ty, column.nullable);
@@ -459,6 +468,8 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         columns,
         key,
         indexes,
+        changes: sink.value.changes,
+        changelog: sink.value.file,
         plan,
         reads: entry.reads.clone(),
         fingerprint: xxh3_64(meaning.as_bytes()),

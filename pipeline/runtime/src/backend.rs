@@ -14,6 +14,7 @@ use flightline_dataflows::sql::View;
 use flightline_dataflows::{OrderChange, Reader};
 use flightline_ledger::order::OrderId;
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, ProviderCode};
+use flightline_sinks::followed::ViewFollowers;
 use flightline_sinks::serving::Serving;
 use flightline_stream::{StreamKey, StreamLog, partition_of_flight};
 use parking_lot::{Mutex, RwLock};
@@ -385,6 +386,10 @@ impl Backend for Inner {
         body: Box<dyn Read + Send>,
     ) -> Result<FeedReport, FeedError> {
         crate::feed::ingest(self, provider, format, options, message, body)
+    }
+
+    fn view_followers(&self) -> Option<&Arc<ViewFollowers>> {
+        self.views.get().map(LiveViews::followers)
     }
 
     fn views(&self) -> Result<Vec<ViewLine>, ViewFault> {

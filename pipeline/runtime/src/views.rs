@@ -15,6 +15,7 @@ use anyhow::Context;
 use flightline_api::backend::{ViewChange, ViewFault, ViewLine};
 use flightline_dataflows::live::{Phase, Refusal, Views, ViewsConfig, ViewsHandle};
 use flightline_dataflows::sql::{Problem, Text, View, compile, name_of, run_examples};
+use flightline_sinks::followed::{Changelogs, Tee, ViewFollowers};
 use flightline_sinks::postgres::{PostgresError, PostgresSink, rehearse};
 use parking_lot::Mutex;
 
@@ -24,6 +25,7 @@ use crate::database::Database;
 /// The views of a running replica.
 pub(crate) struct LiveViews {
     handle: ViewsHandle,
+    followers: Arc<ViewFollowers>,
     folder: Option<PathBuf>,
     /// Held while a change is made: one after the other.
     files: Mutex<Files>,
@@ -57,6 +59,7 @@ impl LiveViews {
         partitions: u32,
         workers: usize,
         files: ViewFiles,
+        data_dir: &Path,
         sink: PostgresSink,
         on_failure: impl Fn(&str) + Send + Sync + 'static,
     ) -> anyhow::Result<(Views, Self)> {
@@ -64,10 +67,17 @@ impl LiveViews {
         config.workers = workers;
         config.views.clone_from(&files.views);
         config.on_failure = Some(Arc::new(move |failure| on_failure(&failure.to_string())));
-        let views = Views::start(config, sink).context("the views in SQL")?;
+        let followers = Arc::new(ViewFollowers::default());
+        let tee = Tee {
+            followers: Arc::clone(&followers),
+            logs: Changelogs::new(data_dir.join("changelogs")),
+            next: sink,
+        };
+        let views = Views::start(config, tee).context("the views in SQL")?;
         let handle = views.handle();
         let live = Self {
             handle,
+            followers,
             folder: files.folder,
             files: Mutex::new(Files {
                 texts: files.texts,
@@ -75,6 +85,11 @@ impl LiveViews {
             }),
         };
         Ok((views, live))
+    }
+
+    /// Who follows their changes.
+    pub(crate) fn followers(&self) -> &Arc<ViewFollowers> {
+        &self.followers
     }
 
     /// The views that are installed.
@@ -198,11 +213,17 @@ impl LiveViews {
         texts.push(new.clone());
         let views =
             compile(texts.clone()).map_err(|found| self.judged(files, name, &new, found))?;
-        let (kept, adds): (Vec<_>, Vec<_>) = views
-            .iter()
-            .cloned()
-            .partition(|view| files.views.contains(view));
-        debug_assert!(kept.iter().all(|view| view.name != name || !is_new));
+        let failed: Vec<String> = self
+            .list()
+            .into_iter()
+            .filter(|line| line.state == "failed")
+            .map(|line| line.name)
+            .collect();
+        // One that has stopped begins anew, though its file says what it said.
+        let goes_on = |view: &Arc<View>| {
+            files.views.contains(view) && !(view.name == name && failed.contains(&view.name))
+        };
+        let adds: Vec<Arc<View>> = views.iter().filter(|v| !goes_on(v)).cloned().collect();
         for view in &adds {
             let failed = run_examples(view).into_iter().filter_map(|o| o.problem);
             let failed: Vec<Problem> = failed.collect();

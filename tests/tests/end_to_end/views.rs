@@ -1,5 +1,6 @@
 //! Views in SQL come, are replaced and go in a running replica, whatever dies meanwhile.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -242,6 +243,156 @@ async fn views_come_change_and_go_while_bookings_go_on() {
     let replica = views.place.start();
     let tables = connect(&views.place).await;
     equals(&tables, SALES_2).await;
+    replica.stop();
+}
+
+/// Rows as a follower has them: JSON, and how often.
+#[derive(Default)]
+struct Copy(BTreeMap<String, i64>);
+
+impl Copy {
+    fn put(&mut self, row: &Value, diff: i64) {
+        let count = self.0.entry(row.to_string()).or_default();
+        *count += diff;
+        assert!((0..=1).contains(count), "{row} comes or goes twice");
+    }
+
+    fn is(&self, expected: &BTreeSet<String>) -> bool {
+        let there = self.0.iter().filter(|(_, count)| **count > 0);
+        there.map(|(row, _)| row).eq(expected)
+    }
+}
+
+/// Follows a view until it has these rows; the id of the last event.
+async fn follow(
+    url: &str,
+    after: Option<&str>,
+    copy: &mut Copy,
+    rows: &BTreeSet<String>,
+) -> String {
+    let mut request = reqwest::Client::new().get(format!("{url}/changes?view=sales"));
+    if let Some(after) = after {
+        request = request.header("last-event-id", after);
+    }
+    let mut response = request.send().await.expect("an answer");
+    assert_eq!(response.status(), StatusCode::OK);
+    let (mut text, mut id, mut is_ready) = (String::new(), String::new(), after.is_some());
+    loop {
+        let chunk = tokio::time::timeout(Duration::from_secs(60), response.chunk()).await;
+        let chunk = chunk
+            .expect("events in time")
+            .expect("events")
+            .expect("more");
+        text += &String::from_utf8_lossy(&chunk);
+        while let Some((event, rest)) = text.split_once("\n\n") {
+            let mut name = "";
+            let mut data = Value::Null;
+            for line in event.lines() {
+                match line.split_once(": ") {
+                    Some(("id", value)) => id = value.to_owned(),
+                    Some(("event", value)) => name = value,
+                    Some(("data", value)) => data = serde_json::from_str(value).expect("JSON"),
+                    _ => {}
+                }
+            }
+            let list = |name: &str| data[name].as_array().cloned().unwrap_or_default();
+            match name {
+                "reset" => {
+                    assert!(after.is_none(), "nothing was missed");
+                    copy.0.clear();
+                }
+                "rows" => list("rows").iter().for_each(|row| copy.put(row, 1)),
+                "ready" => is_ready = true,
+                "changes" => {
+                    let changes = list("changes");
+                    let sorted = |diff: i64| changes.iter().filter(move |c| c["diff"] == diff);
+                    sorted(-1).for_each(|change| copy.put(&change["row"], -1));
+                    sorted(1).for_each(|change| copy.put(&change["row"], 1));
+                }
+                _ => {}
+            }
+            text = rest.to_owned();
+        }
+        if is_ready && copy.is(rows) {
+            return id;
+        }
+    }
+}
+
+/// The rows of the view as a follower should have them.
+async fn told(tables: &tokio_postgres::Client) -> BTreeSet<String> {
+    equals(tables, SALES).await;
+    let query = "SELECT flight_key, holds, seats FROM views.sales";
+    let rows = rows(tables, query).await;
+    let json = |row: Vec<Option<String>>| {
+        let text = |at: usize| row[at].clone().expect("no NULL");
+        let number = |at: usize| text(at).parse::<i64>().expect("a number");
+        let row =
+            serde_json::json!({"flight_key": text(0), "holds": number(1), "seats": number(2)});
+        row.to_string()
+    };
+    rows.into_iter().map(json).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_a_view_are_told_to_followers_and_written_to_a_file() {
+    let views = Views::new();
+    let replica = views.place.start();
+    let tables = connect(&views.place).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let tasks = book(&replica, "a", &stop).await;
+    let file = views.file(SALES);
+    let text = std::fs::read_to_string(&file).expect("the file");
+    let text = text.replace("]}}", "]}, changes: true, file: true}");
+    let file = views.place.file("told.txt", &text);
+    views.run(&["add", &file]).unwrap();
+    stop.store(true, Ordering::Relaxed);
+    tasks.join_all().await;
+    let mut copy = Copy::default();
+    let expected = told(&tables).await;
+    let id = follow(&replica.url, None, &mut copy, &expected).await;
+    // More, while nobody listens; then he comes back.
+    let client = Client::new(&replica.url);
+    for n in 0..20 {
+        let held = client
+            .hold(&events::flight(1 + n % 10), &format!("more-{n}"), 2)
+            .await;
+        assert_eq!(held.status, StatusCode::CREATED);
+    }
+    let after = told(&tables).await;
+    assert_ne!(after, expected);
+    follow(&replica.url, Some(&id), &mut copy, &after).await;
+    // A view that does not tell is none that can be followed.
+    let unknown = client.get("/changes?view=sale").await;
+    assert_eq!(unknown.code(), "unknown_view");
+    let message = unknown.body.to_string();
+    assert!(message.contains("sales"), "{message}");
+    replica.stop();
+
+    // Another run says everything anew, in the file too.
+    let replica = views.place.start();
+    let tables = connect(&views.place).await;
+    assert_eq!(told(&tables).await, after);
+    let log = views.place.data_dir().join("changelogs/sales.ndjson");
+    let read = || {
+        let mut copy = Copy::default();
+        for line in std::fs::read_to_string(&log).expect("the file").lines() {
+            let Ok(line) = serde_json::from_str::<Value>(line) else {
+                assert!(line.is_empty(), "{line}");
+                continue;
+            };
+            if line["reset"] == true {
+                copy.0.clear();
+            }
+            if let Some(diff) = line["diff"].as_i64() {
+                *copy.0.entry(line["row"].to_string()).or_default() += diff;
+            }
+        }
+        copy
+    };
+    crate::harness::until("the file follows", Duration::from_secs(60), || {
+        read().is(&after)
+    });
     replica.stop();
 }
 

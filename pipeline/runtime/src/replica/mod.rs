@@ -193,12 +193,18 @@ impl Replica {
             None => Box::new(sink),
             Some(files) => {
                 let (failing, told) = (Arc::downgrade(&inner), tell_failure.clone());
-                let (views, live) =
-                    LiveViews::start(partitions, workers, files, sink, move |why| {
+                let (views, live) = LiveViews::start(
+                    partitions,
+                    workers,
+                    files,
+                    &config.data_dir,
+                    sink,
+                    move |why| {
                         if let Some(inner) = failing.upgrade() {
                             fail(&inner, &told, why);
                         }
-                    })?;
+                    },
+                )?;
                 if inner.views.set(live).is_err() {
                     unreachable!("the views are set once, here");
                 }

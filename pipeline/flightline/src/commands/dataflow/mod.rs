@@ -164,12 +164,12 @@ fn check(paths: &[PathBuf], json: bool) -> anyhow::Result<()> {
             ))?;
         }
         print_line(&format!(
-            "{} views, {examples} examples: all in order",
-            views.len()
+            "{}, {}: all in order",
+            counted(views.len(), "view"),
+            counted(examples, "example")
         ))?;
     } else {
         print_line(&told(&problems))?;
-        let counted = |n: usize, of: &str| format!("{n} {of}{}", if n == 1 { "" } else { "s" });
         print_line(&format!(
             "{} in {}",
             counted(problems.len(), "problem"),
@@ -181,6 +181,11 @@ fn check(paths: &[PathBuf], json: bool) -> anyhow::Result<()> {
     } else {
         Err(Reported.into())
     }
+}
+
+fn counted(n: usize, of: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {of}{s}")
 }
 
 fn explain_file(file: &Path, with: &[PathBuf]) -> anyhow::Result<()> {
