@@ -197,7 +197,9 @@ impl EpochSink for Views {
 
 impl Drop for Views {
     fn drop(&mut self) {
-        self.handle.inlet.lock().take().map(Inlet::close);
+        if let Some(inlet) = self.handle.inlet.lock().take() {
+            inlet.close();
+        }
         if let Some(guards) = self.guards.take() {
             // Panics were caught and kept as the failure.
             guards.join();
