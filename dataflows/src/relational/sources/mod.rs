@@ -76,7 +76,7 @@ sources! {
         suffix Text "Letter after the number; empty as a rule.";
         origin_date Date "Local day of departure at the first station.";
         board Text "First station.";
-        status Text "active or cancelled.";
+        status Text "scheduled or cancelled.";
         owner Text "The provider whose schedule it is.";
         operating Text NULL "The flight behind a codeshare's number.";
     }
