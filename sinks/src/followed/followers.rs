@@ -132,7 +132,8 @@ impl ViewFollowers {
         for changes in epoch.views.iter().filter(|changes| changes.view.changes) {
             let name = &changes.view.name;
             if changes.begins || !state.views.contains_key(name) {
-                let followed = Followed::new(Arc::clone(&changes.view), number);
+                // Who comes back from before it begins anew: he may have rows of another version.
+                let followed = Followed::new(Arc::clone(&changes.view), number + 1);
                 state.views.insert(name.clone(), followed);
             }
             if let Some(followed) = state.views.get_mut(name) {
