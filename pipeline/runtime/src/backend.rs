@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
-    OrderExplanation, OrderSubmit, ProviderStatus, Readiness, Settled, SourceStatus, Submit,
-    SubmitError, ViewChange, ViewFault, ViewLine, WebhookAnswer, WebhookCall, WebhookFault,
+    OrderExplanation, OrderSubmit, PartitionDigest, ProviderStatus, Readiness, Settled,
+    SourceStatus, Submit, SubmitError, ViewChange, ViewFault, ViewLine, WebhookAnswer, WebhookCall,
+    WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::sql::View;
@@ -53,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) authorities: Vec<(ProviderCode, u8)>,
     pub(crate) feeds: Vec<crate::config::ProviderFeed>,
     pub(crate) dataflow: OnceLock<Reader>,
+    /// Who of several replicas writes the tables.
+    pub(crate) turn: crate::several::takeover::Turn,
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
     /// Absent when the replica runs without views in SQL.
     pub(crate) views: OnceLock<LiveViews>,
@@ -404,6 +407,11 @@ impl Backend for Inner {
         }
         let database = self.postgres.get().ok_or_else(starting)?;
         views.change(database, change)
+    }
+
+    fn stream_digest(&self, until: Option<&[u64]>) -> Result<Vec<PartitionDigest>, String> {
+        let answered = |partition| self.waiters.answered(partition);
+        crate::verify::digest(&*self.log, until, answered).map_err(|e| e.to_string())
     }
 
     fn readiness(&self) -> Readiness {

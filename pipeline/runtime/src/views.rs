@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use flightline_api::backend::{ViewChange, ViewFault, ViewLine};
+use flightline_dataflows::changelog::EpochSink;
 use flightline_dataflows::live::{Phase, Refusal, Views, ViewsConfig, ViewsHandle};
 use flightline_dataflows::sql::{Problem, Text, View, compile, name_of, run_examples};
 use flightline_sinks::followed::{Changelogs, Tee, ViewFollowers};
-use flightline_sinks::postgres::{PostgresError, PostgresSink, rehearse};
+use flightline_sinks::postgres::{PostgresError, rehearse};
 use parking_lot::Mutex;
 
 use crate::config::ViewFiles;
@@ -25,6 +26,8 @@ use crate::database::Database;
 /// The views of a running replica.
 pub(crate) struct LiveViews {
     handle: ViewsHandle,
+    /// Several replicas write the same tables in turn: they must have the same views.
+    is_shared: bool,
     followers: Arc<ViewFollowers>,
     folder: Option<PathBuf>,
     /// Held while a change is made: one after the other.
@@ -60,7 +63,8 @@ impl LiveViews {
         workers: usize,
         files: ViewFiles,
         data_dir: &Path,
-        sink: PostgresSink,
+        is_shared: bool,
+        sink: impl EpochSink,
         on_failure: impl Fn(&str) + Send + Sync + 'static,
     ) -> anyhow::Result<(Views, Self)> {
         let mut config = ViewsConfig::new(partitions);
@@ -77,6 +81,7 @@ impl LiveViews {
         let handle = views.handle();
         let live = Self {
             handle,
+            is_shared,
             followers,
             folder: files.folder,
             files: Mutex::new(Files {
@@ -129,6 +134,13 @@ impl LiveViews {
         database: &Database,
         change: ViewChange,
     ) -> Result<Option<ViewLine>, ViewFault> {
+        if self.is_shared {
+            return Err(ViewFault::Conflict(
+                "the tables are those of several replicas, which must have the same views: change the files of all of \
+                 them, and start them again one after the other"
+                    .to_owned(),
+            ));
+        }
         let mut files = self.files.lock();
         let name = match change {
             ViewChange::Add { name, text } => {

@@ -13,7 +13,7 @@ use super::batch::{Rows, Sealed, TableWrite};
 use super::copy::{HEADER, TRAILER};
 use super::tables::{self, Table, ViewTable};
 use super::view_batch::ViewStep;
-use super::{migrate, view_tables};
+use super::{lock, migrate, view_tables};
 
 /// Whom to connect to, and what must be there.
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ pub(super) struct Target {
     pub(super) config: tokio_postgres::Config,
     pub(super) partitions: usize,
     pub(super) stream_id: Option<Arc<str>>,
+    pub(super) session_lock: bool,
     /// Every view that the sink was ever given, and its table, by its place.
     pub(super) views: Arc<Mutex<Vec<ViewTable>>>,
     /// Places of views whose tables cannot be made, since there are others of that name.
@@ -91,6 +92,9 @@ impl Connection {
         migrate::run(&mut client).await?;
         let failed = PostgresError::database("setting the session up");
         client.batch_execute(SESSION).await.map_err(failed)?;
+        if target.session_lock {
+            lock::take(&client).await?;
+        }
         check_stream(&client, target.stream_id.as_deref()).await?;
         let progress = begin_progress(&client, target.partitions).await?;
         let fresh = match first {
@@ -113,6 +117,13 @@ impl Connection {
             progress: (read, write),
         };
         Ok((connection, progress, fresh))
+    }
+
+    /// Says something, so that nobody takes this session for a dead one.
+    pub(super) async fn say(&self) -> Result<(), PostgresError> {
+        let failed = PostgresError::database("holding the lock of the tables");
+        self.client.simple_query("").await.map_err(failed)?;
+        Ok(())
     }
 
     /// Writes a batch and its progress in one transaction. When this fails the connection is not to

@@ -124,6 +124,12 @@ impl Session {
         }
     }
 
+    /// Counts where others count.
+    pub(super) fn counted_in(mut self, stats: Arc<FluvioStats>) -> Self {
+        self.stats = stats;
+        self
+    }
+
     pub(super) fn name(&self) -> String {
         self.cluster.name()
     }
@@ -250,9 +256,9 @@ impl Session {
         }
     }
 
-    fn note(&self, chain: &Chain, taken: &Taken) {
+    pub(super) fn note(&self, chain: &Chain, taken: &Taken) {
         let (counter, what) = match taken {
-            Taken::Records(_) | Taken::Fence(_) => return,
+            Taken::Records(_) | Taken::Shared(..) | Taken::Fence(_) | Taken::Joined(_) => return,
             Taken::PassedOver(PassedOver::Foreign) => (&self.stats.foreign, "not ours"),
             Taken::PassedOver(PassedOver::Stale(_)) => (&self.stats.stale, "of a replaced writer"),
             Taken::PassedOver(PassedOver::OtherStream(_)) => {

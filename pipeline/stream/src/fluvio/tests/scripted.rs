@@ -90,6 +90,11 @@ impl Scripted {
         FluvioLog::open_on(self.config(dir), Arc::new(self.clone()))
     }
 
+    /// Opens a log on it beside others.
+    pub(super) fn join(&self, dir: &std::path::Path) -> Result<FluvioLog, StreamError> {
+        FluvioLog::join_on(self.config(dir), Arc::new(self.clone()))
+    }
+
     pub(super) fn config(&self, dir: &std::path::Path) -> FluvioConfig {
         let mut copy = EmbeddedConfig::new(dir.join("copy"));
         copy.partitions = self.lock().topic.len() as u32;
