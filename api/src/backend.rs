@@ -7,6 +7,7 @@ use flightline_ledger::view::HoldView;
 use flightline_ledger::{
     Command, CommandId, Decision, FlightKey, InventoryLine, Ledger, ProviderCode,
 };
+use flightline_sinks::followed::ViewFollowers;
 use flightline_sinks::serving::Serving;
 use tokio::sync::oneshot;
 
@@ -193,6 +194,72 @@ pub enum WebhookAnswer {
     },
     /// It is done.
     Done,
+}
+
+/// A view in SQL, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewLine {
+    /// Its name.
+    pub name: String,
+    /// What a row is.
+    pub description: String,
+    /// Its file.
+    pub file: String,
+    /// Where its rows go, such as `views.fare_calendar`.
+    pub table: String,
+    /// `backfilling`, `live` or `failed`.
+    pub state: &'static str,
+    /// Why it has stopped.
+    pub reason: Option<String>,
+    /// While it is backfilling: rows of sources read, and how many there were.
+    pub backfill: Option<(u64, u64)>,
+    /// Rows it has.
+    pub rows: u64,
+    /// Rows that came and went since the replica started or the view came.
+    pub updates: u64,
+    /// Epochs that came in and that it has not been through.
+    pub epochs_behind: u64,
+}
+
+/// What an operator wants of the views in SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ViewChange {
+    /// A new one.
+    Add {
+        /// Its name; must be that in the file.
+        name: String,
+        /// The file.
+        text: String,
+    },
+    /// Another in the place of one.
+    Replace {
+        /// Its name; must be that in the file.
+        name: String,
+        /// The file.
+        text: String,
+    },
+    /// One less.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Why a [`ViewChange`] was not done: then nothing was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ViewFault {
+    /// The replica runs no views.
+    Off(String),
+    /// There is no view of that name.
+    Unknown(String),
+    /// What is wrong with the file, with places.
+    Problems(String),
+    /// It does not go with what is there.
+    Conflict(String),
+    /// A row that is there has no value, or a key is there twice.
+    Failed(String),
+    /// Not now.
+    Unavailable(String),
 }
 
 /// Why a [`WebhookCall`] was not done.
@@ -583,6 +650,29 @@ pub trait Backend: Send + Sync + 'static {
         body: Box<dyn std::io::Read + Send>,
     ) -> Result<FeedReport, FeedError>;
 
+    /// Views in SQL whose changes can be followed. The default has none.
+    fn view_followers(&self) -> Option<&Arc<ViewFollowers>> {
+        None
+    }
+
+    /// The views in SQL.
+    ///
+    /// # Errors
+    /// When there are none here. The default has none.
+    fn views(&self) -> Result<Vec<ViewLine>, ViewFault> {
+        Err(ViewFault::Off(NO_VIEWS.to_owned()))
+    }
+
+    /// Adds, replaces or removes a view, and returns when that is done: what is added is live then. Blocking, for
+    /// as long as reading the rows that there are takes.
+    ///
+    /// # Errors
+    /// Why not; then all is as it was. The default takes none.
+    fn change_view(&self, change: ViewChange) -> Result<Option<ViewLine>, ViewFault> {
+        let _ = change;
+        Err(ViewFault::Off(NO_VIEWS.to_owned()))
+    }
+
     /// Folds the stream from its start up to these offsets (one for each partition; those beyond its end
     /// count as its end), to compare replicas. Blocking and slow. The default has nothing to compare.
     ///
@@ -599,6 +689,8 @@ pub trait Backend: Send + Sync + 'static {
     /// The replica's own metrics in the Prometheus text format, appended to those of the HTTP layer.
     fn metrics(&self) -> String;
 }
+
+const NO_VIEWS: &str = "this replica runs no views in SQL";
 
 const NO_ORDERS: &str = "this replica takes no orders";
 

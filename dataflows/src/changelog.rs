@@ -38,12 +38,16 @@ pub struct Epoch {
     /// Number of the epoch, rising by one. The first after a start is 0 and may be a whole history:
     /// see [`Epoch::is_snapshot`].
     pub number: u64,
-    /// By partition, the offset after the last record that is covered.
+    /// By partition, the offset after the last record that is covered. Empty when views come and go between two
+    /// epochs: then nothing else is told, under the number of the one before.
     pub covers: Vec<u64>,
     /// True for the first epoch after a start when it stands for everything before `covers` that
     /// a sink may have taken already: keyed rows come as the state then, decisions and rejects are
     /// left out.
     pub is_snapshot: bool,
+    /// The stream's clock: the latest time of the records that are covered, Unix milliseconds. `None` when
+    /// the epoch has no records.
+    pub clock_ms: Option<i64>,
     /// Table `flight`.
     pub flights: Vec<Change<FlightRow>>,
     /// Table `leg`.
@@ -66,8 +70,10 @@ pub struct Epoch {
     pub oversold: Vec<Change<OversoldRow>>,
     /// Tables `orders`, `order_segment`, `payment`.
     pub orders: Vec<Change<Arc<OrderRow>>>,
-    /// Views in SQL, in the order in which the dataflow was given them; all of them, always.
+    /// Views in SQL: all that are live, always. Put in by [`crate::live::Views`]; before it there are none.
     pub views: Vec<ViewChanges>,
+    /// Views in SQL that are over, before those of `views` that begin.
+    pub ended_views: Vec<Arc<View>>,
     /// Table `decision`, append-only.
     pub decisions: Vec<DecisionRow>,
     /// Table `feed_reject`, append-only.
@@ -79,6 +85,8 @@ pub struct Epoch {
 pub struct ViewChanges {
     /// The view.
     pub view: Arc<View>,
+    /// It becomes live with this epoch, while others run: `rows` are all that it has.
+    pub begins: bool,
     /// Its rows.
     pub rows: Vec<Change<Row>>,
     /// Why it has stopped, in this epoch or before: there are no rows from then on.

@@ -11,10 +11,8 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::changelog::{Change, Epoch, EpochSink};
 use crate::decided;
 use crate::failure::Shared;
-use crate::keeper::Keeper;
-use crate::part::{Part, Updates, ViewPart};
+use crate::part::{Part, Updates};
 use crate::prefix::Prefix;
-use crate::sql::View;
 
 /// What the collector hears.
 pub(crate) enum Report {
@@ -52,9 +50,7 @@ pub(crate) fn run(
     workers: usize,
     sink: &mut impl EpochSink,
     shared: &Shared,
-    views: &[Arc<View>],
 ) {
-    let mut keepers: Vec<Keeper> = views.iter().cloned().map(Keeper::new).collect();
     let mut first = 0;
     let mut pending: VecDeque<Pending> = VecDeque::new();
     while let Ok(report) = reports.recv() {
@@ -84,7 +80,7 @@ pub(crate) fn run(
             if shared.is_stopped() {
                 return;
             }
-            sink.epoch(Arc::new(assemble(closed, &mut parts, &mut keepers)));
+            sink.epoch(Arc::new(assemble(closed, &mut parts)));
             for (part, home) in parts {
                 // A worker that has enough of them, or is gone, needs none.
                 let _ = home.try_send(part);
@@ -95,11 +91,7 @@ pub(crate) fn run(
     }
 }
 
-fn assemble(
-    closed: Closed,
-    parts: &mut [(Box<Part>, Sender<Box<Part>>)],
-    keepers: &mut [Keeper],
-) -> Epoch {
+fn assemble(closed: Closed, parts: &mut [(Box<Part>, Sender<Box<Part>>)]) -> Epoch {
     /// The containers of one collection, from all workers.
     macro_rules! all {
         ($name:ident) => {
@@ -108,23 +100,15 @@ fn assemble(
     }
     let mut rejects: Vec<_> = all!(rejects).flat_map(|rows| rows.drain(..)).collect();
     rejects.sort_by_key(|row| (row.partition, row.offset));
-    let mut views = Vec::with_capacity(keepers.len());
-    for (index, keeper) in keepers.iter_mut().enumerate() {
-        let each = |parts: &mut [(Box<Part>, Sender<Box<Part>>)]| -> Vec<ViewPart> {
-            let own = parts
-                .iter_mut()
-                .filter_map(|(part, _)| part.views.get_mut(index));
-            own.map(std::mem::take).collect()
-        };
-        let mut own = each(parts);
-        let rows = consolidate(own.iter_mut().flat_map(|part| &mut part.rows));
-        let faults = consolidate(own.iter_mut().flat_map(|part| &mut part.faults));
-        views.push(keeper.pass(rows, faults));
-    }
+    let clock_ms = parts
+        .iter_mut()
+        .filter_map(|(part, _)| part.clock_ms.take())
+        .max();
     Epoch {
         number: closed.number,
         covers: closed.covers,
         is_snapshot: closed.is_snapshot,
+        clock_ms,
         flights: consolidate(all!(flights)),
         legs: consolidate(all!(legs)),
         inventory: consolidate(all!(inventory)),
@@ -136,7 +120,8 @@ fn assemble(
         load_factor: consolidate(all!(load_factor)),
         oversold: consolidate(all!(oversold)),
         orders: consolidate(all!(orders)),
-        views,
+        views: Vec::new(),
+        ended_views: Vec::new(),
         decisions: decided::rows(all!(decisions).collect()),
         rejects,
     }
@@ -144,7 +129,7 @@ fn assemble(
 
 /// One sorted list without doubles or zeros. This is what makes an epoch independent of how its
 /// rows were spread over workers and containers. Leaves the containers empty.
-fn consolidate<'a, R: Prefix + Clone + 'a>(
+pub(crate) fn consolidate<'a, R: Prefix + Clone + 'a>(
     chunks: impl Iterator<Item = &'a mut Updates<R>>,
 ) -> Vec<Change<R>> {
     let mut chunks: Vec<_> = chunks.filter(|chunk| !chunk.is_empty()).collect();

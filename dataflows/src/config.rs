@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::failure::Failure;
-use crate::sql::View;
 
 /// The most partitions a stream can have.
 pub const PARTITIONS_MAX: u32 = 65_536;
@@ -32,8 +31,6 @@ pub struct Config {
     /// Told at once when a worker or a sink panics, so that a replica can abort; every call on the
     /// dataflow fails from then on.
     pub on_failure: Option<OnFailure>,
-    /// Views in SQL to maintain beside the others.
-    pub views: Vec<Arc<View>>,
 }
 
 impl Config {
@@ -45,7 +42,6 @@ impl Config {
             queue_batches: 64,
             queue_epochs: 1024,
             on_failure: None,
-            views: Vec::new(),
         }
     }
 
@@ -53,13 +49,6 @@ impl Config {
     #[must_use]
     pub fn with_workers(mut self, workers: usize) -> Self {
         self.workers = workers;
-        self
-    }
-
-    /// The same with these views in SQL.
-    #[must_use]
-    pub fn with_views(mut self, views: Vec<Arc<View>>) -> Self {
-        self.views = views;
         self
     }
 
@@ -90,7 +79,6 @@ impl fmt::Debug for Config {
             .field("queue_batches", &self.queue_batches)
             .field("queue_epochs", &self.queue_epochs)
             .field("on_failure", &self.on_failure.is_some())
-            .field("views", &self.views.len())
             .finish()
     }
 }

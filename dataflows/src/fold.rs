@@ -40,7 +40,7 @@ pub(crate) struct Outputs<'scope> {
     pub(crate) orders: Stream<'scope, u64, Updates<Arc<OrderRow>>>,
     pub(crate) seats: Stream<'scope, u64, Vec<availability_by_route_day::Update>>,
     pub(crate) prices: Stream<'scope, u64, Vec<cheapest_by_route_day::Update>>,
-    /// The latest time of the records of an epoch, in microseconds from 1970, if anybody asks.
+    /// The latest time of the records of an epoch, Unix milliseconds.
     pub(crate) clock: Stream<'scope, u64, Vec<i64>>,
 }
 
@@ -85,15 +85,13 @@ pub(crate) struct Buffers {
 }
 
 /// The operator over the records of this worker's partitions. `is_resumed`: the first epoch has rows
-/// of partitions that were folded before, whether or not a record comes in it. `wants_clock`: somebody
-/// reads the time of each epoch.
+/// of partitions that were folded before, whether or not a record comes in it.
 pub(crate) fn fold<'scope>(
     records: Stream<'scope, u64, Batch>,
     shard: Rc<RefCell<Shard>>,
     shared: Arc<Shared>,
     buffers: Buffers,
     is_resumed: bool,
-    wants_clock: bool,
 ) -> Outputs<'scope> {
     let mut builder = OperatorBuilder::new("Ledger".to_owned(), records.scope());
     let mut input = builder.new_input(records, Pipeline);
@@ -126,10 +124,8 @@ pub(crate) fn fold<'scope>(
                               spares: &mut Spares,
                               shard: &mut Shard| {
             let epoch = *open[0].time();
-            if wants_clock {
-                let mut clock = vec![shard.clock_ms().saturating_mul(1_000)];
-                clock_port.send(open, &mut clock, || None);
-            }
+            let mut clock = vec![shard.clock_ms()];
+            clock_port.send(open, &mut clock, || None);
             shard.flush(updates, epoch);
             if shared.is_snapshot(epoch) {
                 rejected.clear();

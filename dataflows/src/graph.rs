@@ -15,10 +15,8 @@ use crate::decided::announce;
 use crate::export::Export;
 use crate::failure::Shared;
 use crate::fold::{Buffers, Outputs, fold};
-use crate::relational::{Taps, connect};
 use crate::shard::Shard;
 use crate::source::{self, Message};
-use crate::sql::View;
 use crate::views::{availability_by_route_day, cheapest_by_route_day};
 
 /// What the graph is connected to.
@@ -33,8 +31,6 @@ pub(crate) struct Ends {
     pub(crate) emptied: Sender<Vec<Input>>,
     /// The first epoch has rows before any record came.
     pub(crate) is_resumed: bool,
-    /// Views in SQL.
-    pub(crate) views: Arc<[Arc<View>]>,
 }
 
 /// More than a worker could use are dropped.
@@ -57,16 +53,13 @@ pub(crate) fn render(
         returned: spares,
         emptied: ends.emptied,
     };
-    let wants_clock = ends.views.iter().any(|view| view.plan.reads_clock());
     let outputs = fold(
         records,
         shard,
         Arc::clone(&shared),
         buffers,
         ends.is_resumed,
-        wants_clock,
     );
-    let taps = Taps::new(&ends.views, &outputs);
     let Outputs {
         decided,
         rejects,
@@ -81,7 +74,7 @@ pub(crate) fn render(
         orders,
         seats,
         prices,
-        clock: _,
+        clock,
     } = outputs;
 
     let mut export = Export::new(scope);
@@ -106,11 +99,8 @@ pub(crate) fn render(
     export.timed(cheapest_by_route_day::render(prices), |part| {
         &mut part.cheapest
     });
-    for (index, (rows, faults)) in connect(scope, &ends.views, taps).into_iter().enumerate() {
-        export.timed(rows.inner, move |part| &mut part.view(index).rows);
-        for faults in faults {
-            export.timed(faults, move |part| &mut part.view(index).faults);
-        }
-    }
+    export.whole(clock, |part, clocks| {
+        part.clock_ms = part.clock_ms.max(clocks.into_iter().max());
+    });
     export.build(ends.reports, home, ends.opened);
 }

@@ -19,7 +19,6 @@ use crate::config::{Config, StartError};
 use crate::failure::{Failure, Shared};
 use crate::folded::Folded;
 use crate::source::Message;
-use crate::sql::View;
 use crate::worker::{self, Query, Ready, Seed};
 
 /// A running dataflow: the one way in for records, in the order of the stream.
@@ -113,7 +112,6 @@ impl Dataflow {
         }
         let is_resumed = next.iter().any(|offset| *offset > 0);
         let shared = Arc::new(Shared::new(config.on_failure.clone()));
-        let views: Arc<[Arc<View>]> = config.views.clone().into();
         let (reports, collected) = bounded(config.queue_epochs);
         let (ready, readied) = unbounded();
         let (emptied, empties) = bounded(config.workers * EMPTIED_MAX);
@@ -132,12 +130,11 @@ impl Dataflow {
                 emptied: emptied.clone(),
                 partitions: config.partitions,
                 folded,
-                views: Arc::clone(&views),
             }));
         }
         drop(ready);
         let guards = start_workers(config.workers, seeds, &shared)?;
-        let collector = start_collector(collected, config.workers, epochs, &shared, views)
+        let collector = start_collector(collected, config.workers, epochs, &shared)
             .inspect_err(|_| shared.stop())?;
         let mut handles = wait_until_ready(&readied, config.workers, &shared)?;
         handles.sort_by_key(|ready| ready.index);
@@ -495,14 +492,13 @@ fn start_collector(
     workers: usize,
     mut sink: impl EpochSink,
     shared: &Arc<Shared>,
-    views: Arc<[Arc<View>]>,
 ) -> Result<JoinHandle<()>, StartError> {
     let shared = Arc::clone(shared);
     std::thread::Builder::new()
         .name("flightline-epochs".to_owned())
         .spawn(move || {
             let collect =
-                AssertUnwindSafe(|| collector::run(&reports, workers, &mut sink, &shared, &views));
+                AssertUnwindSafe(|| collector::run(&reports, workers, &mut sink, &shared));
             if let Err(panic) = catch_unwind(collect) {
                 shared.fail("the collector of epochs".to_owned(), &*panic);
             }

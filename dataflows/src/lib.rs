@@ -46,6 +46,9 @@
 //! sorts, and hands the epoch on, in order. The sorting is what makes an epoch the same bytes for any
 //! number of workers; it is done off the workers, which have decisions to make.
 //!
+//! **Views in SQL** ([`live`]) take the same epochs, on workers of their own, and put in what they say: they come, are
+//! replaced and go while all this runs.
+//!
 //! Nothing is kept that grows with the stream: arrangements are compacted by the operators that own
 //! them as epochs pass, images go when flights retire, and buffers travel back to be used again.
 //!
@@ -112,7 +115,7 @@ mod folded;
 mod graph;
 mod handle;
 mod image;
-mod keeper;
+pub mod live;
 mod orders;
 mod part;
 mod prefix;

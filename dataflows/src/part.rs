@@ -6,7 +6,6 @@ use std::sync::Arc;
 use flightline_ledger::Decision;
 
 use crate::decided::Decided;
-use crate::relational::{Row, RowFault};
 use crate::rows::{
     CheapestRow, DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
     OfferRow, OrderRow, OversoldRow, RouteDayRow,
@@ -34,25 +33,8 @@ pub(crate) struct Part {
     pub(crate) orders: Chunks<Arc<OrderRow>>,
     pub(crate) decisions: Vec<Decided>,
     pub(crate) rejects: Vec<Vec<FeedRejectRow>>,
-    /// By view in SQL; those that have nothing to say may be missing at the end.
-    pub(crate) views: Vec<ViewPart>,
-}
-
-/// What a worker has to say of one view in SQL.
-#[derive(Default)]
-pub(crate) struct ViewPart {
-    pub(crate) rows: Chunks<Row>,
-    pub(crate) faults: Chunks<RowFault>,
-}
-
-impl Part {
-    /// What there is of a view.
-    pub(crate) fn view(&mut self, index: usize) -> &mut ViewPart {
-        if self.views.len() <= index {
-            self.views.resize_with(index + 1, ViewPart::default);
-        }
-        &mut self.views[index]
-    }
+    /// The latest time of its records, Unix milliseconds.
+    pub(crate) clock_ms: Option<i64>,
 }
 
 /// Buffers kept of a kind, and the most elements that a kept one may have room for: enough for the

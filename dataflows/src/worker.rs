@@ -21,7 +21,6 @@ use crate::folded::Folded;
 use crate::graph;
 use crate::shard::Shard;
 use crate::source::Message;
-use crate::sql::View;
 
 /// A question about one partition's ledger and orders, answered on the worker that owns it.
 pub(crate) type Query = (u32, Box<dyn FnOnce(&Ledger, &Orders) + Send>);
@@ -37,7 +36,6 @@ pub(crate) struct Seed {
     pub(crate) partitions: u32,
     /// Partitions of this worker that were folded before; the others begin at their first record.
     pub(crate) folded: Vec<Folded>,
-    pub(crate) views: Arc<[Arc<View>]>,
 }
 
 /// What the handle needs from a worker that has started.
@@ -80,7 +78,6 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
         emptied,
         partitions,
         folded,
-        views,
     } = seed;
     let index = worker.index();
     let mut shard = Shard::new(partitions, index, worker.peers());
@@ -107,7 +104,6 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
                 reports,
                 emptied,
                 is_resumed,
-                views,
             },
             Rc::clone(&shard),
             Arc::clone(shared),

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use common::server::Server;
 use flightline_dataflows::changelog::Record;
+use flightline_dataflows::live::{Refusal, Views, ViewsConfig, ViewsHandle};
 use flightline_dataflows::relational::sources;
 use flightline_dataflows::sql::{Text, View, compile};
 use flightline_dataflows::{Config, Dataflow};
 use flightline_sinks::postgres::*;
 use support::sinks::Words;
-use support::{Dice, history, order_history};
+use support::{Dice, history, january, order_history};
 use tokio_postgres::Client;
 
 const LONG: Duration = Duration::from_secs(120);
@@ -241,20 +242,38 @@ fn stream(seed: u64, records: usize) -> Vec<Record> {
 
 struct Run {
     dataflow: Dataflow,
+    views: ViewsHandle,
     handle: PostgresHandle,
 }
 
 async fn start(server: &Server, views: &[Arc<View>], workers: usize) -> (Run, Vec<u64>) {
-    let mut config = server.config(PARTITIONS, "spool");
+    start_over(server, PARTITIONS, views, workers).await
+}
+
+async fn start_over(
+    server: &Server,
+    partitions: u32,
+    views: &[Arc<View>],
+    workers: usize,
+) -> (Run, Vec<u64>) {
+    let mut config = server.config(partitions, "spool");
     config.views = views.to_vec();
     config.commit_interval_min = Duration::ZERO;
     let sink = PostgresSink::open(config).await.unwrap();
     let (handle, progress) = (sink.handle(), sink.progress().to_vec());
-    let config = Config::new(PARTITIONS)
-        .with_workers(workers)
-        .with_views(views.to_vec());
+    let mut config = ViewsConfig::new(partitions);
+    config.workers = 1 + workers % 2;
+    config.views = views.to_vec();
+    let sink = Views::start(config, sink).unwrap();
+    let views = sink.handle();
+    let config = Config::new(partitions).with_workers(workers);
     let dataflow = Dataflow::start(config, Arc::new(Words::default()), sink).unwrap();
-    (Run { dataflow, handle }, progress)
+    let run = Run {
+        dataflow,
+        views,
+        handle,
+    };
+    (run, progress)
 }
 
 impl Run {
@@ -262,11 +281,15 @@ impl Run {
         let vector = self.dataflow.next_offsets().to_vec();
         let covered = self.handle.wait_covered(&vector, LONG).await;
         assert!(covered, "not written: {:?}", self.handle.status());
+        // Views come and go in epochs that cover nothing new.
+        let written = self.handle.wait_taken(LONG).await;
+        assert!(written, "not written: {:?}", self.handle.status());
     }
 
     async fn stop(self) {
         self.dataflow.shutdown().unwrap();
-        self.handle.stop(LONG).await.unwrap();
+        let stopped = self.handle.stop(LONG).await;
+        assert!(stopped.is_ok(), "{stopped:?}: {:?}", self.handle.status());
     }
 }
 
@@ -366,6 +389,286 @@ async fn tables_follow_restarts_and_changes_of_files() {
         "SELECT count(*) FROM pg_tables WHERE schemaname = 'views' AND tablename LIKE 't\\_%'";
     assert_eq!(db.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 1);
     drop(run);
+}
+
+/// The real January with simulated bookings on it: the shipped views at random points of the stream. How many is
+/// `FLIGHTLINE_JANUARY_POINTS`; a hundred take a quarter of an hour and more.
+#[tokio::test(flavor = "multi_thread")]
+async fn shipped_views_equal_postgresql_over_the_real_january() {
+    let points: u64 = std::env::var("FLIGHTLINE_JANUARY_POINTS")
+        .ok()
+        .and_then(|points| points.parse().ok())
+        .unwrap_or(3);
+    let server = Server::start();
+    let db = server.client().await;
+    let texts = shipped();
+    let views = views(texts.clone());
+    // The schedule comes in December, bookings as the year turns: flights depart meanwhile.
+    let schedule = 54_000;
+    let history = january::history(|place| {
+        let booked = place.saturating_sub(schedule) as i64;
+        january::NOW_MS + place as i64 * 20 + booked * 110_000
+    });
+    let mut dice = Dice(points);
+    let mut cuts: Vec<usize> = (1..points)
+        .map(|_| 1 + dice.below(history.len() as u64 - 1) as usize)
+        .collect();
+    cuts.push(history.len());
+    cuts.sort_unstable();
+    let partitions = january::PARTITIONS;
+    let (mut run, _) = start_over(&server, partitions, &views, 1).await;
+    prepare(&db).await;
+    let (mut from, mut clock_ms) = (0, 0);
+    for (point, until) in cuts.into_iter().enumerate() {
+        // Epochs as they come: small ones and large ones.
+        while from < until {
+            let take = (1 + dice.below(3_000) as usize).min(until - from);
+            let now = &history[from..from + take];
+            from += take;
+            clock_ms = now
+                .iter()
+                .map(|record| record.input.at_ms)
+                .fold(clock_ms, i64::max);
+            run.dataflow.send(now.to_vec()).unwrap();
+            run.dataflow.close_epoch().unwrap();
+        }
+        run.covered().await;
+        let at = format!("point {point}, {until} records");
+        judge(&db, &views, &texts, clock_ms, &at).await;
+    }
+    // None of them had nothing to say: else this would say nothing.
+    for status in run.views.list() {
+        let may_be_empty = ["inventory_drift_by_provider", "orders_at_risk"];
+        let name = &status.view.name[..];
+        assert!(
+            status.updates > 0 || may_be_empty.contains(&name),
+            "{name} was always empty"
+        );
+    }
+    run.stop().await;
+}
+
+/// Brings views in while the stream goes on; the names are those that they take the place of.
+fn bring(
+    views: &ViewsHandle,
+    adds: Vec<Arc<View>>,
+    ended: Vec<String>,
+) -> std::thread::JoinHandle<Result<(), Refusal>> {
+    let views = views.clone();
+    std::thread::spawn(move || {
+        let coming = views.prepare(adds)?;
+        coming.wait()?;
+        coming.commit(&ended)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_come_change_and_go_while_the_stream_goes_on() {
+    let server = Server::start();
+    let texts = test_texts();
+    let all = views(texts.clone());
+    // As `t_text`, which another view reads, but with other rows, and a table of another form.
+    let mut changed_texts = texts.clone();
+    for (name, from, to) in [
+        ("t_text", "lower(board)", "upper(board)"),
+        ("t_group", "HAVING count(*) > 1", "HAVING count(*) > 0"),
+        ("t_cabins", "sum(sold) AS sold", "sum(sold) AS gone"),
+    ] {
+        let text = changed_texts
+            .iter_mut()
+            .find(|text| text.file == format!("{name}.yaml"));
+        let text = text.unwrap();
+        assert!(text.text.contains(from));
+        text.text = text.text.replace(from, to);
+    }
+    let changed = views(changed_texts.clone());
+    for seed in 10..12 {
+        let db = server.client().await;
+        db.batch_execute("DROP SCHEMA IF EXISTS flightline, views, src CASCADE")
+            .await
+            .unwrap();
+        let history = stream(seed, 900);
+        let workers = 1 + seed as usize % 3;
+        let mut live: Vec<(Arc<View>, Text)> = (0..4)
+            .map(|at| (all[at].clone(), texts[at].clone()))
+            .collect();
+        let mut to_come: Vec<usize> = (4..all.len()).collect();
+        let first: Vec<_> = live.iter().map(|(view, _)| view.clone()).collect();
+        let (mut run, _) = start(&server, &first, workers).await;
+        prepare(&db).await;
+        let mut dice = Dice(seed);
+        let (mut sent, mut clock_ms, mut points) = (0, 0, 0);
+        let mut beside = 0;
+        let mut coming: Option<(Vec<(Arc<View>, Text)>, _)> = None;
+        while sent < history.len() || coming.is_some() {
+            let take = (1 + dice.below(12) as usize).min(history.len() - sent);
+            let now = &history[sent..sent + take];
+            sent += take;
+            clock_ms = now
+                .iter()
+                .map(|record| record.input.at_ms)
+                .fold(clock_ms, i64::max);
+            run.dataflow.send(now.to_vec()).unwrap();
+            run.dataflow.close_epoch().unwrap();
+            if coming.is_none() {
+                // Several at once, and the more the nearer the end is.
+                let few = 1 + dice.below(6) as usize;
+                let next: Vec<usize> = to_come.drain(..few.min(to_come.len())).collect();
+                let named = |name: &str| live.iter().any(|(view, _)| view.name == name);
+                let (adds, ended): (Vec<_>, Vec<String>) = if !next.is_empty() {
+                    let adds = next.iter().map(|at| (all[*at].clone(), texts[*at].clone()));
+                    (adds.collect(), Vec::new())
+                } else if let Some(at) = (0..all.len()).find(|at| {
+                    let is_changed = all[*at].fingerprint != changed[*at].fingerprint;
+                    is_changed && live.iter().any(|(view, _)| *view == all[*at])
+                }) {
+                    // A view goes with those that read it: here `t_of_view` with `t_text`.
+                    let together = (at..all.len())
+                        .filter(|at| all[*at].fingerprint != changed[*at].fingerprint)
+                        .filter(|at| named(&all[*at].name));
+                    let adds: Vec<_> = together
+                        .map(|at| (changed[at].clone(), changed_texts[at].clone()))
+                        .collect();
+                    let ended = adds.iter().map(|(view, _)| view.name.clone()).collect();
+                    (adds, ended)
+                } else {
+                    continue;
+                };
+                let views = adds.iter().map(|(view, _)| view.clone()).collect();
+                live.retain(|(view, _)| !ended.contains(&view.name));
+                coming = Some((adds, bring(&run.views, views, ended)));
+                beside = 0;
+            } else if beside < 4 && sent < history.len() {
+                beside += 1;
+            } else {
+                let (adds, thread) = coming.take().unwrap();
+                thread.join().unwrap().unwrap();
+                live.extend(adds);
+                run.covered().await;
+                let (views, texts): (Vec<_>, Vec<_>) = live.iter().cloned().unzip();
+                let at = format!("seed {seed}, {sent} sent, {} views", views.len());
+                judge(&db, &views, &texts, clock_ms, &at).await;
+                points += 1;
+                if dice.one_in(3) && live.len() > 3 {
+                    let (view, _) = live.remove(dice.below(live.len() as u64) as usize);
+                    run.views.remove(std::slice::from_ref(&view.name)).unwrap();
+                    run.covered().await;
+                    let there = "SELECT to_regclass($1) IS NOT NULL";
+                    let table = format!("\"{}\".\"{}\"", view.schema, view.table);
+                    let row = db.query_one(there, &[&table]).await.unwrap();
+                    assert!(!row.get::<_, bool>(0), "{table} is still there");
+                }
+                if dice.one_in(4) {
+                    // Another run of the replica: what is live has its table already.
+                    run.stop().await;
+                    let (views, _): (Vec<_>, Vec<_>) = live.iter().cloned().unzip();
+                    let progress;
+                    (run, progress) = start(&server, &views, 3 - workers.min(2)).await;
+                    run.dataflow.snapshot_epoch(&progress);
+                    run.dataflow.send(history[..sent].to_vec()).unwrap();
+                    run.dataflow.close_epoch().unwrap();
+                }
+            }
+        }
+        assert!(points >= 5, "seed {seed}: only {points} points");
+        assert!(
+            changed.iter().any(|view| live
+                .iter()
+                .any(|(l, _)| l == view && all.iter().all(|other| other != view))),
+            "nothing was replaced"
+        );
+        run.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_cannot_be_leaves_nothing_behind() {
+    let server = Server::start();
+    let db = server.client().await;
+    let history = stream(4, 500);
+    let good = text(
+        "sales",
+        "provider",
+        "SELECT provider, count(*) AS n FROM holds GROUP BY provider",
+    );
+    let doubles = text(
+        "sales",
+        "provider",
+        "SELECT provider, flight_key FROM holds",
+    );
+    let divides = text(
+        "ratio",
+        "partition, offset",
+        "SELECT partition, \"offset\", 10 / (seats - 2) AS x FROM holds",
+    );
+    let first = views(vec![good.clone()]);
+    let (mut run, _) = start(&server, &first, 2).await;
+    run.dataflow.send(history[..400].to_vec()).unwrap();
+    run.dataflow.close_epoch().unwrap();
+    run.covered().await;
+    for (bad, ended) in [(&doubles, vec!["sales".to_owned()]), (&divides, Vec::new())] {
+        let view = views(vec![bad.clone()]);
+        let refused = bring(&run.views, view, ended).join().unwrap().unwrap_err();
+        let message = refused.to_string();
+        assert!(
+            message.contains("two rows have the key") || message.contains("division by zero"),
+            "{message}"
+        );
+        assert!(message.contains("the row: ("), "{message}");
+    }
+    // Given up before it is live.
+    let given_up = run.views.prepare(views(vec![divides])).unwrap();
+    drop(given_up);
+    run.dataflow.send(history[400..].to_vec()).unwrap();
+    run.dataflow.close_epoch().unwrap();
+    run.covered().await;
+    prepare(&db).await;
+    let clock = history.iter().map(|r| r.input.at_ms).max().unwrap();
+    judge(&db, &first, &[good], clock, "after refusals").await;
+    let known = "SELECT (SELECT count(*) FROM flightline.view_state) = 1 AND to_regclass('views.ratio') IS NULL";
+    assert!(db.query_one(known, &[]).await.unwrap().get::<_, bool>(0));
+    let list = run.views.list();
+    assert_eq!(list.len(), 1, "{list:?}");
+    run.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_come_and_go_while_nothing_happens_and_the_database_is_asked_before() {
+    let server = Server::start();
+    let mut db = server.client().await;
+    let text = text(
+        "sales",
+        "provider",
+        "SELECT provider, count(*) AS n FROM holds GROUP BY provider",
+    );
+    let view = views(vec![text]);
+    let (run, _) = start(&server, &[], 1).await;
+    // Not one record.
+    rehearse(&mut db, &view).await.unwrap();
+    let before = "SELECT to_regclass('views.sales') IS NULL
+        AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname LIKE 'flightline\\_%')";
+    assert!(db.query_one(before, &[]).await.unwrap().get::<_, bool>(0));
+    bring(&run.views, view.clone(), Vec::new())
+        .join()
+        .unwrap()
+        .unwrap();
+    run.covered().await;
+    let rows = db.query("SELECT * FROM views.sales", &[]).await.unwrap();
+    assert!(rows.is_empty());
+    run.views.remove(&["sales".to_owned()]).unwrap();
+    run.covered().await;
+    assert!(db.query_one(before, &[]).await.unwrap().get::<_, bool>(0));
+    // Somebody's own table is left alone, whoever asks and whenever.
+    db.batch_execute("CREATE TABLE views.sales (mine integer)")
+        .await
+        .unwrap();
+    let error = rehearse(&mut db, &view).await.unwrap_err().to_string();
+    assert!(error.contains("the table views.sales exists"), "{error}");
+    bring(&run.views, view, Vec::new()).join().unwrap().unwrap();
+    run.covered().await;
+    let mine = db.query("SELECT mine FROM views.sales", &[]).await.unwrap();
+    assert!(mine.is_empty());
+    run.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod changes;
 pub(crate) mod command;
+pub(crate) mod dataflows;
 pub(crate) mod feeds;
 pub(crate) mod flights;
 pub(crate) mod holds;

@@ -16,7 +16,7 @@ use super::request::Request;
 use super::route::{Route, RouteName, Verb, is_booking};
 use crate::app::App;
 use crate::duffel;
-use crate::handlers::{batch, changes, feeds, flights, holds, notices, ops, search};
+use crate::handlers::{batch, changes, dataflows, feeds, flights, holds, notices, ops, search};
 use crate::server::conn::{Busy, Conn};
 
 /// What the connection adds to a request.
@@ -124,6 +124,9 @@ where
         Route::Files(provider) => Box::pin(feeds::files(request, &provider, body)).await,
         Route::ProviderStatus(provider) => feeds::status(request, &provider).await,
         Route::Changes => changes::changes(request).await,
+        Route::Dataflows => dataflows::list(request).await,
+        Route::PutDataflow(name) => Box::pin(dataflows::put(request, &name, &mut body)).await,
+        Route::DeleteDataflow(name) => Box::pin(dataflows::delete(request, &name)).await,
         Route::StripeNotices => Box::pin(notices::stripe(request, &mut body)).await,
         Route::Live => Ok(ops::live()),
         Route::Ready => Ok(ops::ready(request)),

@@ -88,6 +88,8 @@ faults! {
     STILL_WAITING = 409 InvalidState "still_waiting" "Hold still waits";
     NOT_OWNER = 409 InvalidState "not_owner" "Not the owner";
     KEY_REUSED = 409 InvalidState "idempotency_key_reused" "Idempotency key reused";
+    VIEW_CONFLICT = 409 InvalidState "view_conflict" "View conflict";
+    VIEW_FAILED = 409 InvalidState "view_failed" "View failed";
     NOT_YET = 409 InvalidState "not_yet" "Not yet";
     BODY_TOO_LARGE = 413 InvalidRequest "body_too_large" "Body too large";
     INVALID_CONTENT_TYPE = 415 InvalidRequest "invalid_content_type_header" "Invalid content type";
@@ -107,6 +109,7 @@ faults! {
     INVALID_TTL = 422 Validation "invalid_ttl" "Invalid time to hold";
     INVALID_EVENT = 422 Validation "invalid_event" "Invalid event";
     UNKNOWN_FORMAT = 422 Validation "unknown_format" "Unknown format";
+    INVALID_VIEW = 422 Validation "invalid_view" "Invalid view";
     UNKNOWN_VIEW = 422 Validation "unknown_view" "Unknown view";
     ALREADY_BOOKED = 422 Validation "offer_request_already_booked" "Offer request already booked";
     PAYMENT_AMOUNT = 422 Validation "payment_amount_does_not_match_order_amount" "Wrong amount";

@@ -50,6 +50,9 @@ pub(crate) enum Route<'a> {
     Files(Cow<'a, str>),
     ProviderStatus(Cow<'a, str>),
     Changes,
+    Dataflows,
+    PutDataflow(Cow<'a, str>),
+    DeleteDataflow(Cow<'a, str>),
     StripeNotices,
     Live,
     Ready,
@@ -75,6 +78,8 @@ pub(crate) enum RouteName {
     Files,
     ProviderStatus,
     Changes,
+    Dataflows,
+    Dataflow,
     StripeNotices,
     Live,
     Ready,
@@ -126,6 +131,8 @@ impl RouteName {
         RouteName::Files,
         RouteName::ProviderStatus,
         RouteName::Changes,
+        RouteName::Dataflows,
+        RouteName::Dataflow,
         RouteName::StripeNotices,
         RouteName::Live,
         RouteName::Ready,
@@ -175,6 +182,8 @@ impl RouteName {
             RouteName::Files => "/providers/{provider}/files",
             RouteName::ProviderStatus => "/providers/{provider}/status",
             RouteName::Changes => "/changes",
+            RouteName::Dataflows => "/dataflows",
+            RouteName::Dataflow => "/dataflows/{name}",
             RouteName::StripeNotices => "/payments/stripe/notices",
             RouteName::Live => "/health/live",
             RouteName::Ready => "/health/ready",
@@ -259,6 +268,12 @@ impl<'a> Route<'a> {
                 Route::ProviderStatus(decode(provider)?)
             }
             [Some("changes"), None, None, None] => Route::Changes,
+            [Some("dataflows"), None, None, None] => Route::Dataflows,
+            [Some("dataflows"), Some(name), None, None] if !name.is_empty() => match *method {
+                Method::PUT => return Ok(Route::PutDataflow(decode(name)?)),
+                Method::DELETE => return Ok(Route::DeleteDataflow(decode(name)?)),
+                _ => return Err(ApiError::method_not_allowed("PUT, DELETE")),
+            },
             [Some("payments"), Some("stripe"), Some("notices"), None] => Route::StripeNotices,
             [Some("health"), Some("live"), None, None] => Route::Live,
             [Some("health"), Some("ready"), None, None] => Route::Ready,
@@ -298,6 +313,8 @@ impl<'a> Route<'a> {
             Route::Files(_) => RouteName::Files,
             Route::ProviderStatus(_) => RouteName::ProviderStatus,
             Route::Changes => RouteName::Changes,
+            Route::Dataflows => RouteName::Dataflows,
+            Route::PutDataflow(_) | Route::DeleteDataflow(_) => RouteName::Dataflow,
             Route::StripeNotices => RouteName::StripeNotices,
             Route::Live => RouteName::Live,
             Route::Ready => RouteName::Ready,
@@ -406,6 +423,7 @@ mod tests {
             "/flights/X/history",
             "/providers/x/status",
             "/changes",
+            "/dataflows",
             "/health/live",
             "/health/ready",
             "/metrics",
@@ -419,6 +437,18 @@ mod tests {
             for method in [Method::POST, Method::DELETE, Method::OPTIONS, Method::PUT] {
                 assert_eq!(Route::parse(&method, path).unwrap_err().status(), 405);
             }
+        }
+    }
+
+    #[test]
+    fn views_are_put_and_deleted() {
+        let path = "/dataflows/fare_calendar";
+        let put = Route::parse(&Method::PUT, path).unwrap();
+        assert_eq!(put, Route::PutDataflow("fare_calendar".into()));
+        let delete = Route::parse(&Method::DELETE, path).unwrap();
+        assert_eq!(delete, Route::DeleteDataflow("fare_calendar".into()));
+        for method in [Method::GET, Method::POST] {
+            assert_eq!(Route::parse(&method, path).unwrap_err().status(), 405);
         }
     }
 

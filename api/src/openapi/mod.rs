@@ -20,7 +20,7 @@ use crate::duffel::handlers::{
     aircraft, airlines, airports, cancellations, offer_requests, offers, orders, payments, places,
     webhooks,
 };
-use crate::handlers::{batch, changes, feeds, flights, holds, notices, ops, search};
+use crate::handlers::{batch, changes, dataflows, feeds, flights, holds, notices, ops, search};
 use crate::http::error::ErrorBody;
 
 pub(crate) use parameters::{
@@ -63,6 +63,9 @@ pub fn openapi_json() -> &'static str {
         feeds::events,
         feeds::files,
         feeds::status,
+        dataflows::list,
+        dataflows::put,
+        dataflows::delete,
         notices::stripe,
         ops::live,
         ops::ready,

@@ -124,10 +124,10 @@ pub(crate) struct SearchParameters {
 #[allow(dead_code)]
 pub(crate) struct ChangesQuery {
     /// The view.
-    #[param(
-        pattern = "^(flight|leg|inventory|hold|inventory_drift|offers|availability_by_route_day|cheapest_by_route_day|load_factor|oversold|decision|feed_reject)$",
-        example = "offers"
-    )]
+    /// One of `flight`, `leg`, `inventory`, `hold`, `inventory_drift`, `offers`, `availability_by_route_day`,
+    /// `cheapest_by_route_day`, `load_factor`, `oversold`, `decision`, `feed_reject`, or a view in SQL whose file says
+    /// `changes: true`.
+    #[param(pattern = "^[a-z0-9_]+$", example = "offers")]
     view: String,
 }
 

@@ -9,3 +9,4 @@ pub(crate) mod ops;
 pub(crate) mod provider;
 pub(crate) mod search;
 pub(crate) mod text;
+pub(crate) mod view;

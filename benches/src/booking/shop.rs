@@ -93,7 +93,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         partitions: 64,
         database_url: None,
         workers: 1,
-        views: Vec::new(),
+        views: None,
         queue_max: 200_000,
         shutdown_timeout: Duration::from_secs(60),
         settings: Settings::default(),

@@ -9,7 +9,6 @@
 //! What is deliberately absent: SQL. Plans come from [`crate::sql`], resolved and typed.
 
 pub mod calendar;
-mod connect;
 mod datum;
 mod decimal;
 pub(crate) mod eval;
@@ -20,7 +19,6 @@ pub(crate) mod render;
 mod row;
 pub mod sources;
 
-pub(crate) use connect::{Taps, connect};
 pub use datum::{Datum, Text};
 pub use decimal::{DIGITS_MAX, Decimal, TooLarge};
 pub use eval::Fault;

@@ -130,15 +130,15 @@ pub(crate) fn evaluate(plan: &Plan, given: Vec<Vec<Row>>, now: i64) -> (Vec<Row>
     let (faults_out, faults_in) = mpsc::channel();
     timely::execute_directly(move |worker| {
         worker.dataflow::<u64, _, _>(|scope| {
-            let sources = given.into_iter().map(|rows| {
-                let rows: Vec<(Row, u64, isize)> =
-                    rows.into_iter().map(|row| (row, 0, 1)).collect();
+            let mut given = given;
+            let source = move |source: usize| {
+                let rows = std::mem::take(&mut given[source]).into_iter();
+                let rows: Vec<(Row, u64, isize)> = rows.map(|row| (row, 0, 1)).collect();
                 let (_, rows) = scope.new_collection_from_raw(rows);
-                Some(rows)
-            });
-            let sources = sources.collect();
+                rows
+            };
             let clock = vec![now].to_stream(scope);
-            let mut renderer = Renderer::new(scope, sources, Some(clock));
+            let mut renderer = Renderer::new(scope, Box::new(source), Some(clock));
             let rendered = renderer.plan(&plan);
             rendered.rows.consolidate().inner.capture_into(rows_out);
             for faults in rendered.faults {

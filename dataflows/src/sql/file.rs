@@ -28,6 +28,12 @@ pub(crate) struct File {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sink {
     pub(crate) postgres: Postgres,
+    /// Told to followers too.
+    #[serde(default)]
+    pub(crate) changes: bool,
+    /// Written to a file too.
+    #[serde(default)]
+    pub(crate) file: bool,
 }
 
 /// A table in PostgreSQL.

@@ -11,11 +11,14 @@
 mod example;
 mod explain;
 mod file;
+mod named;
 mod problem;
 mod resolve;
 mod view;
 
+pub(crate) use example::evaluate;
 pub use example::{Outcome, run_examples};
 pub use explain::explain;
+pub use named::Named;
 pub use problem::Problem;
-pub use view::{Text, View, ViewColumn, compile};
+pub use view::{Text, View, ViewColumn, compile, name_of};

@@ -1,6 +1,6 @@
 //! From files to views: every name found, every type known, every table described.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -42,8 +42,14 @@ pub struct View {
     pub key: usize,
     /// Further indexes, by column.
     pub indexes: Vec<Vec<String>>,
+    /// Its changes are told to followers.
+    pub changes: bool,
+    /// Its changes are written to a file.
+    pub changelog: bool,
     /// What it computes: rows of these columns.
     pub plan: Plan,
+    /// Names of the views that its query reads.
+    pub reads: BTreeSet<String>,
     /// Changes when the view means something else, or its table looks different.
     pub fingerprint: u64,
     /// Its examples, which [`super::run_examples`] runs.
@@ -92,6 +98,7 @@ enum State {
 struct Entry {
     text: Text,
     file: File,
+    reads: BTreeSet<String>,
     state: State,
 }
 
@@ -153,6 +160,20 @@ pub fn compile(texts: Vec<Text>) -> Result<Vec<Arc<View>>, Vec<Problem>> {
     Err(files.problems)
 }
 
+/// The name that a file gives its view.
+///
+/// # Errors
+/// When the file cannot be read, or the name is none.
+pub fn name_of(text: &Text) -> Result<String, Problem> {
+    let file = file::parse(&text.text).map_err(|issue| issue.in_file(&text.file))?;
+    let place = file::place(&file.name);
+    let name = file.name.value;
+    match check_name(&name, place, "name of a view") {
+        Ok(()) => Ok(name),
+        Err(issue) => Err(issue.in_file(&text.file)),
+    }
+}
+
 fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     let first = bytes
@@ -199,6 +220,7 @@ impl Files {
         self.entries.push(Entry {
             text,
             file,
+            reads: BTreeSet::new(),
             state: State::Waiting,
         });
     }
@@ -260,6 +282,9 @@ impl Catalog for Files {
         let Some(index) = self.by_name.get(name).copied() else {
             return Ok(None);
         };
+        if let Some(reader) = self.path.last() {
+            self.entries[*reader].reads.insert(name.to_owned());
+        }
         if let Some(from) = self.path.iter().position(|at| *at == index) {
             let mut path: Vec<&str> = Vec::new();
             for at in self.path[from..].iter().chain([&index]) {
@@ -425,6 +450,11 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         "{MEANING} {schema}.{table} {key} {indexes:?}\n{}",
         explain(&plan)
     );
+    for (is_set, what) in [(sink.value.changes, "changes"), (sink.value.file, "file")] {
+        if is_set {
+            meaning += what;
+        }
+    }
     for column in &columns {
         // Writing to memory does not fail.
         let _ = writeln!(meaning, "{} {} {}", column.name, column.ty, column.nullable);
@@ -438,7 +468,10 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         columns,
         key,
         indexes,
+        changes: sink.value.changes,
+        changelog: sink.value.file,
         plan,
+        reads: entry.reads.clone(),
         fingerprint: xxh3_64(meaning.as_bytes()),
         examples: Arc::new(examples),
     })

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod history;
+pub mod january;
 pub mod naive;
 pub mod naive_orders;
 pub mod order_history;

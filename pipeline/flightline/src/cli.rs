@@ -36,7 +36,8 @@ enum Command {
     /// Read provider files: send them to a replica, or only check them.
     #[command(subcommand)]
     Feed(commands::feed::FeedCommand),
-    /// Views in SQL: check their files, and show how they would run.
+    /// Views in SQL: check their files, show how they would run, and add, replace, remove and list them in a running
+    /// replica.
     #[command(subcommand)]
     Dataflow(commands::dataflow::DataflowCommand),
     /// Fold the stream from the start, check every invariant and compare every PostgreSQL table.
@@ -96,7 +97,8 @@ struct ServeArgs {
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     /// Folder of view files (or one file) to maintain as tables; more than once for several. Adds to
-    /// dataflow.views of the configuration.
+    /// dataflow.views of the configuration. Views are added to the first folder by `flightline dataflow add`; it may
+    /// be empty.
     #[arg(long, value_name = "DIR|FILE")]
     views: Vec<PathBuf>,
 }
@@ -140,7 +142,7 @@ pub(crate) fn run() -> ExitCode {
             .and_then(commands::serve::run),
         Command::Demo(args) => commands::demo::run(args),
         Command::Feed(command) => commands::feed::run(command),
-        Command::Dataflow(command) => commands::dataflow::run(&command),
+        Command::Dataflow(command) => commands::dataflow::run(command),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Explain(command) => commands::explain::run(&command),
         Command::Erase(command) => commands::erase::run(&command),

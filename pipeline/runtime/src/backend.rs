@@ -7,12 +7,15 @@ use std::sync::{Arc, OnceLock};
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
     OrderExplanation, OrderSubmit, PartitionDigest, ProviderStatus, Readiness, Settled,
-    SourceStatus, Submit, SubmitError, WebhookAnswer, WebhookCall, WebhookFault,
+    SourceStatus, Submit, SubmitError, ViewChange, ViewFault, ViewLine, WebhookAnswer, WebhookCall,
+    WebhookFault,
 };
 use flightline_connectors::Scope;
+use flightline_dataflows::sql::View;
 use flightline_dataflows::{OrderChange, Reader};
 use flightline_ledger::order::OrderId;
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, ProviderCode};
+use flightline_sinks::followed::ViewFollowers;
 use flightline_sinks::serving::Serving;
 use flightline_stream::{StreamKey, StreamLog, partition_of_flight};
 use parking_lot::{Mutex, RwLock};
@@ -26,6 +29,7 @@ use crate::orders::hints::Hints;
 use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::{Job, Sequencer};
+use crate::views::LiveViews;
 use crate::waiters::{BatchWaiter, Waiter, Waiters};
 use crate::webhooks::Webhooks;
 
@@ -53,6 +57,8 @@ pub(crate) struct Inner {
     /// Who of several replicas writes the tables.
     pub(crate) turn: crate::several::takeover::Turn,
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
+    /// Absent when the replica runs without views in SQL.
+    pub(crate) views: OnceLock<LiveViews>,
     /// Absent before the start is through.
     pub(crate) checkpoints: OnceLock<Arc<Checkpoints>>,
     pub(crate) ready: AtomicBool,
@@ -92,6 +98,23 @@ impl Inner {
                 }
             })
             .collect()
+    }
+
+    /// The views that run, for whoever computes them again.
+    pub(crate) fn compiled_views(&self) -> Vec<Arc<View>> {
+        self.views
+            .get()
+            .map(LiveViews::installed)
+            .unwrap_or_default()
+    }
+
+    fn live_views(&self) -> Result<&LiveViews, ViewFault> {
+        self.views.get().ok_or_else(|| {
+            ViewFault::Off(
+                "this replica runs no views in SQL: start it with `--views DIR`, an empty folder will do"
+                    .to_owned(),
+            )
+        })
     }
 
     fn people(&self) -> Result<&People, String> {
@@ -366,6 +389,24 @@ impl Backend for Inner {
         body: Box<dyn Read + Send>,
     ) -> Result<FeedReport, FeedError> {
         crate::feed::ingest(self, provider, format, options, message, body)
+    }
+
+    fn view_followers(&self) -> Option<&Arc<ViewFollowers>> {
+        self.views.get().map(LiveViews::followers)
+    }
+
+    fn views(&self) -> Result<Vec<ViewLine>, ViewFault> {
+        self.live_views().map(LiveViews::list)
+    }
+
+    fn change_view(&self, change: ViewChange) -> Result<Option<ViewLine>, ViewFault> {
+        let views = self.live_views()?;
+        let starting = || ViewFault::Unavailable("the replica is still starting".to_owned());
+        if !self.ready.load(Ordering::Acquire) {
+            return Err(starting());
+        }
+        let database = self.postgres.get().ok_or_else(starting)?;
+        views.change(database, change)
     }
 
     fn stream_digest(&self, until: Option<&[u64]>) -> Result<Vec<PartitionDigest>, String> {

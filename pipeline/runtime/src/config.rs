@@ -8,7 +8,7 @@ use std::time::Duration;
 use flightline_api::BookingTerms;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_connectors::payments::stripe::webhook::Webhook;
-use flightline_dataflows::sql::View;
+use flightline_dataflows::sql::{Text, View};
 use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::OrderSettings;
@@ -36,6 +36,17 @@ pub struct ProviderFeed {
     pub options: Vec<(String, String)>,
 }
 
+/// Views in SQL and their files.
+#[derive(Clone, Debug)]
+pub struct ViewFiles {
+    /// Where views are added, and can be replaced and removed.
+    pub folder: Option<PathBuf>,
+    /// The files.
+    pub texts: Vec<Text>,
+    /// The views, compiled from them.
+    pub views: Vec<Arc<View>>,
+}
+
 /// Everything that a replica is started with.
 #[derive(Clone, Debug)]
 pub struct ReplicaConfig {
@@ -53,8 +64,8 @@ pub struct ReplicaConfig {
     pub database_url: Option<String>,
     /// Worker threads of the dataflow.
     pub workers: usize,
-    /// Views in SQL to maintain.
-    pub views: Vec<Arc<View>>,
+    /// Views in SQL to maintain; `None` = none, and none can be added.
+    pub views: Option<ViewFiles>,
     /// The most commands that may wait for the stream.
     pub queue_max: usize,
     /// How long a shutdown waits for requests in flight.

@@ -141,7 +141,15 @@ async fn decide(question: Question, inner: Arc<Inner>) -> Answer {
         Question::Verify => {
             let database = inner.postgres.get().cloned();
             let checkpoints = inner.checkpoints.get().cloned();
-            match crate::verify::verify(inner.log.clone(), ends, database, checkpoints).await {
+            match crate::verify::verify(
+                inner.log.clone(),
+                ends,
+                database,
+                checkpoints,
+                inner.compiled_views(),
+            )
+            .await
+            {
                 Ok(report) => Answer::Verified(report),
                 Err(error) => Answer::Failed(error.to_string()),
             }

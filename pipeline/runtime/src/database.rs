@@ -82,8 +82,10 @@ impl Database {
         let spool = config.data_dir.join("postgres-spool");
         let mut sink_config = PostgresConfig::new(connect.clone(), partitions, spool);
         sink_config.stream_id = Some(stream_id.into());
+        if let Some(files) = &config.views {
+            sink_config.views.clone_from(&files.views);
+        }
         sink_config.session_lock = config.stream.is_shared();
-        sink_config.views.clone_from(&config.views);
         let sink = match PostgresSink::open(sink_config.clone()).await {
             Ok(sink) => Some(sink),
             Err(PostgresError::HeldByAnother) => None,

@@ -36,10 +36,11 @@ mod several;
 pub mod stream;
 pub mod tokens;
 pub mod verify;
+mod views;
 pub mod waiters;
 mod webhooks;
 
-pub use config::{AuthMode, ProviderFeed, ReplicaConfig};
+pub use config::{AuthMode, ProviderFeed, ReplicaConfig, ViewFiles};
 pub use intake::{IntakeConfig, Way};
 pub use replica::Replica;
 pub use stream::{FluvioOptions, StreamPlace};

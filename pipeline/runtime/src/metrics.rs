@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use crate::backend::Inner;
@@ -53,6 +53,50 @@ fn sources(registry: &mut Registry, inner: &Inner) {
         "feed_source",
         "Files and answers of watched folders and pulls, by what became of them",
         counts,
+    );
+}
+
+/// The label of a view in SQL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ViewLabels {
+    view: String,
+}
+
+/// Views in SQL.
+fn views(registry: &mut Registry, inner: &Inner) {
+    let Some(views) = inner.views.get() else {
+        return;
+    };
+    let updates = Family::<ViewLabels, Counter>::default();
+    let rows = Family::<ViewLabels, Gauge>::default();
+    let behind = Family::<ViewLabels, Gauge>::default();
+    let live = Family::<ViewLabels, Gauge>::default();
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    for line in views.list() {
+        let labels = ViewLabels { view: line.name };
+        updates.get_or_create(&labels).inc_by(line.updates);
+        rows.get_or_create(&labels).set(number(line.rows));
+        behind
+            .get_or_create(&labels)
+            .set(number(line.epochs_behind));
+        let is_live = i64::from(line.state == "live");
+        live.get_or_create(&labels).set(is_live);
+    }
+    registry.register("view_rows", "Rows of a view in SQL", rows);
+    registry.register(
+        "view_updates",
+        "Rows that came to a view in SQL and went, since it is there",
+        updates,
+    );
+    registry.register(
+        "view_epochs_behind",
+        "Epochs that a view in SQL has not been through yet",
+        behind,
+    );
+    registry.register(
+        "view_live",
+        "1 when a view in SQL is live; 0 = it is backfilling, or has stopped",
+        live,
     );
 }
 
@@ -284,6 +328,7 @@ pub(crate) fn text(inner: &Inner) -> String {
             backlog.epochs as i64,
         );
     }
+    views(r, inner);
     let counts = inner.serving.counts();
     gauge(
         r,

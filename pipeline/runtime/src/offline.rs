@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use flightline_connectors::vault::KeyId;
+use flightline_dataflows::sql::View;
 use flightline_stream::{EmbeddedConfig, EmbeddedLog, StreamError, StreamLog};
 
 use crate::checkpoint::{CheckpointPolicy, Checkpoints, Store, Taken};
@@ -38,11 +39,12 @@ fn open(data_dir: &Path) -> anyhow::Result<EmbeddedLog> {
 }
 
 /// Verifies the stream, and the tables when there is a database: the one at `database_url`, else the
-/// private one of the data directory.
+/// private one of the data directory. `views`: whose tables are compared too.
 pub async fn verify(
     data_dir: &Path,
     database_url: Option<&str>,
     policy: &CheckpointPolicy,
+    views: Vec<Arc<View>>,
 ) -> anyhow::Result<VerifyReport> {
     let log = open(data_dir)?;
     let checkpoints = checkpoints_of(data_dir, policy, &log)?;
@@ -51,7 +53,7 @@ pub async fn verify(
     let database = Database::of_stopped(data_dir, database_url)
         .await?
         .map(Arc::new);
-    let report = verify_stream(log, ends, database.clone(), Some(checkpoints)).await;
+    let report = verify_stream(log, ends, database.clone(), Some(checkpoints), views).await;
     if let Some(database) = database {
         database.stop().await?;
     }

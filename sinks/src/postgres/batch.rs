@@ -4,11 +4,12 @@
 //! before the batch never matters, only whether it is there. Rows that are only ever appended are
 //! put into their final form at once. [`Batch::seal`] gives the bytes to send.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flightline_dataflows::changelog::{Change, Epoch};
+use flightline_dataflows::changelog::{Change, Epoch, ViewChanges};
 use flightline_dataflows::rows::{
     CheapestRow, DecisionRow, DriftRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
     OfferRow, OrderRow, OversoldRow, RouteDayRow, is_recorded,
@@ -22,7 +23,7 @@ use super::tables::{
     DECISION, FEED_REJECT, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable, ref_text,
     write_decision, write_reject,
 };
-use super::view_batch::ViewNet;
+use super::view_batch::{ViewNet, ViewStep};
 
 /// Epochs that are merged until they can be written.
 #[derive(Debug)]
@@ -45,7 +46,10 @@ pub(super) struct Batch {
     payments: Net<PaymentLine>,
     decisions: Append,
     rejects: Append,
-    views: Vec<ViewNet>,
+    /// By their places among all views that the sink was ever given.
+    views: BTreeMap<usize, ViewNet>,
+    /// Views whose tables go.
+    dropped: Vec<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -80,12 +84,14 @@ pub(super) struct Sealed {
     pub(super) epochs: u64,
     pub(super) rows: u64,
     pub(super) tables: Vec<TableWrite>,
+    /// What is done to tables of views as a whole, in this order.
+    pub(super) views: Vec<ViewStep>,
 }
 
 /// The writes to one table. Pieces are rows in the form of COPY, without head and end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TableWrite {
-    /// Its place in [`super::tables::ALL`].
+    /// Its place in [`super::tables::ALL`]; views come behind those.
     pub(super) table: usize,
     pub(super) inserts: Rows,
     /// For the staging table: whole rows to change, and keys to take away, each with a mark.
@@ -103,7 +109,7 @@ pub(super) struct Rows {
 
 impl Batch {
     /// An empty batch after `from`.
-    pub(super) fn new(from: Vec<u64>, views: &[ViewTable]) -> Self {
+    pub(super) fn new(from: Vec<u64>) -> Self {
         Self {
             to: from.clone(),
             from,
@@ -123,7 +129,8 @@ impl Batch {
             payments: Net::default(),
             decisions: Append::default(),
             rejects: Append::default(),
-            views: views.iter().cloned().map(ViewNet::new).collect(),
+            views: BTreeMap::new(),
+            dropped: Vec::new(),
         }
     }
 
@@ -138,14 +145,14 @@ impl Batch {
 
     /// Rows to write, near enough.
     pub(super) fn rows(&self) -> u64 {
-        let views: usize = self.views.iter().map(ViewNet::rows).sum();
+        let views: usize = self.views.values().map(ViewNet::rows).sum();
         self.decisions.rows + self.rejects.rows + (views + self.keyed(|len, _| len)) as u64
     }
 
     /// Memory taken, near enough: rows and their places in the tables of keys.
     pub(super) fn bytes(&self) -> usize {
         let keyed = self.keyed(|len, size| len * size);
-        let views: usize = self.views.iter().map(ViewNet::bytes).sum();
+        let views: usize = self.views.values().map(ViewNet::bytes).sum();
         views + keyed + self.decisions.bytes.len() + self.rejects.bytes.len()
     }
 
@@ -213,35 +220,33 @@ impl Batch {
         }
     }
 
-    /// Takes the views' changes of the next epoch. `fresh`: tables that are new, and have all rows with
-    /// this epoch; it then forgets that they were. `failed`: views that are known to have failed. `only_fresh`:
-    /// leave the others out.
-    pub(super) fn absorb_views(
+    /// Takes the changes of a view, which is at `place`. `fills`: they are all its rows, and its table is to be made.
+    /// `failed_before`: it is known to have failed.
+    pub(super) fn absorb_view(
         &mut self,
-        epoch: &Epoch,
-        fresh: &mut [bool],
-        failed: &mut [bool],
-        only_fresh: bool,
+        place: usize,
+        table: &ViewTable,
+        changes: &ViewChanges,
+        fills: bool,
+        failed_before: bool,
     ) {
-        assert_eq!(
-            epoch.views.len(),
-            self.views.len(),
-            "the dataflow has other views than the sink"
-        );
-        for (at, (net, changes)) in self.views.iter_mut().zip(&epoch.views).enumerate() {
-            if only_fresh && !fresh[at] {
-                // What the snapshot says is in the table already, unless the view failed meanwhile.
-                if changes.failed.is_none() {
-                    continue;
-                }
-            }
-            net.absorb(changes, fresh[at], failed[at]);
-            fresh[at] = false;
-            failed[at] |= changes.failed.is_some();
-        }
+        let net = self.views.entry(place);
+        let net = net.or_insert_with(|| ViewNet::new(table.clone()));
+        net.absorb(changes, fills, failed_before);
     }
 
-    /// Counts a snapshot of which only the views were taken.
+    /// What came for the table of a view does not matter any more: another is made in its place.
+    pub(super) fn forget_view(&mut self, place: usize) {
+        self.views.remove(&place);
+    }
+
+    /// A view is over: its table goes.
+    pub(super) fn end_view(&mut self, place: usize) {
+        self.views.remove(&place);
+        self.dropped.push(place);
+    }
+
+    /// Counts an epoch of which only the views were taken.
     pub(super) fn count_epoch(&mut self) {
         self.epochs += 1;
     }
@@ -314,31 +319,27 @@ impl Batch {
         self.payments.seal(12, &mut tables);
         self.decisions.seal(13, &mut tables);
         self.rejects.seal(14, &mut tables);
-        let mut states = (0, Chunks::default());
-        for (index, view) in self.views.into_iter().enumerate() {
-            view.seal(index, &mut states, &mut tables);
+        let drops = self
+            .dropped
+            .iter()
+            .map(|view| ViewStep::Drop { view: *view });
+        let mut views: Vec<ViewStep> = drops.collect();
+        for (place, view) in self.views {
+            view.seal(place, &mut views, &mut tables);
         }
-        if states.0 > 0 {
-            tables.push(TableWrite {
-                table: 15,
-                inserts: Rows::default(),
-                staged: Rows {
-                    count: states.0,
-                    pieces: states.1.into_pieces(),
-                },
-                updates: states.0,
-                deletes: 0,
-            });
-        }
+        let filled = views.iter().map(|step| match step {
+            ViewStep::Fill { rows, .. } => rows.count,
+            _ => 0,
+        });
         Sealed {
             from: self.from,
             to: self.to,
             epochs: self.epochs,
-            rows: tables
-                .iter()
-                .map(|t| t.inserts.count + t.staged.count)
+            rows: filled
+                .chain(tables.iter().map(|t| t.inserts.count + t.staged.count))
                 .sum(),
             tables,
+            views,
         }
     }
 }
@@ -347,7 +348,14 @@ impl Sealed {
     /// Memory taken.
     pub(super) fn bytes(&self) -> usize {
         let rows = self.tables.iter().flat_map(|t| [&t.inserts, &t.staged]);
-        rows.flat_map(|rows| &rows.pieces).map(Bytes::len).sum()
+        let filled = self.views.iter().filter_map(|step| match step {
+            ViewStep::Fill { rows, .. } => Some(rows),
+            _ => None,
+        });
+        rows.chain(filled)
+            .flat_map(|rows| &rows.pieces)
+            .map(Bytes::len)
+            .sum()
     }
 }
 

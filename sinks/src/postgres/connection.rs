@@ -1,15 +1,18 @@
 //! One connection to the database, made ready for writing batches.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, pin_mut};
-use tokio_postgres::{Client, NoTls, Statement, Transaction};
+use parking_lot::Mutex;
+use tokio_postgres::{Client, NoTls, Statement, ToStatement, Transaction};
 
 use super::PostgresError;
 use super::batch::{Rows, Sealed, TableWrite};
 use super::copy::{HEADER, TRAILER};
 use super::tables::{self, Table, ViewTable};
+use super::view_batch::ViewStep;
 use super::{lock, migrate, view_tables};
 
 /// Whom to connect to, and what must be there.
@@ -19,28 +22,30 @@ pub(super) struct Target {
     pub(super) partitions: usize,
     pub(super) stream_id: Option<Arc<str>>,
     pub(super) session_lock: bool,
-    /// Views in files and their tables.
-    pub(super) views: Arc<[ViewTable]>,
+    /// Every view that the sink was ever given, and its table, by its place.
+    pub(super) views: Arc<Mutex<Vec<ViewTable>>>,
+    /// Places of views whose tables cannot be made, since there are others of that name.
+    pub(super) refused: Arc<Mutex<BTreeSet<usize>>>,
 }
 
 impl Target {
-    /// Every table, those of views at the end.
-    fn tables(&self) -> impl Iterator<Item = &'static Table> {
-        let views = self.views.iter().map(|view| view.table);
-        tables::ALL.into_iter().chain(views)
+    fn view(&self, place: usize) -> ViewTable {
+        self.views.lock()[place].clone()
     }
 }
 
 /// A connection and the statements prepared on it.
 pub(super) struct Connection {
     client: Client,
-    tables: Vec<&'static Table>,
-    statements: Vec<Option<Statements>>,
+    target: Target,
+    /// By the place of the table.
+    statements: HashMap<usize, Statements>,
     progress: (Statement, Statement),
 }
 
 /// Statements for one table. The staging ones are absent for tables that are only appended to.
 struct Statements {
+    table: &'static Table,
     insert: Statement,
     stage: Option<Staging>,
 }
@@ -62,6 +67,7 @@ SET enable_seqscan = off;
 SET enable_bitmapscan = off;
 SET enable_material = off;
 SET jit = off;
+SET client_min_messages = warning;
 SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
@@ -92,38 +98,25 @@ impl Connection {
         check_stream(&client, target.stream_id.as_deref()).await?;
         let progress = begin_progress(&client, target.partitions).await?;
         let fresh = match first {
-            true => view_tables::install(&mut client, &target.views).await?,
+            true => {
+                let views = target.views.lock().clone();
+                view_tables::install(&mut client, &views).await?
+            }
             false => Vec::new(),
         };
-        let all: Vec<&'static Table> = target.tables().collect();
-        for table in all.iter().filter(|table| has_changes(table)) {
-            let sql = format!(
-                "CREATE TEMPORARY TABLE {} ON COMMIT DELETE ROWS AS SELECT false AS gone, {} FROM {} WITH NO DATA",
-                stage_of(table),
-                table.list(table.columns.len(), ""),
-                table.path(),
-            );
-            let failed = PostgresError::database(format!("staging table for {}", table.name));
-            client.batch_execute(&sql).await.map_err(failed)?;
+        for table in tables::ALL.into_iter().filter(|table| has_changes(table)) {
+            make_stage(&client, table, &stage_of(table)).await?;
         }
         let failed = || PostgresError::database("preparing statements for sink_progress");
         let read = client.prepare(READ_PROGRESS).await.map_err(failed())?;
         let write = client.prepare(WRITE_PROGRESS).await.map_err(failed())?;
         let connection = Self {
             client,
-            statements: all.iter().map(|_| None).collect(),
-            tables: all,
+            target: target.clone(),
+            statements: HashMap::new(),
             progress: (read, write),
         };
         Ok((connection, progress, fresh))
-    }
-
-    /// Have all tables of views their rows?
-    pub(super) async fn views_are_filled(&self) -> Result<bool, PostgresError> {
-        let sql = "SELECT count(*) FROM flightline.view_state WHERE state = 'filling'";
-        let failed = PostgresError::database("reading view_state");
-        let row = self.client.query_one(sql, &[]).await.map_err(failed)?;
-        Ok(row.get::<_, i64>(0) == 0)
     }
 
     /// Says something, so that nobody takes this session for a dead one.
@@ -136,10 +129,16 @@ impl Connection {
     /// Writes a batch and its progress in one transaction. When this fails the connection is not to
     /// be used again, and whether the transaction was committed is to be read from `sink_progress`.
     pub(super) async fn write(&mut self, batch: &Sealed) -> Result<(), PostgresError> {
-        for write in &batch.tables {
-            if self.statements[write.table].is_none() {
-                let table = self.tables[write.table];
-                self.statements[write.table] = Some(prepare(&self.client, table).await?);
+        let refused = self.target.refused.lock().clone();
+        let is_refused = |view: usize| refused.contains(&view);
+        let writes = batch.tables.iter().filter(|write| {
+            let view = write.table.checked_sub(tables::ALL.len());
+            !view.is_some_and(is_refused)
+        });
+        for write in writes.clone() {
+            if !self.statements.contains_key(&write.table) {
+                let prepared = self.prepare(write.table).await?;
+                self.statements.insert(write.table, prepared);
             }
         }
         let failed = || PostgresError::database("writing a batch");
@@ -151,11 +150,29 @@ impl Connection {
             .map_err(failed())?;
         let stored = tx.query(&self.progress.0, &[]).await.map_err(failed())?;
         check_progress(&vector(&stored, batch.from.len())?, &batch.from)?;
-        for write in &batch.tables {
-            let Some(statements) = &self.statements[write.table] else {
+        for write in writes {
+            let Some(statements) = self.statements.get(&write.table) else {
                 continue;
             };
-            write_table(&tx, self.tables[write.table], write, statements).await?;
+            write_table(&tx, write, statements).await?;
+        }
+        let mut newly_refused = Vec::new();
+        for step in &batch.views {
+            match step {
+                ViewStep::Drop { view } if !is_refused(*view) => {
+                    view_tables::drop_table(&tx, &self.target.view(*view)).await?;
+                }
+                ViewStep::Fill { view, rows } => {
+                    let table = self.target.view(*view);
+                    if !view_tables::fill(&tx, &table, rows).await? {
+                        newly_refused.push((*view, table));
+                    }
+                }
+                ViewStep::Fail { view, message } if !is_refused(*view) => {
+                    view_tables::fail(&tx, &self.target.view(*view), message).await?;
+                }
+                _ => {}
+            }
         }
         let moved = batch.from.iter().zip(&batch.to).zip(0_i32..);
         let moved = moved.filter(|((from, to), _)| from != to);
@@ -167,8 +184,45 @@ impl Connection {
             .await
             .map_err(failed())?;
         altered("sink_progress", "changed", partitions.len() as u64, updated)?;
-        tx.commit().await.map_err(PostgresError::database("commit"))
+        tx.commit()
+            .await
+            .map_err(PostgresError::database("commit"))?;
+        for (view, table) in newly_refused {
+            tracing::error!(
+                view = table.view.name,
+                table = table.table.path(),
+                "the table exists and is not a view's: it is left alone, and the view is not written; \
+                 name another one under sink.postgres.table"
+            );
+            self.target.refused.lock().insert(view);
+        }
+        Ok(())
     }
+
+    /// Statements for the table at a place. What changes tables of views needs comes with the first change.
+    async fn prepare(&self, place: usize) -> Result<Statements, PostgresError> {
+        let client = &self.client;
+        let Some(view) = place.checked_sub(tables::ALL.len()) else {
+            let table = tables::ALL[place];
+            return prepare(client, table, &stage_of(table)).await;
+        };
+        let table = self.target.view(view).table;
+        // Two views may have had a table of the same name, with other columns.
+        let stage = format!("pg_temp.\"stage_view_{view}\"");
+        make_stage(client, table, &stage).await?;
+        prepare(client, table, &stage).await
+    }
+}
+
+/// Its mark of rows that go has a name that no column of a view can have.
+async fn make_stage(client: &Client, table: &Table, stage: &str) -> Result<(), PostgresError> {
+    let sql = format!(
+        "CREATE TEMPORARY TABLE {stage} ON COMMIT DELETE ROWS AS SELECT false AS \"gone?\", {} FROM {} WITH NO DATA",
+        table.list(table.columns.len(), ""),
+        table.path(),
+    );
+    let failed = PostgresError::database(format!("staging table for {}", table.name));
+    client.batch_execute(&sql).await.map_err(failed)
 }
 
 const READ_PROGRESS: &str =
@@ -184,15 +238,14 @@ fn has_changes(table: &Table) -> bool {
 }
 
 fn stage_of(table: &Table) -> String {
-    // Two schemas may have tables of one name.
-    let of = match table.schema {
-        "flightline" | "views" => String::new(),
-        other => format!("{other}_"),
-    };
-    format!("pg_temp.\"stage_{of}{}\"", table.name)
+    format!("pg_temp.\"stage_{}\"", table.name)
 }
 
-async fn prepare(client: &Client, table: &Table) -> Result<Statements, PostgresError> {
+async fn prepare(
+    client: &Client,
+    table: &'static Table,
+    stage: &str,
+) -> Result<Statements, PostgresError> {
     let failed = || PostgresError::database(format!("preparing statements for {}", table.name));
     let prepare = |sql: String| async move { client.prepare(&sql).await.map_err(failed()) };
     let columns = table.list(table.columns.len(), "");
@@ -200,8 +253,7 @@ async fn prepare(client: &Client, table: &Table) -> Result<Statements, PostgresE
     let copy =
         |path: &str, columns: &str| format!("COPY {path} ({columns}) FROM STDIN (FORMAT binary)");
     let insert = prepare(copy(&path, &columns)).await?;
-    let stage = if has_changes(table) {
-        let stage = stage_of(table);
+    let staging = if has_changes(table) {
         let keys: Vec<String> = table.columns[..table.key]
             .iter()
             .map(|(name, _)| format!("t.\"{name}\" = s.\"{name}\""))
@@ -218,31 +270,35 @@ async fn prepare(client: &Client, table: &Table) -> Result<Statements, PostgresE
             set => set.join(", "),
         };
         Some(Staging {
-            copy: prepare(copy(&stage, &format!("gone, {columns}"))).await?,
+            copy: prepare(copy(stage, &format!("\"gone?\", {columns}"))).await?,
             update: prepare(format!(
-                "UPDATE {path} AS t SET {set} FROM {stage} AS s WHERE {keys} AND NOT s.gone"
+                "UPDATE {path} AS t SET {set} FROM {stage} AS s WHERE {keys} AND NOT s.\"gone?\""
             ))
             .await?,
             delete: prepare(format!(
-                "DELETE FROM {path} AS t USING {stage} AS s WHERE {keys} AND s.gone"
+                "DELETE FROM {path} AS t USING {stage} AS s WHERE {keys} AND s.\"gone?\""
             ))
             .await?,
         })
     } else {
         None
     };
-    Ok(Statements { insert, stage })
+    Ok(Statements {
+        table,
+        insert,
+        stage: staging,
+    })
 }
 
 async fn write_table(
     tx: &Transaction<'_>,
-    table: &Table,
     write: &TableWrite,
     statements: &Statements,
 ) -> Result<(), PostgresError> {
+    let table = statements.table;
     let failed = || PostgresError::database(format!("writing {}", table.path()));
     if let Some(stage) = statements.stage.as_ref().filter(|_| write.staged.count > 0) {
-        copy(tx, table, &stage.copy, &write.staged).await?;
+        copy_rows(tx, table, &stage.copy, &write.staged).await?;
         // What goes makes room before what comes: a key may do both in the course of a batch only
         // as a change, but the order costs nothing.
         if write.deletes > 0 {
@@ -255,15 +311,15 @@ async fn write_table(
         }
     }
     if write.inserts.count > 0 {
-        copy(tx, table, &statements.insert, &write.inserts).await?;
+        copy_rows(tx, table, &statements.insert, &write.inserts).await?;
     }
     Ok(())
 }
 
-async fn copy(
+pub(super) async fn copy_rows<S: ToStatement + ?Sized>(
     tx: &Transaction<'_>,
     table: &Table,
-    statement: &Statement,
+    statement: &S,
     rows: &Rows,
 ) -> Result<(), PostgresError> {
     let failed = || PostgresError::database(format!("copying rows of {}", table.path()));

@@ -140,7 +140,7 @@ impl PostgresError {
 
     /// Would trying again on a new connection help? Everything that the server or the network may
     /// get over does; what contradicts our tables does not.
-    pub(super) fn is_passing(&self) -> bool {
+    pub fn is_passing(&self) -> bool {
         let Self::Database { source, .. } = self else {
             return matches!(self, Self::Spool { .. });
         };

@@ -43,3 +43,4 @@ pub use migrate::SCHEMA_VERSION;
 pub use private::{PrivateAddress, PrivateConfig, PrivateError, PrivatePostgres, installation};
 pub use sink::{PostgresHandle, PostgresSink};
 pub use status::PostgresStatus;
+pub use view_tables::rehearse;

@@ -94,7 +94,10 @@ impl PostgresSink {
             partitions: config.partitions as usize,
             stream_id: config.stream_id.clone(),
             session_lock: config.session_lock,
-            views: config.views.iter().cloned().map(ViewTable::new).collect(),
+            views: Arc::new(Mutex::new(
+                config.views.iter().cloned().map(ViewTable::new).collect(),
+            )),
+            refused: Arc::default(),
         };
         let (opened, open) = oneshot::channel();
         let thread = std::thread::Builder::new().name("postgres-sink".to_owned());
@@ -143,8 +146,9 @@ impl EpochSink for PostgresSink {
         inbox.bytes += bytes;
         inbox.epochs.push_back(Arrived { epoch, at, bytes });
         drop(inbox);
-        let pending = &shared.status.pending_epochs;
-        pending.fetch_add(1, Ordering::Relaxed);
+        let status = &shared.status;
+        status.pending_epochs.fetch_add(1, Ordering::SeqCst);
+        status.taken_epochs.fetch_add(1, Ordering::SeqCst);
         shared.wake.notify_one();
     }
 }
@@ -196,6 +200,26 @@ impl PostgresHandle {
         tokio::time::timeout(timeout, covered)
             .await
             .unwrap_or(false)
+    }
+
+    /// Waits until everything that came before this call is committed, also what covers nothing new, such as views
+    /// that came or went. `false` after `timeout`, or when the sink has ended before.
+    pub async fn wait_taken(&self, timeout: Duration) -> bool {
+        let status = &self.shared.status;
+        let until = status.taken_epochs.load(Ordering::SeqCst);
+        let done = || {
+            // In this order: what comes in between makes it less, never more.
+            let taken = status.taken_epochs.load(Ordering::SeqCst);
+            taken.saturating_sub(status.pending_epochs.load(Ordering::SeqCst))
+        };
+        let begun = Instant::now();
+        while done() < until {
+            if begun.elapsed() >= timeout || *self.shared.ended.borrow() {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        true
     }
 
     /// Takes no more epochs, writes what there is for as long as `timeout`, and ends the thread.

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::PostgresError;
 use super::batch::{Rows, Sealed, TableWrite};
+use super::view_batch::ViewStep;
 
 /// Batches in order.
 #[derive(Debug)]
@@ -150,12 +151,24 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> PostgresError {
     move |source| PostgresError::Spool { path, source }
 }
 
+fn number(out: &mut Counting, n: u64) -> io::Result<()> {
+    out.write_all(&n.to_le_bytes())
+}
+
+fn write_rows(out: &mut Counting, rows: &Rows) -> io::Result<()> {
+    number(out, rows.count)?;
+    number(out, rows.pieces.iter().map(|p| p.len() as u64).sum())?;
+    for piece in &rows.pieces {
+        out.write_all(piece)?;
+    }
+    Ok(())
+}
+
 fn write(file: &Path, batch: &Sealed) -> io::Result<u64> {
     let mut out = Counting {
         out: BufWriter::new(File::create(file)?),
         bytes: 0,
     };
-    let number = |out: &mut Counting, n: u64| out.write_all(&n.to_le_bytes());
     number(&mut out, batch.epochs)?;
     number(&mut out, batch.rows)?;
     for vector in [&batch.from, &batch.to] {
@@ -170,11 +183,24 @@ fn write(file: &Path, batch: &Sealed) -> io::Result<u64> {
         number(&mut out, table.updates)?;
         number(&mut out, table.deletes)?;
         for rows in [&table.inserts, &table.staged] {
-            number(&mut out, rows.count)?;
-            number(&mut out, rows.pieces.iter().map(|p| p.len() as u64).sum())?;
-            for piece in &rows.pieces {
-                out.write_all(piece)?;
-            }
+            write_rows(&mut out, rows)?;
+        }
+    }
+    number(&mut out, batch.views.len() as u64)?;
+    for step in &batch.views {
+        let (kind, view, rows, message) = match step {
+            ViewStep::Drop { view } => (0, view, None, None),
+            ViewStep::Fill { view, rows } => (1, view, Some(rows), None),
+            ViewStep::Fail { view, message } => (2, view, None, Some(message)),
+        };
+        number(&mut out, kind)?;
+        number(&mut out, *view as u64)?;
+        if let Some(rows) = rows {
+            write_rows(&mut out, rows)?;
+        }
+        if let Some(message) = message {
+            number(&mut out, message.len() as u64)?;
+            out.write_all(message.as_bytes())?;
         }
     }
     out.flush()?;
@@ -218,6 +244,18 @@ fn read(file: &Path) -> io::Result<Sealed> {
         let bytes: [u8; 8] = bytes[..].try_into().map_err(|_| cut())?;
         Ok(u64::from_le_bytes(bytes))
     };
+    let rows_of = |take: &mut dyn FnMut(u64) -> io::Result<Bytes>| -> io::Result<Rows> {
+        let mut rows = Rows {
+            count: number(take)?,
+            pieces: Vec::new(),
+        };
+        let len = number(take)?;
+        let mut all = take(len)?;
+        while !all.is_empty() {
+            rows.pieces.push(all.split_to(all.len().min(PIECE)));
+        }
+        Ok(rows)
+    };
     let epochs = number(&mut take)?;
     let rows = number(&mut take)?;
     let mut vectors = [Vec::new(), Vec::new()];
@@ -232,16 +270,8 @@ fn read(file: &Path) -> io::Result<Sealed> {
         let table = number(&mut take)? as usize;
         let updates = number(&mut take)?;
         let deletes = number(&mut take)?;
-        let mut both = [Rows::default(), Rows::default()];
-        for rows in &mut both {
-            rows.count = number(&mut take)?;
-            let len = number(&mut take)?;
-            let mut all = take(len)?;
-            while !all.is_empty() {
-                rows.pieces.push(all.split_to(all.len().min(PIECE)));
-            }
-        }
-        let [inserts, staged] = both;
+        let inserts = rows_of(&mut take)?;
+        let staged = rows_of(&mut take)?;
         tables.push(TableWrite {
             table,
             inserts,
@@ -250,12 +280,30 @@ fn read(file: &Path) -> io::Result<Sealed> {
             deletes,
         });
     }
+    let mut views = Vec::new();
+    for _ in 0..number(&mut take)? {
+        let kind = number(&mut take)?;
+        let view = number(&mut take)? as usize;
+        views.push(match kind {
+            0 => ViewStep::Drop { view },
+            1 => ViewStep::Fill {
+                view,
+                rows: rows_of(&mut take)?,
+            },
+            _ => {
+                let len = number(&mut take)?;
+                let message = String::from_utf8_lossy(&take(len)?).into_owned();
+                ViewStep::Fail { view, message }
+            }
+        });
+    }
     Ok(Sealed {
         from,
         to,
         epochs,
         rows,
         tables,
+        views,
     })
 }
 
@@ -280,6 +328,17 @@ mod tests {
                 updates: n,
                 deletes: 1,
             }],
+            views: vec![
+                ViewStep::Drop { view: 1 },
+                ViewStep::Fill {
+                    view: 2,
+                    rows: rows(10),
+                },
+                ViewStep::Fail {
+                    view: 2,
+                    message: "gone".to_owned(),
+                },
+            ],
         }
     }
 
@@ -290,7 +349,7 @@ mod tests {
         for n in 0..6 {
             spool.push(batch(n)).unwrap();
         }
-        assert_eq!((spool.memory(), spool.rows()), (2000, 15));
+        assert_eq!((spool.memory(), spool.rows()), (2020, 15));
         assert!(spool.disk() > 4000);
         for n in 0..6 {
             assert_eq!(spool.pop().unwrap(), Some(batch(n)));

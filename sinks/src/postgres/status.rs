@@ -12,6 +12,8 @@ use super::PostgresError;
 #[derive(Debug)]
 pub(super) struct Status {
     pub(super) begun: Instant,
+    /// Epochs that came.
+    pub(super) taken_epochs: AtomicU64,
     pub(super) pending_epochs: AtomicU64,
     pub(super) pending_rows: AtomicU64,
     pub(super) pending_bytes: AtomicU64,
@@ -77,6 +79,7 @@ impl Status {
     pub(super) fn new() -> Self {
         Self {
             begun: Instant::now(),
+            taken_epochs: AtomicU64::new(0),
             pending_epochs: AtomicU64::new(0),
             pending_rows: AtomicU64::new(0),
             pending_bytes: AtomicU64::new(0),

@@ -10,6 +10,31 @@ use super::batch::{Rows, TableWrite};
 use super::copy::Chunks;
 use super::tables::{ALL, ViewTable};
 
+/// What a transaction does to the table of a view as a whole. Views are named by their places among all that the
+/// sink was ever given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ViewStep {
+    /// It goes.
+    Drop {
+        /// The view.
+        view: usize,
+    },
+    /// It is made with these rows, and takes the place of the one that may be there.
+    Fill {
+        /// The view.
+        view: usize,
+        /// All its rows.
+        rows: Rows,
+    },
+    /// The view has failed: its table stays as it is.
+    Fail {
+        /// The view.
+        view: usize,
+        /// Why.
+        message: String,
+    },
+}
+
 /// The changes since the batch began.
 #[derive(Debug)]
 pub(super) struct ViewNet {
@@ -17,8 +42,8 @@ pub(super) struct ViewNet {
     /// By the bytes of the key, which sort as the database sorts keys.
     lines: BTreeMap<Box<[u8]>, Line>,
     bytes: usize,
-    /// With this batch the table has all rows.
-    becomes_live: bool,
+    /// The table is made with this batch, with all rows.
+    fills: bool,
     failed: Option<Arc<ViewFailure>>,
 }
 
@@ -35,7 +60,7 @@ impl ViewNet {
             table,
             lines: BTreeMap::new(),
             bytes: 0,
-            becomes_live: false,
+            fills: false,
             failed: None,
         }
     }
@@ -49,13 +74,13 @@ impl ViewNet {
         self.bytes
     }
 
-    /// Takes the changes of an epoch. `fills`: the table is empty before them. `failed_before`: it is known
-    /// to have failed, and was told.
+    /// Takes the changes of an epoch. `fills`: they are all rows of a table that is to be made. `failed_before`: it is
+    /// known to have failed, and was told.
     ///
     /// # Panics
     /// When they do not fit those before: the changelog is broken.
     pub(super) fn absorb(&mut self, changes: &ViewChanges, fills: bool, failed_before: bool) {
-        self.becomes_live |= fills;
+        self.fills |= fills;
         if let Some(failed) = changes.failed.as_ref().filter(|_| !failed_before) {
             self.failed = Some(Arc::clone(failed));
         }
@@ -89,8 +114,8 @@ impl ViewNet {
         }
     }
 
-    /// The bytes to write. `index`: its place among the views. States go to `states`.
-    pub(super) fn seal(self, index: usize, states: &mut (u64, Chunks), out: &mut Vec<TableWrite>) {
+    /// The bytes to write, and what is done to the table. `view`: its place.
+    pub(super) fn seal(self, view: usize, steps: &mut Vec<ViewStep>, out: &mut Vec<TableWrite>) {
         let columns = self.table.table.columns.len();
         let (mut inserts, mut staged) = (Chunks::default(), Chunks::default());
         let (mut inserted, mut updates, mut deletes) = (0, 0, 0);
@@ -117,13 +142,20 @@ impl ViewNet {
                 }
             }
         }
-        if inserted + updates + deletes > 0 {
+        let inserts = Rows {
+            count: inserted,
+            pieces: inserts.into_pieces(),
+        };
+        if self.fills {
+            assert_eq!(updates + deletes, 0, "a table that is made has no rows yet");
+            steps.push(ViewStep::Fill {
+                view,
+                rows: inserts,
+            });
+        } else if inserted + updates + deletes > 0 {
             out.push(TableWrite {
-                table: ALL.len() + index,
-                inserts: Rows {
-                    count: inserted,
-                    pieces: inserts.into_pieces(),
-                },
+                table: ALL.len() + view,
+                inserts,
                 staged: Rows {
                     count: updates + deletes,
                     pieces: staged.into_pieces(),
@@ -132,18 +164,9 @@ impl ViewNet {
                 deletes,
             });
         }
-        let message = self.failed.as_ref().map(ToString::to_string);
-        let state = match (&message, self.becomes_live) {
-            (Some(_), _) => "failed",
-            (None, true) => "live",
-            (None, false) => return,
-        };
-        states.0 += 1;
-        states
-            .1
-            .row(super::tables::VIEW_STATE.columns.len() + 1, |row| {
-                row.bool(false);
-                self.table.write_state(state, message.as_deref(), row);
-            });
+        if let Some(failed) = &self.failed {
+            let message = failed.to_string();
+            steps.push(ViewStep::Fail { view, message });
+        }
     }
 }

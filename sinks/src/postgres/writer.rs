@@ -4,6 +4,7 @@
 //! spool and another is begun. A transaction whose end is unknown is neither repeated nor forgotten
 //! blindly: `sink_progress` tells on the next connection whether it was committed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
@@ -11,13 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use flightline_dataflows::changelog::{Epoch, ViewChanges};
+use flightline_dataflows::changelog::Epoch;
+use flightline_dataflows::sql::View;
 use tokio::sync::oneshot;
 
 use super::batch::{Batch, Sealed};
 use super::connection::{Connection, Target};
 use super::sink::Shared;
 use super::spool::Spool;
+use super::tables::ViewTable;
 use super::{PostgresConfig, PostgresError, lock};
 
 pub(super) struct Writer {
@@ -32,14 +35,28 @@ pub(super) struct Writer {
     spool_since: std::collections::VecDeque<Instant>,
     /// The batch that is next, or being tried again, or in a transaction.
     next: Option<(Arc<Sealed>, Instant)>,
-    /// By view: its table is new; it is known to have failed.
-    fresh: Vec<bool>,
-    failed_views: Vec<bool>,
+    views: Views,
     connection: Option<Connection>,
     attempts: u32,
     not_before: Instant,
     /// When the session was last heard of, for those who look.
     heard: Instant,
+}
+
+/// Views in SQL, by their places among all that the sink was ever given.
+struct Views {
+    /// Those that are there, by the name of their table.
+    places: BTreeMap<(String, String), usize>,
+    /// How many there were at the start.
+    from_start: usize,
+    /// Tables that are to be filled from the first epoch.
+    fresh: BTreeSet<usize>,
+    /// Known to have failed.
+    failed: BTreeSet<usize>,
+}
+
+fn table_of(view: &View) -> (String, String) {
+    (view.schema.clone(), view.table.clone())
 }
 
 /// A transaction on its way.
@@ -74,13 +91,22 @@ impl Writer {
         };
         shared.status.connected.store(true, Ordering::Relaxed);
         shared.written.send_replace(progress.clone().into());
+        let places: BTreeMap<_, _> = {
+            let views = target.views.lock();
+            let tables = views.iter().map(|view| table_of(&view.view));
+            tables.zip(0..).collect()
+        };
         let mut writer = Self {
             shared,
             config,
-            batch: Batch::new(progress.clone(), &target.views),
+            batch: Batch::new(progress.clone()),
+            views: Views {
+                places,
+                from_start: fresh.len(),
+                fresh: (0..).zip(fresh).filter(|f| f.1).map(|f| f.0).collect(),
+                failed: BTreeSet::new(),
+            },
             target: Arc::new(target),
-            failed_views: vec![false; fresh.len()],
-            fresh,
             batch_since: None,
             spool,
             spool_since: Default::default(),
@@ -193,22 +219,15 @@ impl Writer {
 
     /// Takes an epoch into the batch.
     fn absorb(&mut self, epoch: &Epoch, at: Instant) -> Result<(), PostgresError> {
-        let only_views = epoch.is_snapshot && !self.take_snapshot(epoch)?;
-        let fails = |(changes, failed): (&ViewChanges, &bool)| changes.failed.is_some() && !failed;
-        let concerns_views =
-            self.fresh.contains(&true) || epoch.views.iter().zip(&self.failed_views).any(fails);
+        // Views that come and go between two epochs.
+        let is_between = epoch.covers.is_empty();
+        let only_views = is_between || (epoch.is_snapshot && !self.take_snapshot(epoch)?);
+        let concerns_views = self.absorb_views(epoch, only_views);
         if only_views && !concerns_views {
             let pending = &self.shared.status.pending_epochs;
             pending.fetch_sub(1, Ordering::Relaxed);
             return Ok(());
         }
-        for (changes, failed) in epoch.views.iter().zip(&self.failed_views) {
-            if let Some(failure) = changes.failed.as_ref().filter(|_| !failed) {
-                tracing::error!(view = %changes.view.name, %failure, "a view has stopped; its table stays as it is");
-            }
-        }
-        let (fresh, failed) = (&mut self.fresh, &mut self.failed_views);
-        self.batch.absorb_views(epoch, fresh, failed, only_views);
         if only_views {
             self.batch.count_epoch();
         } else {
@@ -223,6 +242,60 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// Takes what an epoch says of views; of those that have their rows already nothing, when it is a snapshot
+    /// that says it again. Is there anything to write?
+    fn absorb_views(&mut self, epoch: &Epoch, is_said_again: bool) -> bool {
+        let mut concerns = false;
+        for view in &epoch.ended_views {
+            let table = table_of(view);
+            let Some(place) = self.views.places.get(&table).copied() else {
+                continue;
+            };
+            let mut begin = epoch.views.iter().filter(|changes| changes.begins);
+            // Another takes its place in one step, further below.
+            if !begin.any(|changes| table_of(&changes.view) == table) {
+                self.views.places.remove(&table);
+                self.batch.end_view(place);
+                concerns = true;
+            }
+        }
+        for changes in &epoch.views {
+            let table = table_of(&changes.view);
+            if changes.begins {
+                if let Some(before) = self.views.places.get(&table) {
+                    self.batch.forget_view(*before);
+                }
+                let mut views = self.target.views.lock();
+                self.views.places.insert(table.clone(), views.len());
+                self.views.fresh.insert(views.len());
+                views.push(ViewTable::new(Arc::clone(&changes.view)));
+            }
+            let Some(place) = self.views.places.get(&table).copied() else {
+                continue;
+            };
+            let failed_before = self.views.failed.contains(&place);
+            let fails = changes.failed.as_ref().filter(|_| !failed_before);
+            let fills = self.views.fresh.remove(&place) && changes.failed.is_none();
+            // The snapshot does not know of tables that were made after the start.
+            let is_said_again = is_said_again && place < self.views.from_start;
+            if is_said_again && !fills && fails.is_none() {
+                continue;
+            }
+            if let Some(failure) = fails {
+                tracing::error!(view = %changes.view.name, %failure, "a view has stopped; its table stays as it is");
+                self.views.failed.insert(place);
+            }
+            let is_something = fills || fails.is_some() || !changes.rows.is_empty();
+            if is_something {
+                let view = self.target.views.lock()[place].clone();
+                self.batch
+                    .absorb_view(place, &view, changes, fills, failed_before);
+            }
+            concerns |= is_something;
+        }
+        concerns
     }
 
     /// A snapshot stands for what the tables have already; for an empty database it is all there is.
@@ -252,7 +325,7 @@ impl Writer {
     /// Closes the batch and begins another.
     fn seal(&mut self) -> (Sealed, Instant) {
         let to = self.batch.to().to_vec();
-        let batch = std::mem::replace(&mut self.batch, Batch::new(to, &self.target.views));
+        let batch = std::mem::replace(&mut self.batch, Batch::new(to));
         let since = self.batch_since.take().unwrap_or_else(Instant::now);
         (batch.seal(), since)
     }
@@ -399,18 +472,10 @@ async fn write(
     let mut connection = match connection {
         Some(connection) => connection,
         None => match Connection::open(target, false).await {
-            // The last transaction on the lost connection was this one, and was committed.
-            Ok((connection, progress, _)) if progress == batch.to => {
-                // One that moves nothing only fills new tables of views: they tell.
-                let done = match batch.from == batch.to {
-                    true => connection.views_are_filled().await,
-                    false => Ok(true),
-                };
-                match done {
-                    Ok(true) => return (Some(connection), Ok(())),
-                    Ok(false) => connection,
-                    Err(error) => return (None, Err(error)),
-                }
+            // The last transaction on the lost connection was this one, and was committed. One that moves nothing
+            // makes and removes tables of views, and may do so twice.
+            Ok((connection, progress, _)) if progress == batch.to && batch.from != batch.to => {
+                return (Some(connection), Ok(()));
             }
             // Whether the tables are where the batch begins is looked at in its transaction.
             Ok((connection, ..)) => connection,

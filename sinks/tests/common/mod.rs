@@ -730,6 +730,8 @@ impl World {
         rejects.sort_by_key(|r| (r.partition, r.offset));
         Arc::new(Epoch {
             views: Vec::new(),
+            clock_ms: None,
+            ended_views: Vec::new(),
             number,
             covers: self.covers.clone(),
             is_snapshot: false,
@@ -770,6 +772,8 @@ impl World {
         }
         Epoch {
             views: Vec::new(),
+            clock_ms: None,
+            ended_views: Vec::new(),
             number,
             covers: self.covers.clone(),
             is_snapshot: true,

@@ -17,5 +17,6 @@ mod provider;
 mod replicas;
 mod tables;
 mod trip;
+mod views;
 mod waiting;
 mod ways_in;

@@ -44,8 +44,12 @@ async fn every_metric_that_operators_are_given_exists() {
     let outside = tempfile::tempdir().expect("a folder");
     let drop = outside.path().join("acme");
     let place = Place::with_config(&format!(
-        "[providers.acme]\nformat = \"canonical\"\nfolder = {{ path = {:?} }}\n",
-        drop.display().to_string()
+        "[providers.acme]\nformat = \"canonical\"\nfolder = {{ path = {:?} }}\n[dataflow]\nviews = [{:?}]\n",
+        drop.display().to_string(),
+        concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../dataflows/views/hold_outcomes.yaml"
+        )
     ));
     let replica = place.start();
     let client = Client::new(&replica.url);

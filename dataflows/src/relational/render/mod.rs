@@ -30,7 +30,10 @@ use crate::part::Updates;
 pub(crate) type Rows<'scope> = VecCollection<'scope, u64, Row, isize>;
 
 /// Rows by a key.
-type ByKey<'scope> = Arranged<'scope, TraceAgent<ValSpine<Row, Row, u64, isize>>>;
+pub(crate) type ByKey<'scope> = Arranged<'scope, KeyTrace>;
+
+/// Keeps them.
+pub(crate) type KeyTrace = TraceAgent<ValSpine<Row, Row, u64, isize>>;
 
 /// Keys, each once.
 type Keys<'scope> = Arranged<'scope, TraceAgent<KeySpine<Row, u64, isize>>>;
@@ -72,11 +75,18 @@ pub(crate) struct Rendered<'scope> {
     pub(crate) faults: Vec<Faults<'scope>>,
 }
 
+/// Gives the rows of a source, by its place. Asked once for each that is read.
+pub(crate) type Sources<'scope> = Box<dyn FnMut(usize) -> Rows<'scope> + 'scope>;
+
+/// Rows of a plan by a key, where they are kept already.
+pub(crate) type KeptByKey<'scope> =
+    Box<dyn FnMut(&Plan, &[Expr]) -> Option<ByKey<'scope>> + 'scope>;
+
 /// Builds operators for plans in one scope.
 pub(crate) struct Renderer<'scope> {
     scope: Scope<'scope, u64>,
-    /// Rows of the sources that somebody reads, by their places.
-    sources: Vec<Option<Rows<'scope>>>,
+    sources: Sources<'scope>,
+    kept: KeptByKey<'scope>,
     /// The stream's clock of each epoch, in microseconds from 1970, on every worker.
     clock: Option<Stream<'scope, u64, Vec<i64>>>,
     done: HashMap<Plan, Rendered<'scope>>,
@@ -88,12 +98,13 @@ impl<'scope> Renderer<'scope> {
     /// `clock` gives each worker the latest time of the records of an epoch that it folded.
     pub(crate) fn new(
         scope: Scope<'scope, u64>,
-        sources: Vec<Option<Rows<'scope>>>,
+        sources: Sources<'scope>,
         clock: Option<Stream<'scope, u64, Vec<i64>>>,
     ) -> Self {
         Self {
             scope,
             sources,
+            kept: Box::new(|_, _| None),
             clock: clock.map(Broadcast::broadcast),
             done: HashMap::new(),
             arranged: HashMap::new(),
@@ -101,10 +112,13 @@ impl<'scope> Renderer<'scope> {
         }
     }
 
+    /// The same with rows that are kept already. Only of plans and keys that cannot fail.
+    pub(crate) fn with_indexes(mut self, kept: KeptByKey<'scope>) -> Self {
+        self.kept = kept;
+        self
+    }
+
     /// The rows of a plan.
-    ///
-    /// # Panics
-    /// When it reads a source that this was not given.
     pub(crate) fn plan(&mut self, plan: &Plan) -> Rendered<'scope> {
         if let Some(done) = self.done.get(plan) {
             return done.clone();
@@ -116,13 +130,10 @@ impl<'scope> Renderer<'scope> {
 
     fn build(&mut self, plan: &Plan) -> Rendered<'scope> {
         match plan {
-            Plan::Source(index) => {
-                let Some(rows) = self.sources.get(*index).cloned().flatten() else {
-                    panic!("source {index} was not connected");
-                };
-                let faults = Vec::new();
-                Rendered { rows, faults }
-            }
+            Plan::Source(index) => Rendered {
+                rows: (self.sources)(*index),
+                faults: Vec::new(),
+            },
             Plan::Rows(rows, _) => Rendered {
                 rows: self.constant(rows.clone()),
                 faults: Vec::new(),
@@ -212,13 +223,22 @@ impl<'scope> Renderer<'scope> {
     }
 
     /// Rows of a plan by a key; those with a NULL in it are left out, since NULL equals nothing.
-    fn arrange(&mut self, plan: &Plan, key: &[Expr]) -> (ByKey<'scope>, Vec<Faults<'scope>>) {
+    pub(crate) fn arrange(
+        &mut self,
+        plan: &Plan,
+        key: &[Expr],
+    ) -> (ByKey<'scope>, Vec<Faults<'scope>>) {
         let name = (plan.clone(), key.to_vec());
         if let Some(done) = self.arranged.get(&name) {
             return done.clone();
         }
-        let (pairs, faults) = keyed(self.plan(plan), key, true);
-        let arranged = (pairs.arrange_by_key_named("ByKey"), faults);
+        let arranged = match (self.kept)(plan, key) {
+            Some(kept) => (kept, Vec::new()),
+            None => {
+                let (pairs, faults) = keyed(self.plan(plan), key, true);
+                (pairs.arrange_by_key_named("ByKey"), faults)
+            }
+        };
         self.arranged.insert(name, arranged.clone());
         arranged
     }

@@ -88,6 +88,19 @@ impl Client {
         &self,
         request: reqwest::RequestBuilder,
     ) -> anyhow::Result<serde_json::Value> {
+        let answer = self.answer(request).await?;
+        answer.with_context(|| format!("{} answered with nothing", self.base))
+    }
+
+    /// Sends a request whose answer, if it was done, is that it was.
+    pub(crate) async fn done(&self, request: reqwest::RequestBuilder) -> anyhow::Result<()> {
+        self.answer(request).await.map(drop)
+    }
+
+    async fn answer(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> anyhow::Result<Option<serde_json::Value>> {
         let response = request.send().await.with_context(|| {
             format!(
                 "no answer from {}: is a replica running there? (`flightline serve`, or name another with --url)",
@@ -96,6 +109,9 @@ impl Client {
         })?;
         let status = response.status();
         let bytes = response.bytes().await.context("the answer broke off")?;
+        if status.is_success() && bytes.is_empty() {
+            return Ok(None);
+        }
         let value: serde_json::Value = serde_json::from_slice(&bytes).with_context(|| {
             format!(
                 "{} answered {status} with something that is not JSON",
@@ -103,7 +119,7 @@ impl Client {
             )
         })?;
         if status.is_success() {
-            return Ok(value);
+            return Ok(Some(value));
         }
         let mut text = Vec::new();
         for error in value["errors"].as_array().into_iter().flatten() {

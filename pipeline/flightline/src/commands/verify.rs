@@ -1,6 +1,6 @@
 //! `flightline verify`: is everything as the stream says?
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -10,7 +10,7 @@ use flightline_runtime::verify::{Folded, VerifyReport};
 
 use super::client::Client;
 use super::{print, print_line};
-use crate::cli::{ConfigArgs, Reported};
+use crate::cli::{ConfigArgs, Reported, Usage};
 use crate::config::Overrides;
 
 #[derive(Debug, Args)]
@@ -21,6 +21,10 @@ pub(crate) struct VerifyArgs {
     /// data directory.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
+    /// Folder of view files (or one file) whose tables are compared too; adds to dataflow.views of the
+    /// configuration. A running replica compares those that it runs.
+    #[arg(long, value_name = "DIR|FILE")]
+    views: Vec<PathBuf>,
     /// Compare the stream and its state with those of the replica at this address, too.
     #[arg(long, value_name = "URL")]
     against: Option<String>,
@@ -35,6 +39,7 @@ pub(crate) struct VerifyArgs {
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
     let config = args.config.load(Overrides {
         database_url: args.database_url.clone(),
+        views: args.views.clone(),
         ..Overrides::default()
     })?;
     let runtime = super::serve::async_runtime()?;
@@ -46,7 +51,10 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
             Some(_) => Err(anyhow::anyhow!("the replica answered something else")),
             None => {
                 let policy = config.checkpoint.policy();
-                offline::verify(&config.data_dir, config.database.url.as_deref(), &policy).await
+                let files = super::dataflow::configured(&config.dataflow.views).map_err(Usage)?;
+                let views = files.map(|files| files.views).unwrap_or_default();
+                let url = config.database.url.as_deref();
+                offline::verify(&config.data_dir, url, &policy, views).await
             }
         }
     })?;
@@ -160,6 +168,9 @@ fn text(report: &VerifyReport) -> String {
         for (name, rows) in &report.tables {
             t.push_str(&format!("         {rows:>10} rows equal  {name}\n"));
         }
+    }
+    for line in &report.left_out {
+        t.push_str(&format!("         not compared: {line}\n"));
     }
     match &report.difference {
         None => t.push_str(&format!("clean, in {:.1} s\n", report.seconds)),

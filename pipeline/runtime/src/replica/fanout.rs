@@ -8,7 +8,6 @@ use flightline_sinks::serving::Serving;
 
 use crate::hold_index::HoldIndex;
 use crate::orders::notices::Notices;
-use crate::several::tables::Tables;
 use crate::webhooks::Webhooks;
 
 /// Retired flights whose hold ids are dropped together.
@@ -20,7 +19,8 @@ pub(super) struct Fanout {
     pub(super) holds: Arc<HoldIndex>,
     pub(super) notices: Arc<Notices>,
     pub(super) webhooks: Arc<Webhooks>,
-    pub(super) tables: Arc<Tables>,
+    /// The way to the tables: the views in SQL, when there are any, and then the sink.
+    pub(super) tables: Box<dyn EpochSink>,
     pub(super) retired: Vec<FlightKey>,
 }
 

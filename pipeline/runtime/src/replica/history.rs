@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::Record;
-use flightline_dataflows::sql::View;
 use flightline_ledger::{Command, FlightCommand};
 use flightline_stream::Checker;
 
@@ -99,7 +98,6 @@ fn note_part(inner: &Inner, part: &Part) {
 pub(super) fn fold_history(
     inner: &Arc<Inner>,
     workers: usize,
-    views: Vec<Arc<View>>,
     progress: Option<&[u64]>,
     fanout: Fanout,
     on_failure: impl Fn(&str) + Send + Sync + 'static,
@@ -113,9 +111,7 @@ pub(super) fn fold_history(
              Give the replica its own database, or drop the schemas flightline and views to have them filled anew"
         );
     }
-    let mut flow_config = flightline_dataflows::Config::new(inner.partitions)
-        .with_workers(workers)
-        .with_views(views);
+    let mut flow_config = flightline_dataflows::Config::new(inner.partitions).with_workers(workers);
     flow_config.on_failure = Some(Arc::new(move |failure| on_failure(&failure.to_string())));
     let Beginning { loaded, snapshot } = begin(inner, progress, &ends)?;
     let from: Vec<u64> = loaded

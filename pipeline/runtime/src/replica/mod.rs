@@ -14,6 +14,8 @@ use anyhow::Context;
 use flightline_api::backend::{Authenticator, Backend};
 use flightline_connectors::payments::{PaymentService, PaymentsUrl};
 use flightline_dataflows::Dataflow;
+use flightline_dataflows::changelog::EpochSink;
+use flightline_dataflows::sql::View;
 use flightline_sinks::serving::Serving;
 use flightline_stream::{Checker, Producer};
 use parking_lot::{Mutex, RwLock};
@@ -37,10 +39,11 @@ use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::Sequencer;
 use crate::several::feeder;
-use crate::several::tables::Tables;
+use crate::several::tables::{Tables, ToTables};
 use crate::several::takeover::{Setup, Turn, Watcher};
 use crate::stream::OpenStream;
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
+use crate::views::LiveViews;
 use crate::waiters::Waiters;
 use crate::webhooks::Webhooks;
 
@@ -154,6 +157,7 @@ impl Replica {
             dataflow: OnceLock::new(),
             turn: Turn::default(),
             postgres: OnceLock::new(),
+            views: OnceLock::new(),
             checkpoints: OnceLock::new(),
             ready: AtomicBool::new(false),
             phase: Mutex::new("starting".to_owned()),
@@ -208,11 +212,40 @@ impl Replica {
         let (tell_failure, failed) = watch::channel(None);
         let started = Instant::now();
         let folding = inner.clone();
-        let (workers, views) = (config.workers, config.views.clone());
+        let workers = config.workers;
+        let views = config.views.take();
+        let from_start: Vec<Arc<View>> = views
+            .iter()
+            .flat_map(|files| files.views.iter().cloned())
+            .collect();
+        let to_tables = ToTables(tables.clone());
+        let rows: Box<dyn EpochSink> = match views {
+            None => Box::new(to_tables),
+            Some(files) => {
+                let (failing, told) = (Arc::downgrade(&inner), tell_failure.clone());
+                let (views, live) = LiveViews::start(
+                    partitions,
+                    workers,
+                    files,
+                    &config.data_dir,
+                    is_shared,
+                    to_tables,
+                    move |why| {
+                        if let Some(inner) = failing.upgrade() {
+                            fail(&inner, &told, why);
+                        }
+                    },
+                )?;
+                if inner.views.set(live).is_err() {
+                    unreachable!("the views are set once, here");
+                }
+                Box::new(views)
+            }
+        };
         // Weak: the replica holds the dataflow, and would never let go of its stream otherwise.
         let failure_inner = Arc::downgrade(&inner);
         let failure_told = tell_failure.clone();
-        let (fanned, rows) = (notices.clone(), tables.clone());
+        let fanned = notices.clone();
         let (dataflow, history) = tokio::task::spawn_blocking(move || {
             let fanout = Fanout {
                 serving: folding.serving.clone(),
@@ -222,18 +255,11 @@ impl Replica {
                 tables: rows,
                 retired: Vec::new(),
             };
-            fold_history(
-                &folding,
-                workers,
-                views,
-                progress.as_deref(),
-                fanout,
-                move |why| {
-                    if let Some(inner) = failure_inner.upgrade() {
-                        fail(&inner, &failure_told, why);
-                    }
-                },
-            )
+            fold_history(&folding, workers, progress.as_deref(), fanout, move |why| {
+                if let Some(inner) = failure_inner.upgrade() {
+                    fail(&inner, &failure_told, why);
+                }
+            })
         })
         .await
         .context("folding the history was broken off")??;
@@ -266,7 +292,7 @@ impl Replica {
         }
         configure(&inner, config.settings, config.orders)?;
         let watcher = is_shared.then(|| {
-            let views = config.views.clone();
+            let views = from_start;
             Watcher::start(
                 &inner,
                 Setup {
@@ -375,7 +401,15 @@ impl Replica {
         let ends = (0..inner.partitions).map(|p| inner.waiters.answered(p));
         let database = inner.postgres.get().cloned();
         let checkpoints = inner.checkpoints.get().cloned();
-        crate::verify::verify(inner.log.clone(), ends.collect(), database, checkpoints).await
+        let views = inner.compiled_views();
+        crate::verify::verify(
+            inner.log.clone(),
+            ends.collect(),
+            database,
+            checkpoints,
+            views,
+        )
+        .await
     }
 
     /// Waits until the replica has failed, and says why.

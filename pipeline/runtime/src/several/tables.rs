@@ -29,6 +29,15 @@ enum Place {
     Gathers(Vec<Arc<Epoch>>),
 }
 
+/// The way to the tables, as a sink of whoever has epochs.
+pub(crate) struct ToTables(pub(crate) Arc<Tables>);
+
+impl EpochSink for ToTables {
+    fn epoch(&mut self, epoch: Arc<Epoch>) {
+        self.0.epoch(epoch);
+    }
+}
+
 impl Tables {
     /// `None`: another replica writes them.
     pub(crate) fn new(sink: Option<PostgresSink>, partitions: u32) -> Self {
@@ -44,7 +53,10 @@ impl Tables {
     /// The next epoch.
     pub(crate) fn epoch(&self, epoch: Arc<Epoch>) {
         let mut slot = self.slot.lock();
-        slot.covers.clone_from(&epoch.covers);
+        // Views that come and go between two epochs cover nothing.
+        if !epoch.covers.is_empty() {
+            slot.covers.clone_from(&epoch.covers);
+        }
         match &mut slot.place {
             Place::Writes(sink) => sink.epoch(epoch),
             Place::Stands => {}

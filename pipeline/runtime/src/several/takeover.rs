@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink};
+use flightline_dataflows::live::{Views, ViewsConfig};
 use flightline_dataflows::sql::View;
 use flightline_ledger::Decision;
 use flightline_sinks::postgres::{LockWatch, Look, PostgresConfig, PostgresError, PostgresSink};
@@ -284,9 +285,13 @@ fn fold_between(
     };
     let mut checkers: Vec<_> = loaded.parts.iter().map(|p| p.checker().clone()).collect();
     let folded = loaded.parts.into_iter().map(|part| part.folded).collect();
-    let config = flightline_dataflows::Config::new(inner.partitions).with_views(views);
+    let config = flightline_dataflows::Config::new(inner.partitions);
     let sink = Arc::new(Mutex::new(sink));
-    let mut dataflow = Dataflow::resume(config, Arc::new(NoDecisions), Lent(sink.clone()), folded)?;
+    // What the views say must come between, as it does in the running dataflow.
+    let mut in_sql = ViewsConfig::new(inner.partitions);
+    in_sql.views = views;
+    let lent = Views::start(in_sql, Lent(sink.clone()))?;
+    let mut dataflow = Dataflow::resume(config, Arc::new(NoDecisions), lent, folded)?;
     let mut fold = |until: &[u64], each: bool, dataflow: &mut Dataflow| {
         for_each_batch(&*inner.log, &mut checkers, until, |records| {
             dataflow.send(records)?;

@@ -5,9 +5,11 @@
 //! every table of PostgreSQL holds what the fold says at the offsets that the tables claim to cover.
 //!
 //! - `fold`: the plain fold, and checkpoints beside it. `tables`: PostgreSQL beside the dataflow.
+//!   `views`: which tables of views in SQL can be compared.
 
 mod fold;
 mod tables;
+mod views;
 
 pub(crate) use fold::digest;
 
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use flightline_api::backend::PartitionDigest;
+use flightline_dataflows::sql::View;
 use flightline_stream::StreamLog;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
@@ -58,6 +61,9 @@ pub struct VerifyReport {
     pub passed_over: Vec<String>,
     /// What was compared: table and number of rows.
     pub tables: Vec<(String, u64)>,
+    /// Tables of views in SQL that were not compared, and why not.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// How long it took, in seconds.
     pub seconds: f64,
 }
@@ -106,12 +112,14 @@ impl From<flightline_dataflows::Failure> for VerifyError {
     }
 }
 
-/// Verifies a stream below `ends`, its checkpoints, and the tables when a database is given.
+/// Verifies a stream below `ends`, its checkpoints, and the tables when a database is given: of views in SQL those
+/// of `views`.
 pub(crate) async fn verify(
     log: Arc<dyn StreamLog>,
     ends: Vec<u64>,
     database: Option<SharedDatabase>,
     checkpoints: Option<Arc<Checkpoints>>,
+    views: Vec<Arc<View>>,
 ) -> Result<VerifyReport, VerifyError> {
     let started = Instant::now();
     let mut report = VerifyReport {
@@ -127,6 +135,7 @@ pub(crate) async fn verify(
             ends: &ends,
             database: database.as_deref(),
             checkpoints: checkpoints.as_deref(),
+            views: &views,
         };
         let outcome = run(&given, &handle, &mut report);
         (report, outcome)
@@ -155,6 +164,8 @@ struct Given<'a> {
     ends: &'a [u64],
     database: Option<&'a Database>,
     checkpoints: Option<&'a Checkpoints>,
+    /// Views in SQL whose tables are compared.
+    views: &'a [Arc<View>],
 }
 
 fn run(
@@ -197,7 +208,7 @@ fn run(
         report.checkpoints.push((manifest.id, manifest.records()));
     }
     match given.database {
-        Some(database) => tables::compare_tables(log, database, handle, report),
+        Some(database) => tables::compare_tables(given, database, handle, report),
         None => Ok(None),
     }
 }

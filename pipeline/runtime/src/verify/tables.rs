@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink, Record};
+use flightline_dataflows::live::rows_of;
 use flightline_dataflows::rows::{DecisionRow, FeedRejectRow, is_recorded};
 use flightline_ledger::{Command, Decision};
 use flightline_sinks::postgres;
@@ -13,7 +14,7 @@ use flightline_stream::{Checker, StreamLog};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::{VerifyError, VerifyReport};
+use super::{Given, VerifyError, VerifyReport, views};
 use crate::database::{Database, Paused};
 use crate::plain::{Plain, both};
 use crate::reading::{ReadError, for_each_batch, for_each_record};
@@ -26,11 +27,12 @@ const ON_ITS_WAY: Duration = Duration::from_millis(200);
 
 /// Compares every table; the first difference if any.
 pub(super) fn compare_tables(
-    log: &dyn StreamLog,
+    given: &Given<'_>,
     database: &Database,
     handle: &Handle,
     report: &mut VerifyReport,
 ) -> Result<Option<String>, VerifyError> {
+    let log = given.log;
     let failed = |e: &dyn std::fmt::Display| VerifyError::Database(e.to_string());
     let _paused = Paused::new(database);
     let mut client = handle
@@ -72,6 +74,12 @@ pub(super) fn compare_tables(
         if differs.is_some() {
             return Ok(differs);
         }
+        let mut epoch = Arc::unwrap_or_clone(epoch);
+        let views = given.views.iter();
+        epoch.views = views.map(|view| rows_of(view, &epoch)).collect();
+        report.left_out = handle
+            .block_on(views::left_out(&client, &epoch.views))
+            .map_err(|e| failed(&e))?;
         let broken = RefCell::new(None);
         let counts = [Cell::new(0_u64), Cell::new(0_u64)];
         let fold = |partition: u32| {
@@ -101,6 +109,8 @@ pub(super) fn compare_tables(
             return Err(error.into());
         }
         report.tables = tables_of(&epoch, counts[0].get(), counts[1].get());
+        let compared = views::compared(&epoch.views, &report.left_out);
+        report.tables.extend(compared);
         if found
             .as_ref()
             .is_none_or(|d| d.table != "flightline.sink_progress")

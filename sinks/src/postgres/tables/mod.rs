@@ -19,7 +19,7 @@ use super::copy::{Row, Type};
 pub(super) use append::{DECISION, FEED_REJECT, ref_text, write_decision, write_reject};
 pub(super) use ledger::{DRIFT, FLIGHT, HOLD, HoldLine, INVENTORY, LEG};
 pub(super) use orders::{ORDER_SEGMENT, ORDERS, PAYMENT, PaymentLine, SegmentLine};
-pub(super) use view::{VIEW_STATE, ViewTable};
+pub(super) use view::ViewTable;
 pub(super) use views::{AVAILABILITY, CHEAPEST, LOAD_FACTOR, OFFERS, OVERSOLD};
 
 /// What a table looks like.
@@ -121,7 +121,7 @@ fn aircraft(code: &[u8; 3]) -> &str {
 }
 
 /// Every table, in the order in which batches write them.
-pub(super) static ALL: [&Table; 16] = [
+pub(super) static ALL: [&Table; 15] = [
     &FLIGHT,
     &LEG,
     &INVENTORY,
@@ -137,7 +137,6 @@ pub(super) static ALL: [&Table; 16] = [
     &PAYMENT,
     &DECISION,
     &FEED_REJECT,
-    &VIEW_STATE,
 ];
 
 #[cfg(test)]

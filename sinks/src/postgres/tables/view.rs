@@ -8,22 +8,6 @@ use flightline_dataflows::sql::View;
 use super::Table;
 use crate::postgres::copy::{Row, Type};
 
-/// How the tables of views stand. Rows are made when a table is, and changed with its rows.
-pub(in crate::postgres) static VIEW_STATE: Table = Table {
-    schema: "flightline",
-    name: "view_state",
-    columns: &[
-        ("schema_name", Type::Text),
-        ("table_name", Type::Text),
-        ("view", Type::Text),
-        ("fingerprint", Type::Int8),
-        ("state", Type::Text),
-        ("message", Type::Text),
-    ],
-    key: 2,
-    fixed: &[],
-};
-
 /// A view and its table.
 #[derive(Clone, Debug)]
 pub(in crate::postgres) struct ViewTable {
@@ -37,7 +21,7 @@ fn keep(text: &str) -> &'static str {
 
 impl ViewTable {
     /// The table of a view. Its description stays for as long as the program runs, as those of the other
-    /// tables do: views are given to a sink once, when it is opened.
+    /// tables do: some hundred bytes for each view that somebody adds or replaces.
     pub(in crate::postgres) fn new(view: Arc<View>) -> Self {
         let columns = view.columns.iter();
         let columns: Vec<(&'static str, Type)> = columns
@@ -53,10 +37,10 @@ impl ViewTable {
         Self { view, table }
     }
 
-    /// The statements that make the table.
-    pub(in crate::postgres) fn create(&self) -> String {
+    /// The statements that make the table in a schema.
+    pub(in crate::postgres) fn create(&self, schema: &str) -> String {
         let quote = |text: &str| text.replace('\'', "''");
-        let path = self.table.path();
+        let path = format!("\"{schema}\".\"{}\"", self.table.name);
         let columns = self.view.columns.iter().map(|column| {
             let collate = match column.ty {
                 SqlType::Text => " COLLATE \"C\"",
@@ -97,21 +81,6 @@ impl ViewTable {
                 row.null();
             }
         }
-    }
-
-    /// Writes how it stands.
-    pub(in crate::postgres) fn write_state(
-        &self,
-        state: &str,
-        message: Option<&str>,
-        row: &mut Row<'_>,
-    ) {
-        row.text(self.table.schema);
-        row.text(self.table.name);
-        row.text(&self.view.name);
-        row.i64(self.view.fingerprint as i64);
-        row.text(state);
-        row.text_or_null(message);
     }
 }
 

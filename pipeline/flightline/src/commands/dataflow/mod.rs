@@ -1,11 +1,13 @@
 //! `flightline dataflow`: files of views in SQL, checked and explained.
 
+mod live;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
-use flightline_dataflows::sql::{Problem, Text, View, compile, explain, run_examples};
+use flightline_dataflows::sql::{Problem, Text, compile, explain, run_examples};
+use flightline_runtime::ViewFiles;
 
 use super::{print, print_line};
 use crate::cli::{Reported, Usage};
@@ -29,17 +31,29 @@ pub(crate) enum DataflowCommand {
         #[arg(long = "with", value_name = "DIR|FILE")]
         with: Vec<PathBuf>,
     },
+    /// Add a view to a running replica. Returns when its table has all rows, and follows.
+    Add(live::FileArgs),
+    /// Put another version of a view into the place of the one that runs, table and all, in one step.
+    Replace(live::FileArgs),
+    /// Remove a view from a running replica, with its table and its file.
+    Remove(live::NameArgs),
+    /// List the views of a running replica, and how they stand.
+    List(live::ListArgs),
 }
 
-pub(crate) fn run(command: &DataflowCommand) -> anyhow::Result<()> {
+pub(crate) fn run(command: DataflowCommand) -> anyhow::Result<()> {
     match command {
-        DataflowCommand::Check { paths, json } => check(paths, *json),
-        DataflowCommand::Explain { file, with } => explain_file(file, with),
+        DataflowCommand::Check { paths, json } => check(&paths, json),
+        DataflowCommand::Explain { file, with } => explain_file(&file, &with),
+        DataflowCommand::Add(args) => live::put(args, false),
+        DataflowCommand::Replace(args) => live::put(args, true),
+        DataflowCommand::Remove(args) => live::remove(args),
+        DataflowCommand::List(args) => live::list(args),
     }
 }
 
 /// The texts of files, and of the files in folders.
-fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Text>> {
+fn read(paths: &[PathBuf], may_be_empty: bool) -> anyhow::Result<Vec<Text>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -55,7 +69,7 @@ fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Text>> {
             });
             within.sort();
             anyhow::ensure!(
-                !within.is_empty(),
+                may_be_empty || !within.is_empty(),
                 "{}: no file ends in .yaml: name the folder that the views are in",
                 path.display()
             );
@@ -81,19 +95,27 @@ fn told(problems: &[Problem]) -> String {
     all.join("\n")
 }
 
-/// The views that a configuration names.
-pub(crate) fn configured(paths: &[PathBuf]) -> anyhow::Result<Vec<Arc<View>>> {
-    let texts = read(paths).context("dataflow.views")?;
-    compile(texts).map_err(|problems| {
+/// The views that a configuration names; `None` when it names none. The first folder is where views are added.
+pub(crate) fn configured(paths: &[PathBuf]) -> anyhow::Result<Option<ViewFiles>> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let texts = read(paths, true).context("dataflow.views")?;
+    let views = compile(texts.clone()).map_err(|problems| {
         anyhow::anyhow!(
             "dataflow.views: nothing was started, since there are problems\n{}",
             told(&problems)
         )
-    })
+    })?;
+    Ok(Some(ViewFiles {
+        folder: paths.iter().find(|path| path.is_dir()).cloned(),
+        texts,
+        views,
+    }))
 }
 
 fn check(paths: &[PathBuf], json: bool) -> anyhow::Result<()> {
-    let texts = read(paths).map_err(Usage)?;
+    let texts = read(paths, false).map_err(Usage)?;
     let files = texts.len();
     let (views, mut problems) = match compile(texts) {
         Ok(views) => (views, Vec::new()),
@@ -142,13 +164,17 @@ fn check(paths: &[PathBuf], json: bool) -> anyhow::Result<()> {
             ))?;
         }
         print_line(&format!(
-            "{} views, {examples} examples: all in order",
-            views.len()
+            "{}, {}: all in order",
+            counted(views.len(), "view"),
+            counted(examples, "example")
         ))?;
     } else {
         print_line(&told(&problems))?;
-        let s = if problems.len() == 1 { "" } else { "s" };
-        print_line(&format!("{} problem{s} in {files} files", problems.len()))?;
+        print_line(&format!(
+            "{} in {}",
+            counted(problems.len(), "problem"),
+            counted(files, "file")
+        ))?;
     }
     if problems.is_empty() {
         Ok(())
@@ -157,10 +183,15 @@ fn check(paths: &[PathBuf], json: bool) -> anyhow::Result<()> {
     }
 }
 
+fn counted(n: usize, of: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {of}{s}")
+}
+
 fn explain_file(file: &Path, with: &[PathBuf]) -> anyhow::Result<()> {
     let mut paths = vec![file.to_owned()];
     paths.extend(with.iter().cloned());
-    let texts = read(&paths).map_err(Usage)?;
+    let texts = read(&paths, false).map_err(Usage)?;
     let views = match compile(texts) {
         Ok(views) => views,
         Err(problems) => {

@@ -8,6 +8,8 @@
 //! A client that comes back with `Last-Event-ID` gets what it missed, or a `reset` when that is no
 //! longer kept or was of another run of the replica.
 
+mod in_sql;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::str::FromStr as _;
@@ -59,8 +61,16 @@ pub(crate) async fn changes(request: &mut Request) -> Result<Response, ApiError>
     let caller = request.caller(Need::Read)?;
     let query = Query::parse(request.uri.query(), &["view"])?;
     let name: String = query.required("view")?;
+    let after = last_event_id(request)?;
+    let in_sql = request.app.backend.view_followers();
+    if View::from_name(&name).is_none()
+        && let Some(follower) = in_sql.and_then(|views| views.follow(&name, after))
+    {
+        return in_sql::follow(request, &caller, &name, follower);
+    }
     let view = View::from_name(&name).ok_or_else(|| {
-        let names: Vec<_> = View::ALL.iter().map(|view| view.name()).collect();
+        let mut names: Vec<String> = View::ALL.iter().map(|v| v.name().to_owned()).collect();
+        names.extend(in_sql.map(|views| views.names()).unwrap_or_default());
         ApiError::new(
             &faults::UNKNOWN_VIEW,
             format!(
@@ -78,10 +88,7 @@ pub(crate) async fn changes(request: &mut Request) -> Result<Response, ApiError>
             format!("the view `{name}` is for tokens of the role operator"),
         ));
     }
-    let after = last_event_id(request)?;
-    let Ok(slot) = Arc::clone(&request.app.followers).try_acquire_owned() else {
-        return Err(ApiError::overloaded(5000));
-    };
+    let slot = slot(request)?;
     request.wait_at_least().await?;
     let app = &request.app;
     let follower = Follower {
@@ -95,6 +102,11 @@ pub(crate) async fn changes(request: &mut Request) -> Result<Response, ApiError>
         _busy: request.busy.take(),
     };
     let events = stream::unfold(follower, Follower::next);
+    Ok(event_stream(events))
+}
+
+/// The answer that these events are.
+fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let mut response = warp::reply::stream(Events(Mutex::new(Box::pin(events)))).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -104,7 +116,13 @@ pub(crate) async fn changes(request: &mut Request) -> Result<Response, ApiError>
         HeaderName::from_static("x-accel-buffering"),
         HeaderValue::from_static("no"),
     );
-    Ok(response)
+    response
+}
+
+/// A place among those who follow.
+fn slot(request: &Request) -> Result<OwnedSemaphorePermit, ApiError> {
+    let slot = Arc::clone(&request.app.followers).try_acquire_owned();
+    slot.map_err(|_| ApiError::overloaded(5000))
 }
 
 fn last_event_id(request: &Request) -> Result<Option<EventId>, ApiError> {

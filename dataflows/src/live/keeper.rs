@@ -30,6 +30,16 @@ impl Keeper {
         }
     }
 
+    /// The view.
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view)
+    }
+
+    /// Rows that it has.
+    pub(crate) fn rows(&self) -> u64 {
+        self.keys.len() as u64
+    }
+
     /// The changes of an epoch, as they may go on.
     pub(crate) fn pass(
         &mut self,
@@ -57,6 +67,7 @@ impl Keeper {
         }
         ViewChanges {
             view: Arc::clone(&self.view),
+            begins: false,
             rows: match self.failed {
                 Some(_) => Vec::new(),
                 None => rows,

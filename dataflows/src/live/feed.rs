@@ -1,0 +1,176 @@
+//! Rows of the sources, from epochs into traces that all views share.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use differential_dataflow::input::InputSession;
+use differential_dataflow::operators::arrange::TraceAgent;
+use differential_dataflow::trace::TraceReader;
+use differential_dataflow::trace::implementations::KeySpine;
+use timely::progress::Antichain;
+use timely::worker::Worker;
+
+use crate::changelog::{Change, Epoch};
+use crate::relational::sources::{ALL, SourceWriter, id};
+use crate::relational::{Datum, Row};
+
+/// Rows of one source, each once.
+pub(super) type SourceTrace = TraceAgent<KeySpine<Row, u64, isize>>;
+
+/// The sources of one worker: the way in for their rows, and the traces that keep them.
+pub(super) struct Feed {
+    inputs: Vec<InputSession<u64, Row, isize>>,
+    pub(super) traces: Vec<SourceTrace>,
+    clock: InputSession<u64, Row, isize>,
+    pub(super) clock_trace: SourceTrace,
+    /// What the clock shows, on the worker that tells it.
+    shown: Option<i64>,
+    writer: SourceWriter,
+    /// Batches that views which are filled have not read: while there are many, no more epochs are taken.
+    pub(super) lag: Rc<Cell<usize>>,
+    /// The epoch that is open.
+    pub(super) open: u64,
+    index: usize,
+    peers: usize,
+}
+
+impl Feed {
+    pub(super) fn new(worker: &mut Worker) -> Self {
+        let (mut inputs, mut traces) = (Vec::new(), Vec::new());
+        let mut clock = InputSession::new();
+        let clock_trace = worker.dataflow_named("Sources", |scope| {
+            for source in &ALL {
+                let mut input = InputSession::new();
+                let rows = input.to_collection(scope);
+                traces.push(rows.arrange_by_self_named(source.name).trace);
+                inputs.push(input);
+            }
+            let rows = clock.to_collection(scope);
+            rows.arrange_by_self_named("clock").trace
+        });
+        Self {
+            inputs,
+            traces,
+            clock,
+            clock_trace,
+            shown: None,
+            writer: SourceWriter::default(),
+            lag: Rc::default(),
+            open: 0,
+            index: worker.index(),
+            peers: worker.peers(),
+        }
+    }
+
+    /// Takes this worker's share of an epoch, and closes it. Epochs come in order, from 0 on.
+    pub(super) fn take(&mut self, epoch: &Epoch) {
+        let (index, peers) = (self.index, self.peers);
+        for (source, input) in self.inputs.iter_mut().enumerate() {
+            let give = &mut |row, diff| input.update(row, diff);
+            rows_of_source(source, epoch, (index, peers), &mut self.writer, give);
+        }
+        if self.index == 0
+            && let Some(clock_ms) = epoch.clock_ms
+            && self.shown.is_none_or(|shown| shown < clock_ms)
+        {
+            if let Some(shown) = self.shown.replace(clock_ms) {
+                self.clock.update(clock_row(shown), -1);
+            }
+            self.clock.update(clock_row(clock_ms), 1);
+        }
+        self.open += 1;
+        for input in self.inputs.iter_mut().chain([&mut self.clock]) {
+            input.advance_to(self.open);
+            input.flush();
+        }
+        self.compact();
+    }
+
+    /// The oldest epoch at which the traces can be read.
+    pub(super) fn since(&self) -> u64 {
+        self.open.saturating_sub(1)
+    }
+
+    /// Lets the traces forget when rows came, before the last closed epoch.
+    fn compact(&mut self) {
+        let since = self.since();
+        for trace in self.traces.iter_mut().chain([&mut self.clock_trace]) {
+            forget_before(trace, since);
+        }
+    }
+}
+
+/// Lets a trace forget when its updates came, before `since`. What has not arrived there stays apart: who imports the
+/// trace begins where it has come to.
+pub(super) fn forget_before<Tr: TraceReader<Time = u64>>(trace: &mut Tr, since: u64) {
+    let mut upper = Antichain::new();
+    trace.read_upper(&mut upper);
+    let until = upper
+        .iter()
+        .copied()
+        .min()
+        .map_or(since, |at| at.min(since));
+    trace.set_logical_compaction(Antichain::from_elem(since).borrow());
+    trace.set_physical_compaction(Antichain::from_elem(until).borrow());
+}
+
+fn clock_row(clock_ms: i64) -> Row {
+    Row::of(&[Datum::Instant(clock_ms.saturating_mul(1_000))])
+}
+
+/// One worker's share of the changes of a source in an epoch: `(index, peers)` say which.
+pub(super) fn rows_of_source(
+    source: usize,
+    epoch: &Epoch,
+    (index, peers): (usize, usize),
+    writer: &mut SourceWriter,
+    give: &mut dyn FnMut(Row, isize),
+) {
+    fn share<R>(all: &[Change<R>], index: usize, peers: usize) -> &[Change<R>] {
+        let at = |index: usize| all.len() * index / peers;
+        &all[at(index)..at(index + 1)]
+    }
+    macro_rules! each {
+        ($rows:expr, $write:ident) => {
+            for (row, diff) in share($rows, index, peers) {
+                give(writer.$write(row), *diff);
+            }
+        };
+    }
+    match source {
+        id::FLIGHTS => each!(&epoch.flights, flights),
+        id::LEGS => each!(&epoch.legs, legs),
+        id::INVENTORY => each!(&epoch.inventory, inventory),
+        id::CABINS => each!(&epoch.load_factor, cabins),
+        id::OFFERS => each!(&epoch.offers, offers),
+        id::HOLDS => each!(&epoch.holds, holds),
+        id::PROVIDER_REPORTS => each!(&epoch.drift, provider_reports),
+        id::ORDERS => each!(&epoch.orders, orders),
+        // Most changes of an order leave its segments and payment as they are: the traces cancel them.
+        id::ORDER_SEGMENTS => {
+            for (row, diff) in share(&epoch.orders, index, peers) {
+                for segment in writer.order_segments(row) {
+                    give(segment, *diff);
+                }
+            }
+        }
+        id::PAYMENTS => {
+            for (row, diff) in share(&epoch.orders, index, peers) {
+                if let Some(payment) = writer.payments(row) {
+                    give(payment, *diff);
+                }
+            }
+        }
+        other => panic!("source {other} is not fed"),
+    }
+}
+
+/// All rows of a source in an epoch that has every row as coming.
+pub(super) fn whole_source(source: usize, epoch: &Epoch) -> Vec<Row> {
+    let (mut rows, mut writer) = (Vec::new(), SourceWriter::default());
+    rows_of_source(source, epoch, (0, 1), &mut writer, &mut |row, diff| {
+        debug_assert_eq!(diff, 1, "a state has rows that are there");
+        rows.push(row);
+    });
+    rows
+}
