@@ -386,6 +386,7 @@ impl Maker {
             } else {
                 Counts::Remaining
             },
+            expires_ms: None,
         }
     }
 

@@ -4,6 +4,7 @@ use crate::book::{BookCabin, NO_BOUND, Provider};
 use crate::codes::{Cabin, Class, CommandId, FlightKey, ProviderCode, Station};
 use crate::command::SaleStatus;
 use crate::flight::Flight;
+use crate::mix;
 use crate::observer::HoldIx;
 use crate::record::{NO_MEMO, Seated, Segment};
 use crate::sale::{Supply, shown};
@@ -109,6 +110,7 @@ impl Flight {
         providers.map(|(at, provider)| ProviderView {
             code: provider.code,
             sells: provider.sells,
+            paused: provider.pause.is_some(),
             owner: at == self.book.owner as usize,
         })
     }
@@ -394,6 +396,11 @@ impl Flight {
     /// All holds ever made, oldest first.
     pub fn holds(&self) -> impl Iterator<Item = HoldView> + '_ {
         (0..self.holds.len() as HoldIx).map(|at| self.hold(at))
+    }
+
+    /// Was a command of this id decided here?
+    pub fn knows(&self, id: CommandId) -> bool {
+        self.look_up(mix::hash_id(id), id).is_some()
     }
 
     /// The hold that the command of this id made.

@@ -101,6 +101,8 @@ pub struct ProviderView {
     pub code: ProviderCode,
     /// It sells the flight (it has not cancelled or withdrawn it).
     pub sells: bool,
+    /// It sells nothing of any flight for now: it was told to stop, or is silent for too long.
+    pub paused: bool,
     /// It owns the flight's schedule.
     pub owner: bool,
 }
@@ -237,4 +239,17 @@ pub struct Quote {
     pub is_floor: bool,
     /// Price of one seat, when there is one.
     pub price: Option<Money>,
+}
+
+/// A provider's feed in a partition, where its silence has a limit or it was told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedView {
+    /// The longest silence, in milliseconds; absent = it may be silent for ever.
+    pub silence_max_ms: Option<u64>,
+    /// When it was last heard, Unix time in milliseconds.
+    pub heard_ms: i64,
+    /// It was told to stop.
+    pub stopped: bool,
+    /// It does not sell because it was silent for too long.
+    pub silent: bool,
 }

@@ -144,6 +144,10 @@ impl Inner {
                 let key = StreamKey::Feed(reject.provider.as_str());
                 Ok((key.partition(self.partitions), false))
             }
+            Command::Feed(provider, _) => {
+                let key = StreamKey::Feed(provider.as_str());
+                Ok((key.partition(self.partitions), false))
+            }
             // These are a partition's own; whoever appends them names it.
             Command::Tick
             | Command::Configure(_)

@@ -217,7 +217,8 @@ impl Maker<'_, '_> {
             },
             is_floor: self.0.arbitrary()?,
             counts: self.one_of(&[Counts::Total, Counts::Remaining])?,
-        })
+expires_ms: None,
+})
     }
 
     fn event(&mut self) -> Result<ProviderEvent> {
