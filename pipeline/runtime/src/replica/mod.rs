@@ -11,15 +11,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use flightline_api::backend::{Authenticator, Backend, Submit};
+use flightline_api::backend::{Authenticator, Backend};
 use flightline_connectors::payments::{PaymentService, PaymentsUrl};
-use flightline_dataflows::Dataflow;
-use flightline_dataflows::changelog::{Epoch, EpochSink, Record};
-use flightline_dataflows::sql::View;
-use flightline_ledger::command::Settings;
-use flightline_ledger::order::{OrderSettings, Wait, Work};
-use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey};
-use flightline_sinks::postgres::PostgresSink;
 use flightline_sinks::serving::Serving;
 use parking_lot::{Mutex, RwLock};
 use rand::RngExt;
@@ -28,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::backend::Inner;
 use crate::booking::BookingData;
-use crate::checkpoint::{self, Checkpoints, Keeper, Loaded, Part, Store};
+use crate::checkpoint::{self, Checkpoints, Keeper, Store};
 use crate::config::{AuthMode, ReplicaConfig};
 use crate::database::Database;
 use crate::hold_index::HoldIndex;
@@ -38,17 +31,21 @@ use crate::orders::cashier::Cashier;
 use crate::orders::hints::Hints;
 use crate::orders::notices::Notices;
 use crate::orders::waits;
-use crate::people::{People, key_named};
+use crate::people::People;
 use crate::provider_stats::ProviderStats;
-use crate::reading::{ReadError, for_each_batch};
-use crate::sequencer::{Job, Sequencer, report_of};
+use crate::sequencer::Sequencer;
 use crate::stream::OpenStream;
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
-use crate::waiters::{Waiter, Waiters};
+use crate::waiters::Waiters;
 use crate::webhooks::Webhooks;
 
-/// Retired flights whose hold ids are dropped together.
-const FORGET_TOGETHER: usize = 256;
+mod fanout;
+mod history;
+mod own;
+
+use fanout::Fanout;
+use history::fold_history;
+use own::{Ticker, configure, resume_orders};
 
 /// A running replica.
 pub struct Replica {
@@ -75,47 +72,6 @@ impl std::fmt::Debug for Replica {
         f.debug_struct("Replica")
             .field("address", &self.address)
             .finish_non_exhaustive()
-    }
-}
-
-/// Hands every epoch to the sinks.
-struct Fanout {
-    serving: Arc<Serving>,
-    holds: Arc<HoldIndex>,
-    notices: Arc<Notices>,
-    webhooks: Arc<Webhooks>,
-    postgres: PostgresSink,
-    retired: Vec<FlightKey>,
-}
-
-impl EpochSink for Fanout {
-    fn epoch(&mut self, epoch: Arc<Epoch>) {
-        self.serving.apply(&epoch);
-        self.notices.epoch(&epoch);
-        self.webhooks.epoch(&epoch);
-        self.forget(&epoch);
-        self.postgres.epoch(epoch);
-    }
-}
-
-impl Fanout {
-    /// Drops hold ids of flights that are gone. Rows are sorted by flight, so a flight that went
-    /// and came stands in neighbouring rows.
-    fn forget(&mut self, epoch: &Epoch) {
-        let mut rows = epoch.flights.iter().peekable();
-        while let Some((row, diff)) = rows.next() {
-            let mut sum = *diff;
-            while let Some((_, diff)) = rows.next_if(|(next, _)| next.flight == row.flight) {
-                sum += diff;
-            }
-            if sum < 0 {
-                self.retired.push(row.flight);
-            }
-        }
-        if self.retired.len() >= FORGET_TOGETHER {
-            self.holds.forget(&self.retired);
-            self.retired.clear();
-        }
     }
 }
 
@@ -478,225 +434,6 @@ fn start_http(
     (stop, tokio::spawn(served))
 }
 
-/// What a start went through.
-struct History {
-    /// Records folded.
-    folded: u64,
-    /// Records that a checkpoint spared it.
-    loaded: u64,
-}
-
-/// Where a start begins, and up to where its first epoch is one that the tables have already.
-struct Beginning {
-    loaded: Loaded,
-    snapshot: Vec<u64>,
-}
-
-/// Finds the newest checkpoint that the tables are not behind.
-fn begin(inner: &Inner, progress: &[u64], ends: &[u64]) -> anyhow::Result<Beginning> {
-    let checkpoints = inner.checkpoints.get();
-    let checkpoints = checkpoints.context("the checkpoints are not there")?;
-    let low_waters = inner.log.low_waters()?;
-    let is_empty = progress.iter().all(|offset| *offset == 0);
-    let trimmed = (0..low_waters.len()).find(|p| low_waters[*p] > progress[*p]);
-    if let Some(partition) = trimmed.filter(|_| !is_empty) {
-        anyhow::bail!(
-            "PostgreSQL has partition {partition} up to offset {}, but the stream was trimmed up to {}: the rows between \
-             cannot be made any more. Drop the schemas flightline and views to have the tables filled from a \
-             checkpoint, without the decisions and rejects before it",
-            progress[partition],
-            low_waters[partition]
-        );
-    }
-    // Empty tables are filled from the first record, unless that is gone.
-    let from_checkpoint = is_empty && trimmed.is_some();
-    let until = if from_checkpoint { ends } else { progress };
-    inner.set_phase("looking for a checkpoint");
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (store, stream) = (checkpoints.store(), checkpoints.stream());
-    let loaded = checkpoint::load(store, stream, &low_waters, until, threads)?;
-    let snapshot = match &loaded.manifest {
-        Some(manifest) if from_checkpoint => manifest.offsets(),
-        _ => progress.to_vec(),
-    };
-    if let Some(manifest) = &loaded.manifest {
-        checkpoints.note(manifest);
-        inner.set_phase(format!(
-            "going on from checkpoint {}, {} records",
-            manifest.id,
-            manifest.records()
-        ));
-    }
-    Ok(Beginning { loaded, snapshot })
-}
-
-/// Fills what is beside the fold with what a partition of a checkpoint knows.
-fn note_part(inner: &Inner, part: &Part) {
-    part.each_claim(|flight, id| {
-        inner.holds.claim(id, flight);
-    });
-    for (_, key) in part.sealed() {
-        inner.desk.note_key(*key);
-    }
-    for (provider, counts) in part.providers() {
-        inner.stats.add(provider, counts);
-    }
-}
-
-/// Folds what the stream holds beyond the newest checkpoint. What the tables have already is one epoch
-/// of its own.
-fn fold_history(
-    inner: &Arc<Inner>,
-    workers: usize,
-    views: Vec<Arc<View>>,
-    progress: &[u64],
-    fanout: Fanout,
-    on_failure: impl Fn(&str) + Send + Sync + 'static,
-) -> anyhow::Result<(Dataflow, History)> {
-    let ends = inner.log.end_offsets()?;
-    for (partition, (have, end)) in progress.iter().zip(&ends).enumerate() {
-        anyhow::ensure!(
-            have <= end,
-            "PostgreSQL has partition {partition} up to offset {have}, but the stream ends at {end}: \
-             these tables belong to another stream, or the stream lost its end. \
-             Give the replica its own database, or drop the schemas flightline and views to have them filled anew"
-        );
-    }
-    let mut flow_config = flightline_dataflows::Config::new(inner.partitions)
-        .with_workers(workers)
-        .with_views(views);
-    flow_config.on_failure = Some(Arc::new(move |failure| on_failure(&failure.to_string())));
-    let Beginning { loaded, snapshot } = begin(inner, progress, &ends)?;
-    let from: Vec<u64> = loaded
-        .parts
-        .iter()
-        .map(|part| part.folded.next_offset())
-        .collect();
-    let spared: u64 = from.iter().sum();
-    inner.waiters.resume(&from);
-    let mut checkers: Vec<_> = loaded.parts.iter().map(|p| p.checker().clone()).collect();
-    loaded.parts.iter().for_each(|part| note_part(inner, part));
-    let folded = loaded.parts.into_iter().map(|part| part.folded).collect();
-    let mut dataflow = Dataflow::resume(flow_config, inner.waiters.clone(), fanout, folded)?;
-    if inner.dataflow.set(dataflow.reader()).is_err() {
-        unreachable!("the dataflow is set once, here");
-    }
-    let total = ends.iter().sum::<u64>() - spared;
-    let mut folded = 0_u64;
-    let mut fold =
-        |dataflow: &mut Dataflow, records: Vec<Record>, epochs: bool| -> Result<(), FoldError> {
-            folded += records.len() as u64;
-            for record in &records {
-                note_record(inner, record);
-            }
-            dataflow.send(records)?;
-            if epochs {
-                dataflow.close_epoch()?;
-            }
-            if folded.is_multiple_of(1 << 20) || folded == total {
-                inner.set_phase(format!("folding history: {folded} of {total} records"));
-            }
-            Ok(())
-        };
-    if snapshot.iter().any(|offset| *offset > 0) {
-        dataflow.snapshot_epoch(&snapshot);
-        for_each_batch(&*inner.log, &mut checkers, &snapshot, |records| {
-            fold(&mut dataflow, records, false)
-        })?;
-        dataflow.close_epoch()?;
-    }
-    for_each_batch(&*inner.log, &mut checkers, &ends, |records| {
-        fold(&mut dataflow, records, true)
-    })?;
-    inner.await_index_at(&ends);
-    let history = History {
-        folded,
-        loaded: spared,
-    };
-    Ok((dataflow, history))
-}
-
-#[derive(Debug, thiserror::Error)]
-enum FoldError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Dataflow(#[from] flightline_dataflows::Failure),
-}
-
-/// What a record of history means to the indexes beside the fold.
-fn note_record(inner: &Inner, record: &Record) {
-    if let Command::Flight(flight, FlightCommand::Hold(_)) = &record.input.command {
-        inner.holds.claim(record.input.id, flight);
-    }
-    if let Some(key) = key_named(&record.input.command) {
-        inner.desk.note_key(key);
-    }
-    let report = report_of(&record.input.command);
-    if report.is_some() {
-        inner
-            .waiters
-            .register(record.partition, record.input.offset, Waiter::None, report);
-    }
-}
-
-/// Appends the configured settings to every partition that folds with others.
-fn configure(inner: &Inner, settings: Settings, orders: OrderSettings) -> anyhow::Result<()> {
-    let reader = inner.dataflow.get().context("the dataflow is not there")?;
-    let mut changed = 0;
-    for partition in 0..inner.partitions {
-        let folded = reader.with_ledger(partition, |ledger| *ledger.settings())?;
-        if folded != settings {
-            inner
-                .sequencer
-                .push_own(own(partition, Command::Configure(settings)));
-            changed += 1;
-        }
-        let folded = reader.with_orders(partition, |orders| *orders.settings())?;
-        if folded != orders {
-            let command = Command::ConfigureOrders(Box::new(orders));
-            inner.sequencer.push_own(own(partition, command));
-            changed += 1;
-        }
-    }
-    if changed > 0 {
-        tracing::info!(partitions = changed, "settings written into the stream");
-    }
-    Ok(())
-}
-
-/// From here on orders are run: what they wait for is asked for, whether or not it was before, and
-/// what happened to their flights is told where they do not know it.
-fn resume_orders(inner: &Inner, notices: &Notices, cashier: &Cashier) -> anyhow::Result<()> {
-    let reader = inner.dataflow.get().context("the dataflow is not there")?;
-    inner.desk.go_live();
-    let mut resumed = 0;
-    for partition in 0..inner.partitions {
-        let outstanding =
-            reader.with_orders(partition, |orders| orders.outstanding().collect::<Vec<_>>())?;
-        // What waits until later becomes due by the clock. One process writes this stream, so a
-        // claim that stands is one of its own.
-        let (later, due): (Vec<_>, Vec<_>) = outstanding
-            .into_iter()
-            .partition(|o| matches!(o.wait, Wait::Later { .. }));
-        resumed += due.len();
-        for outstanding in due {
-            inner.desk.run(outstanding.effect);
-        }
-        for outstanding in later {
-            // Unless the payment service tells of it before.
-            if matches!(outstanding.effect.work, Work::Money(_)) {
-                cashier.note(outstanding.effect);
-            }
-        }
-    }
-    notices.go_live(|partition| inner.waiters.answered(partition));
-    if resumed > 0 {
-        tracing::info!(effects = resumed, "orders go on where they were");
-    }
-    Ok(())
-}
-
 /// The payment service. The sandbox keeps its books in the data directory, as a real service would
 /// keep them: what was taken before a restart can be given back after it.
 fn payments(config: &ReplicaConfig) -> anyhow::Result<Arc<dyn PaymentService>> {
@@ -713,20 +450,6 @@ fn payments(config: &ReplicaConfig) -> anyhow::Result<Arc<dyn PaymentService>> {
         tracing::info!(service = service.name(), "payments move no real money");
     }
     Ok(service)
-}
-
-/// A record of the replica's own.
-fn own(partition: u32, command: Command) -> Job {
-    Job {
-        partition,
-        submit: Submit {
-            id: CommandId(0),
-            command,
-            ref_text: None,
-            actor: None,
-        },
-        waiter: Waiter::None,
-    }
 }
 
 /// The stream cannot be written any more: reads go on.
@@ -750,82 +473,4 @@ fn fail(inner: &Inner, tell: &watch::Sender<Option<Arc<str>>>, why: &str) {
         }
         first
     });
-}
-
-/// Appends a tick to partitions in which something is due and nothing else is appended.
-struct Ticker {
-    stop: crossbeam_channel::Sender<()>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Ticker {
-    fn start(inner: Arc<Inner>, every: Duration) -> anyhow::Result<Self> {
-        let (stop, stopped) = crossbeam_channel::bounded(1);
-        let thread = std::thread::Builder::new()
-            .name("flightline-ticks".to_owned())
-            .spawn(move || {
-                while stopped.recv_timeout(every)
-                    == Err(crossbeam_channel::RecvTimeoutError::Timeout)
-                {
-                    if inner.tick().is_err() {
-                        break;
-                    }
-                }
-            })
-            .context("the thread of ticks cannot be started")?;
-        Ok(Self { stop, thread })
-    }
-
-    fn stop(self) {
-        let _ = self.stop.send(());
-        let _ = self.thread.join();
-    }
-}
-
-impl Inner {
-    /// Makes a checkpoint of what the tables have. Blocking.
-    pub(crate) fn take_checkpoint(&self) -> anyhow::Result<checkpoint::Taken> {
-        let checkpoints = self.checkpoints.get();
-        let checkpoints = checkpoints.context("the replica is still starting")?;
-        let sink = self.postgres.get().and_then(|database| database.sink());
-        let covered = sink.context("the replica has no tables")?.written();
-        Ok(checkpoints.take(&*self.log, &covered)?)
-    }
-
-    fn tick(&self) -> Result<(), flightline_dataflows::Failure> {
-        let Some(reader) = self.dataflow.get() else {
-            return Ok(());
-        };
-        let now = self.sequencer.now_ms();
-        for partition in 0..self.partitions {
-            let seats = reader.with_ledger(partition, |ledger| ledger.next_deadline_ms())?;
-            let orders = reader.with_orders(partition, |orders| orders.next_deadline_ms())?;
-            if seats.into_iter().chain(orders).any(|due| due <= now) {
-                self.sequencer.push_own(own(partition, Command::Tick));
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until the index shows everything that was answered before this call. Blocking.
-    pub(crate) fn await_index(&self) {
-        let until: Vec<u64> = (0..self.partitions)
-            .map(|p| self.waiters.answered(p))
-            .collect();
-        self.await_index_at(&until);
-    }
-
-    /// Waits until the index covers these offsets, or the dataflow has failed. Blocking.
-    pub(crate) fn await_index_at(&self, until: &[u64]) {
-        let failed = || self.dataflow.get().is_none_or(|r| r.failure().is_some());
-        let behind = || {
-            until
-                .iter()
-                .zip(0_u32..)
-                .any(|(offset, p)| self.serving.covers(p) < *offset)
-        };
-        while behind() && !failed() {
-            std::thread::park_timeout(Duration::from_millis(1));
-        }
-    }
 }
