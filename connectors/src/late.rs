@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use flightline_ledger::command::SourceVersion;
 use flightline_ledger::{
     Carrier, CommandId, Date, FlightCommand, FlightKey, Outcome, ProviderBody, ProviderCode,
-    ProviderEvent, Reason,
+    ProviderEvent, Reason, Replay,
 };
 
 use crate::ids;
@@ -88,13 +88,15 @@ impl Late {
     /// the shape that the event speaks of, is kept.
     ///
     /// For a schedule that was sent again as well: what followed the first time is a duplicate then,
-    /// and what did not follow, because the process ended before, follows now.
+    /// and what did not follow, because the process ended before, follows now. But for withdrawals:
+    /// a replacement that came in between may have named the flight.
     pub fn decided(
         &mut self,
         flight: FlightKey,
         id: CommandId,
         event: &ProviderEvent,
         outcome: &Outcome,
+        replay: Replay,
     ) -> Vec<PushCommand> {
         self.following.remove(&id);
         let schedules = matches!(event.body, ProviderBody::Schedule(_));
@@ -106,7 +108,9 @@ impl Late {
             Outcome::Refused(Reason::InvalidEvent) if !schedules => {
                 self.refused(flight, event, Some(id));
             }
-            Outcome::Accepted { .. } if schedules => return self.after(flight, id, event),
+            Outcome::Accepted { .. } if schedules => {
+                return self.after(flight, id, event, replay == Replay::First);
+            }
             _ => {}
         }
         Vec::new()
@@ -197,6 +201,7 @@ impl Late {
         flight: FlightKey,
         schedule_id: CommandId,
         event: &ProviderEvent,
+        is_new: bool,
     ) -> Vec<PushCommand> {
         let ProviderBody::Schedule(schedule) = &event.body else {
             return Vec::new();
@@ -253,8 +258,8 @@ impl Late {
                 self.reports.remove(&place);
             }
         }
-        if let Some(withdraw) = self.withdrawal(flight, event) {
-            follow.push((withdraw.0, withdraw.1));
+        if is_new {
+            follow.extend(self.withdrawal(flight, event));
         }
         follow.sort_by_key(|(version, _)| *version);
         let follow: Vec<_> = follow.into_iter().map(|(_, command)| command).collect();

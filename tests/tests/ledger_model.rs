@@ -106,7 +106,7 @@ fn coverage_notices_what_did_not_come_up() {
 #[test]
 fn every_fault_of_a_model_is_noticed() {
     for fault in Fault::ALL {
-        let found = found_out(|| Model::with_fault(fault), 400);
+        let found = found_out(|| Model::with_fault(fault), 600);
         assert!(found.is_some(), "{fault:?} is not noticed");
     }
     assert_eq!(

@@ -197,9 +197,13 @@ impl Desk {
             let kept = [Reason::NotScheduled, Reason::InvalidEvent];
             assert!(kept.contains(&reason), "{reason:?}");
         }
-        let follow = self
-            .late
-            .decided(command.flight, command.id, event, &decision.outcome);
+        let follow = self.late.decided(
+            command.flight,
+            command.id,
+            event,
+            &decision.outcome,
+            decision.replay,
+        );
         for follow in follow {
             self.apply(follow);
         }

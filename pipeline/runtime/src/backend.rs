@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::checkpoint::Checkpoints;
 use crate::hold_index::{Claim, HoldIndex};
+use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::orders::desk::partition_of_order;
 use crate::orders::hints::Hints;
@@ -43,7 +44,7 @@ pub(crate) struct Inner {
     pub(crate) stats: Arc<ProviderStats>,
     pub(crate) people: OnceLock<People>,
     /// Reports that came before their flights.
-    pub(crate) late: Mutex<flightline_connectors::Late>,
+    pub(crate) late: Arc<LateDesk>,
     pub(crate) hints: OnceLock<Hints>,
     /// Absent before the start is through and from the beginning of the stop.
     pub(crate) webhooks: RwLock<Option<Arc<Webhooks>>>,

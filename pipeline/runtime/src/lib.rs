@@ -21,6 +21,7 @@ mod explanation;
 pub mod feed;
 pub mod hold_index;
 pub mod intake;
+mod late;
 mod metrics;
 pub mod offline;
 pub mod orders;

@@ -175,7 +175,7 @@ fn availability(
         } else {
             Counts::Total
         },
-        expires_ms: match rng.weighted(&[(850, 0), (140, 1), (10, 2)]) {
+        expires_ms: match rng.weighted(&[(930, 0), (65, 1), (5, 2)]) {
             0 => None,
             1 => Some(now_ms + rng.between(-MINUTE_MS, 40 * MINUTE_MS)),
             _ => Some(rng.pick(&[i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX])),

@@ -67,7 +67,7 @@ impl Generator {
             repeats: rng.chance(150),
             events: rng.weighted(&[(1, 60), (2, 200), (1, 450)]),
             unsettled: rng.chance(200),
-            fickle: rng.chance(250),
+            fickle: rng.chance(150),
         };
         let now_ms = 1_800_000_000_000 + rng.between(0, 90 * 24) * HOUR_MS;
         let flights = rng.weighted(&[(20, 1), (30, 2), (30, 3), (20, 5), (2, 40)]);

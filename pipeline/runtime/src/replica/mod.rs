@@ -26,6 +26,7 @@ use crate::config::{AuthMode, ReplicaConfig};
 use crate::database::Database;
 use crate::hold_index::HoldIndex;
 use crate::intake::Intakes;
+use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
 use crate::orders::hints::Hints;
@@ -45,7 +46,7 @@ mod own;
 
 use fanout::Fanout;
 use history::fold_history;
-use own::{Ticker, configure, resume_orders};
+use own::{Ticker, configure, resume_feeds, resume_orders};
 
 /// A running replica.
 pub struct Replica {
@@ -119,15 +120,21 @@ impl Replica {
         let sequencer = Arc::new(Sequencer::new(config.queue_max));
         let holds = Arc::new(HoldIndex::default());
         let (desk, effects, looks) = OrderDesk::new(partitions, sequencer.clone(), holds.clone());
+        let late = Arc::new(LateDesk::default());
         let inner = Arc::new(Inner {
             log,
             partitions,
-            waiters: Arc::new(Waiters::new(partitions, stats.clone(), desk.clone())),
+            waiters: Arc::new(Waiters::new(
+                partitions,
+                stats.clone(),
+                desk.clone(),
+                late.clone(),
+            )),
             sequencer: sequencer.clone(),
             desk: desk.clone(),
             holds,
             people: OnceLock::new(),
-            late: Mutex::default(),
+            late,
             hints: OnceLock::new(),
             webhooks: RwLock::new(None),
             serving: Arc::new(Serving::new(partitions)),
@@ -255,6 +262,7 @@ impl Replica {
         ));
         resume_orders(&inner, &notices, &cashier)?;
         inner.sequencer.open();
+        resume_feeds(&inner).await?;
         inner.ready.store(true, Ordering::Release);
         let ticker = Ticker::start(inner.clone(), config.tick)?;
         let covered = {

@@ -81,6 +81,24 @@ pub(super) fn resume_orders(
     Ok(())
 }
 
+/// Sends what should have followed schedules that the stream ends with.
+pub(super) async fn resume_feeds(inner: &Arc<Inner>) -> anyhow::Result<()> {
+    let inner = inner.clone();
+    tokio::task::spawn_blocking(move || {
+        let missing = inner.late.resume(&inner)?;
+        if !missing.is_empty() {
+            tracing::info!(
+                reports = missing.len(),
+                "reports that came before their flights are applied"
+            );
+            inner.late.send(&inner, missing);
+        }
+        Ok(())
+    })
+    .await
+    .context("sending what follows schedules was broken off")?
+}
+
 /// A record of the replica's own.
 fn own(partition: u32, command: Command) -> Job {
     Job {
