@@ -52,6 +52,10 @@ pub fn openapi_json() -> &'static str {
         feeds::events,
         feeds::files,
         feeds::status,
+        feeds::reconcile::report,
+        feeds::reconcile::reconcile,
+        feeds::reconcile::stop,
+        feeds::reconcile::resume,
         notices::stripe,
         ops::live,
         ops::ready,
@@ -182,6 +186,26 @@ const ERRORS: &[(&str, &str, &[u16])] = &[
         "get",
         "/providers/{provider}/status",
         &[400, 401, 403, 404, 409, 422, 429],
+    ),
+    (
+        "get",
+        "/providers/{provider}/report",
+        &[400, 401, 403, 404, 409, 422, 429],
+    ),
+    (
+        "post",
+        "/providers/{provider}/reconcile",
+        &[400, 401, 403, 404, 408, 415, 422, 429, 503],
+    ),
+    (
+        "post",
+        "/providers/{provider}/stop",
+        &[400, 401, 403, 404, 422, 429, 503],
+    ),
+    (
+        "post",
+        "/providers/{provider}/resume",
+        &[400, 401, 403, 404, 422, 429, 503],
     ),
     (
         "post",
@@ -499,6 +523,16 @@ pub(crate) struct ProviderPath {
     /// The provider's code.
     #[param(pattern = "^[a-z0-9][a-z0-9_-]{0,15}$", example = "nyc")]
     provider: String,
+}
+
+/// The day of a report.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)]
+pub(crate) struct DayQuery {
+    /// The day, in UTC.
+    #[param(format = Date, example = "2027-01-05")]
+    day: String,
 }
 
 /// Headers of calls that write.

@@ -609,6 +609,11 @@ impl Ledger {
     pub fn feed(&self, provider: ProviderCode) -> Option<FeedView> {
         self.sellers.view(provider)
     }
+
+    /// Every provider's feed of which there is something to say, see [`Ledger::feed`].
+    pub fn feeds(&self) -> impl Iterator<Item = (ProviderCode, FeedView)> + '_ {
+        self.sellers.views()
+    }
 }
 
 /// Does what the event says hold for a time only?

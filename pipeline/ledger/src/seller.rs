@@ -130,6 +130,12 @@ impl Sellers {
         talking.filter_map(Seller::falls_silent_ms).min()
     }
 
+    pub(crate) fn views(&self) -> impl Iterator<Item = (ProviderCode, FeedView)> + '_ {
+        self.0
+            .keys()
+            .filter_map(|code| Some((*code, self.view(*code)?)))
+    }
+
     pub(crate) fn view(&self, provider: ProviderCode) -> Option<FeedView> {
         let seller = self.0.get(&provider)?;
         Some(FeedView {

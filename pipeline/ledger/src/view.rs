@@ -1,7 +1,7 @@
 //! What can be read of a flight: plain values, made on demand from the state.
 
 use crate::codes::{Cabin, Class, CommandId, Money, ProviderCode, Station};
-use crate::command::{Counts, LegTimes, SaleStatus};
+use crate::command::{Counts, LegTimes, SaleStatus, SourceVersion};
 
 /// Whether a flight is to fly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -252,4 +252,19 @@ pub struct FeedView {
     pub stopped: bool,
     /// It does not sell because it was silent for too long.
     pub silent: bool,
+}
+
+/// A bucket of seats as its provider's reports are compared with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BucketView {
+    /// What may be used in all, the overbooking allowance aside; absent = not stated.
+    pub bound: Option<i64>,
+    /// Seats of sales that use the bucket.
+    pub sold: i64,
+    /// Of those, the ones that the provider has acknowledged.
+    pub acknowledged: i64,
+    /// Seats used beyond the bound.
+    pub oversold: i64,
+    /// Version of what the bound comes from.
+    pub version: Option<SourceVersion>,
 }

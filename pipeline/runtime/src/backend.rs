@@ -6,13 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
-    OrderExplanation, OrderSubmit, ProviderStatus, Readiness, Settled, SourceStatus, Submit,
-    SubmitError, WebhookAnswer, WebhookCall, WebhookFault,
+    OrderExplanation, OrderSubmit, ProviderDay, ProviderStatus, Readiness, Reconciliation,
+    SaleState, Settled, SourceStatus, Submit, SubmitError, WebhookAnswer, WebhookCall,
+    WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::{OrderChange, Reader};
 use flightline_ledger::order::OrderId;
-use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, ProviderCode};
+use flightline_ledger::{Command, CommandId, Date, FlightCommand, FlightKey, ProviderCode};
 use flightline_sinks::serving::Serving;
 use flightline_stream::{StreamKey, StreamLog, partition_of_flight};
 use parking_lot::{Mutex, RwLock};
@@ -70,6 +71,15 @@ impl Inner {
     pub(crate) fn flights_of(&self, provider: ProviderCode, scope: Scope) -> Vec<FlightKey> {
         self.serving
             .flights_of_provider(provider, scope.carrier, scope.from, scope.to)
+    }
+
+    /// When something was last fetched from a provider, or found unchanged.
+    pub(crate) fn last_good_ms(&self, provider: ProviderCode) -> Option<i64> {
+        let all = self.sources.get().map(Vec::as_slice).unwrap_or_default();
+        let theirs = all.iter().filter(|(whose, _)| *whose == provider);
+        theirs
+            .filter_map(|(_, source)| source.state().last_good_ms)
+            .max()
     }
 
     /// How the watched folders and pulls of a provider stand.
@@ -357,7 +367,44 @@ impl Backend for Inner {
             drifting: drift.drifting,
             drift_seats: drift.seats,
             sources,
+            sale: crate::sale::state(self, provider),
         })
+    }
+
+    fn provider_day(&self, provider: ProviderCode, day: Date) -> Option<ProviderDay> {
+        let counts = self.stats.of(provider)?;
+        let of_day = counts.day(day);
+        let drift = self.serving.drift(provider);
+        Some(ProviderDay {
+            accepted: of_day.accepted,
+            duplicate: of_day.duplicate,
+            stale: of_day.stale,
+            rejected: of_day.rejected,
+            last_event_at_ms: counts.last_at_ms,
+            drifting: drift.drifting,
+            drift_seats: drift.seats,
+            sale: crate::sale::state(self, provider),
+        })
+    }
+
+    fn set_sale(
+        &self,
+        provider: ProviderCode,
+        sells: bool,
+        actor: &str,
+    ) -> Result<SaleState, SubmitError> {
+        crate::sale::set(self, provider, sells, actor)
+    }
+
+    fn reconcile(
+        &self,
+        provider: ProviderCode,
+        format: &str,
+        options: &[(String, String)],
+        message: &str,
+        body: Box<dyn Read + Send>,
+    ) -> Result<Reconciliation, FeedError> {
+        crate::reconcile::reconcile(self, provider, format, options, message, body)
     }
 
     fn ingest(

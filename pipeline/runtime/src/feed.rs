@@ -12,9 +12,10 @@ use flightline_connectors::{
     Batch, Code, Connector, OBSERVED_AT, Options, Parsed, Push, PushCommand, PushConfig, Reject,
     Scope, Source, Tally, Unplaced, canonical, ids, nycflights13, observed::time_text, ssm,
 };
-use flightline_ledger::command::FeedCommand;
+use flightline_ledger::command::{FeedCommand, SourceVersion};
 use flightline_ledger::{
-    Carrier, Command, CommandId, Date, Decision, FlightCommand, FlightKey, ProviderCode, Reason,
+    Cabin, Carrier, Command, CommandId, Date, Decision, FlightCommand, FlightKey, Outcome,
+    ProviderBody, ProviderCode, ProviderEvent, Reason,
 };
 use tokio::sync::oneshot;
 
@@ -96,6 +97,28 @@ fn received(
     options
 }
 
+/// A format with its options, as a push and the configuration agree on them.
+pub(crate) struct ConfiguredFormat {
+    format: String,
+    options: Vec<(String, String)>,
+}
+
+impl ConfiguredFormat {
+    pub(crate) fn agreed(
+        feed: Option<&ProviderFeed>,
+        format: &str,
+        options: &[(String, String)],
+    ) -> Result<Self, String> {
+        let (format, options) = agreed(feed, format, options)?;
+        let options = received(&format, options, now_ms());
+        Ok(Self { format, options })
+    }
+
+    pub(crate) fn connector(self) -> Result<Box<dyn Connector>, String> {
+        connector(&self.format, self.options)
+    }
+}
+
 fn now_ms() -> i64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -117,6 +140,8 @@ struct Intake<'a> {
     inner: &'a Inner,
     provider: ProviderCode,
     authority: u8,
+    /// Terms of the configuration, for flights of which the provider states none.
+    overbooking: Vec<(Cabin, u16)>,
     message: Arc<str>,
     tally: Tally,
     waiting: VecDeque<Waiting>,
@@ -142,6 +167,7 @@ pub(crate) fn ingest(
         inner,
         provider,
         authority: inner.authority_of(provider),
+        overbooking: feed.map_or_else(Vec::new, |feed| feed.overbooking.clone()),
         message: Arc::from(message),
         tally: Tally::default(),
         waiting: VecDeque::new(),
@@ -162,6 +188,9 @@ pub(crate) fn ingest(
         intake.take(batch)?;
     }
     intake.finish()?;
+    if let Err(failure) = crate::sale::tell_heard(inner, inner.sequencer.now_ms()) {
+        tracing::warn!(%failure, "partitions were not told that a provider was heard");
+    }
     // Who pushed, and searches then, finds what was pushed.
     inner.await_index();
     let report = report_of(intake.tally);
@@ -358,8 +387,37 @@ impl Intake<'_> {
             if let Command::Flight(flight, FlightCommand::Provider(event)) = submit.command {
                 let follow = self.inner.late.decided(flight, &event, &answer.decision);
                 self.follow.extend(follow);
+                let accepted = matches!(answer.decision.outcome, Outcome::Accepted { .. });
+                if accepted && matches!(event.body, ProviderBody::Schedule(_)) {
+                    self.follow.extend(self.terms(flight));
+                }
             }
         }
+    }
+
+    /// The terms of the configuration for a flight, older than any that the provider states.
+    fn terms(&self, flight: FlightKey) -> Option<PushCommand> {
+        if self.overbooking.is_empty() {
+            return None;
+        }
+        let event = ProviderEvent {
+            provider: self.provider,
+            version: SourceVersion {
+                time_ms: i64::MIN,
+                group: 0,
+                sequence: 0,
+            },
+            authority: self.authority,
+            quality: 0,
+            body: ProviderBody::Terms(self.overbooking.clone()),
+        };
+        Some(PushCommand {
+            line: 0,
+            id: ids::provider_event_id(&flight, &event),
+            flight,
+            command: FlightCommand::Provider(Box::new(event)),
+            observed: None,
+        })
     }
 
     /// Waits until everything is decided, what follows included.

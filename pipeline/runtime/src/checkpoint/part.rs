@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{CheckpointError, FORMAT, kept};
 use crate::late::Kept;
 use crate::people::key_named;
-use crate::provider_stats::Counts;
+use crate::provider_stats::{Counts, DayCounts};
 use crate::reading::{ReadError, take};
 use crate::sequencer::report_of;
 
@@ -70,6 +70,8 @@ struct StoredCounts {
     rejected: u64,
     last_version: Option<(i64, u32, u32)>,
     last_at_ms: Option<i64>,
+    /// Day, accepted, duplicate, stale, rejected.
+    days: Vec<(i32, u64, u64, u64, u64)>,
 }
 
 impl Part {
@@ -308,6 +310,11 @@ impl StoredCounts {
                 .last_version
                 .map(|v| (v.time_ms, v.group, v.sequence)),
             last_at_ms: counts.last_at_ms,
+            days: counts
+                .days
+                .iter()
+                .map(|(day, c)| (*day, c.accepted, c.duplicate, c.stale, c.rejected))
+                .collect(),
         }
     }
 
@@ -325,6 +332,19 @@ impl StoredCounts {
                     sequence,
                 }),
             last_at_ms: self.last_at_ms,
+            days: self
+                .days
+                .iter()
+                .map(|(day, accepted, duplicate, stale, rejected)| {
+                    let counts = DayCounts {
+                        accepted: *accepted,
+                        duplicate: *duplicate,
+                        stale: *stale,
+                        rejected: *rejected,
+                    };
+                    (*day, counts)
+                })
+                .collect(),
         }
     }
 }

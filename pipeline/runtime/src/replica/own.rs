@@ -13,6 +13,7 @@ use crate::backend::Inner;
 use crate::checkpoint;
 use crate::orders::cashier::Cashier;
 use crate::orders::notices::Notices;
+use crate::sale;
 use crate::sequencer::Job;
 use crate::waiters::Waiter;
 
@@ -42,7 +43,7 @@ pub(super) fn configure(
     if changed > 0 {
         tracing::info!(partitions = changed, "settings written into the stream");
     }
-    Ok(())
+    sale::configure(inner)
 }
 
 /// From here on orders are run: what they wait for is asked for, whether or not it was before, and
@@ -165,7 +166,7 @@ impl Inner {
                 self.sequencer.push_own(own(partition, Command::Tick));
             }
         }
-        Ok(())
+        sale::tell_heard(self, now)
     }
 
     /// Waits until the index shows everything that was answered before this call. Blocking.

@@ -375,7 +375,7 @@ async fn an_attempt_that_fails_or_was_broken_off_leaves_the_one_before_and_itsel
         .lines()
         .next()
         .unwrap()
-        .replace("\"format\":1", "\"format\":0")
+        .replace("\"format\":2", "\"format\":0")
         + "\n";
     let digest = xxhash_rust::xxh3::xxh3_128(json.as_bytes());
     std::fs::write(&newest, format!("{json}{digest:032x}\n")).unwrap();
