@@ -403,7 +403,7 @@ impl Intake<'_> {
         let event = ProviderEvent {
             provider: self.provider,
             version: SourceVersion {
-                time_ms: i64::MIN,
+                time_ms: 0,
                 group: 0,
                 sequence: 0,
             },
