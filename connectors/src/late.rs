@@ -143,6 +143,8 @@ impl Late {
         {
             self.count -= first.remove().len();
         }
+        self.following
+            .retain(|_, command| command.flight.origin_date >= date);
     }
 
     /// Keeps an event that was refused: see [`Late::placed`].

@@ -4,20 +4,17 @@ use flightline_ledger::Class;
 use flightline_ledger::command::SaleStatus;
 
 use super::segment::{needed, seats, shown};
-use super::wire::{AvailabilityClass, Record, Segment};
+use super::wire::{AvailabilityClass, Segment};
 use crate::market::{Gather, Look, Seats};
 use crate::observed::Observed;
 use crate::reject::{Code, Fault, quoted};
 
-/// Takes an availability; false when the record is none.
+/// Takes an availability.
 pub(super) fn take(
     gather: &mut Gather,
     place: (u64, &[u8]),
-    record: &Record<'_>,
-) -> Result<bool, Fault> {
-    let Some(segments) = &record.segments else {
-        return Ok(false);
-    };
+    segments: &[Segment<'_>],
+) -> Result<(), Fault> {
     if segments.is_empty() {
         return Err(Fault::at(Code::MissingField, "segments", "is empty"));
     }
@@ -54,7 +51,7 @@ pub(super) fn take(
         ..Observed::default()
     };
     gather.journey(place, None, &observed, journey);
-    Ok(true)
+    Ok(())
 }
 
 fn unknown(field: String, status: &str, known: &str) -> Fault {

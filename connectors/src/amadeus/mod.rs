@@ -4,7 +4,7 @@
 //! - `wire`: the JSON fields that are read; others are passed over.
 //! - `segment`: a segment as a flight.
 //! - `offers`, `availability`: what is seen on it.
-//! - `json`: document after document.
+//! - `json`: where the records of both lie, and what each is.
 //! - `multi`: the XML display.
 
 mod availability;
@@ -16,7 +16,7 @@ mod wire;
 
 use crate::connector::{Connector, Parser, Source};
 use crate::format::{ConfigError, Options};
-use crate::market::{CODES, CODES_HELP, COMMON_OPTIONS, CodeTable, Terms, display};
+use crate::market::{Answers, CODES, CODES_HELP, COMMON_OPTIONS, CodeTable, Terms, display};
 
 /// The options of the JSON formats, each with what it does.
 pub(crate) const OPTIONS: &[(&str, &str)] = COMMON_OPTIONS;
@@ -56,7 +56,12 @@ impl Connector for AmadeusOffers {
     }
 
     fn parse<'a>(&self, source: Source<'a>) -> Parser<'a> {
-        Box::new(json::Items::new(self.terms.clone(), source, offers::take))
+        Box::new(Answers::new(
+            self.terms.clone(),
+            source,
+            json::PATHS,
+            json::take_offer,
+        ))
     }
 }
 
@@ -82,10 +87,11 @@ impl Connector for AmadeusAvailability {
     }
 
     fn parse<'a>(&self, source: Source<'a>) -> Parser<'a> {
-        Box::new(json::Items::new(
+        Box::new(Answers::new(
             self.terms.clone(),
             source,
-            availability::take,
+            json::PATHS,
+            json::take_availability,
         ))
     }
 }

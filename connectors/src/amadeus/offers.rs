@@ -5,21 +5,19 @@ use flightline_ledger::command::SaleStatus;
 use flightline_ledger::{Cabin, Class};
 
 use super::segment::{needed, seats, shown};
-use super::wire::{Price, Record};
+use super::wire::{Itinerary, Price, Record};
 use crate::market::{Gather, Look, Seats, cabin_named};
 use crate::money;
 use crate::observed::Observed;
 use crate::reject::{Code, Fault, quoted};
 
-/// Takes an offer; false when the record is none.
+/// Takes an offer.
 pub(super) fn take(
     gather: &mut Gather,
     place: (u64, &[u8]),
     offer: &Record<'_>,
-) -> Result<bool, Fault> {
-    let Some(itineraries) = &offer.itineraries else {
-        return Ok(false);
-    };
+    itineraries: &[Itinerary<'_>],
+) -> Result<(), Fault> {
     let travelers = u16::try_from(offer.traveler_pricings.len())
         .unwrap_or(u16::MAX)
         .max(1);
@@ -88,7 +86,7 @@ pub(super) fn take(
     for (observed, journey) in journeys {
         gather.journey(place, None, &observed, journey);
     }
-    Ok(true)
+    Ok(())
 }
 
 fn price(at: &str, price: Option<&Price<'_>>) -> Result<Money, Fault> {

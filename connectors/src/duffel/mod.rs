@@ -3,6 +3,7 @@
 //! Taken: an offer, a list of offers, an offer request with its offers, a list of airline-initiated
 //! changes; one document or several behind each other. Rules: `docs/formats/duffel.md`.
 //!
+//! - `parser`: where records lie, and what each is.
 //! - `wire`: the fields that are read; others are passed over, since Duffel adds some now and then.
 //! - `offer`: an offer as flights, seats and price.
 //! - `change`: a change as new times, closed and new flights.
@@ -14,7 +15,7 @@ mod wire;
 
 use crate::connector::{Connector, Parser, Source};
 use crate::format::{ConfigError, Options};
-use crate::market::{COMMON_OPTIONS, Terms};
+use crate::market::{Answers, COMMON_OPTIONS, Terms};
 
 /// The options of the format, each with what it does.
 pub(crate) const OPTIONS: &[(&str, &str)] = COMMON_OPTIONS;
@@ -41,6 +42,11 @@ impl Connector for Duffel {
     }
 
     fn parse<'a>(&self, source: Source<'a>) -> Parser<'a> {
-        Box::new(parser::Offers::new(self.terms.clone(), source))
+        Box::new(Answers::new(
+            self.terms.clone(),
+            source,
+            parser::PATHS,
+            parser::take,
+        ))
     }
 }

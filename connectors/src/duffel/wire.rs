@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 type Text<'a> = Cow<'a, str>;
 
@@ -30,6 +31,9 @@ pub(super) struct Record<'a> {
     pub(super) added: Option<Vec<Slice<'a>>>,
     #[serde(borrow, default)]
     pub(super) removed: Option<Vec<Slice<'a>>>,
+    /// Of an offer request: its offers, which are records of their own.
+    #[serde(default)]
+    pub(super) offers: Option<IgnoredAny>,
     #[serde(borrow, default)]
     pub(super) errors: Option<Vec<Problem<'a>>>,
 }

@@ -31,6 +31,8 @@ const UNFINISHED: [&str; 5] = [".part", ".tmp", ".filepart", ".partial", ".crdow
 const DONE: &str = "done";
 /// Where files go that could not be used.
 const REJECTED: &str = "rejected";
+/// Ending of the name of a report.
+const REPORT: &str = ".report.json";
 
 /// A folder to watch.
 #[derive(Clone, Debug)]
@@ -48,6 +50,23 @@ pub struct FolderConfig {
 struct Look {
     size: u64,
     modified: SystemTime,
+}
+
+impl Look {
+    fn of(metadata: &fs::Metadata) -> io::Result<Self> {
+        Ok(Self {
+            size: metadata.len(),
+            modified: metadata.modified()?,
+        })
+    }
+}
+
+/// Why a file stays where it is, to be taken later.
+enum Left {
+    /// It is about this file: the others go on.
+    One(String),
+    /// No file can be taken now.
+    All(String),
 }
 
 /// A folder that is watched.
@@ -142,18 +161,27 @@ impl DropFolder {
             Ok(ready) => ready,
             Err(error) => return self.put_off(&error.to_string()),
         };
-        for name in ready {
+        let mut left = None;
+        for (look, name) in ready {
             if is_stopping() {
                 return;
             }
             self.source.doing(Doing::Taking);
-            if let Err(why) = self.take(&name) {
-                return self.put_off(&why);
+            match self.take(&name, look) {
+                Ok(()) => {
+                    self.seen.remove(&name);
+                }
+                Err(Left::All(why)) => return self.put_off(&why),
+                Err(Left::One(why)) => left = left.or(Some(why)),
             }
-            self.breaker.succeeded();
-            self.seen.remove(&name);
         }
-        self.source.doing(Doing::Waiting);
+        match left {
+            Some(why) => self.put_off(&why),
+            None => {
+                self.breaker.succeeded();
+                self.source.doing(Doing::Waiting);
+            }
+        }
     }
 
     fn put_off(&mut self, why: &str) {
@@ -169,7 +197,7 @@ impl DropFolder {
     }
 
     /// Files that stood still for long enough, oldest first.
-    fn ready(&mut self) -> io::Result<Vec<OsString>> {
+    fn ready(&mut self) -> io::Result<Vec<(Look, OsString)>> {
         let now_ms = self.clock.now_ms();
         let settle_ms = i64::try_from(self.config.settle.as_millis()).unwrap_or(i64::MAX);
         let mut there = HashMap::new();
@@ -186,37 +214,40 @@ impl DropFolder {
             if !metadata.is_file() || is_unfinished(&name) {
                 continue;
             }
-            let look = Look {
-                size: metadata.len(),
-                modified: metadata.modified()?,
-            };
+            let look = Look::of(&metadata)?;
             let since_ms = match self.seen.get(&name) {
                 Some((before, since_ms)) if *before == look => *since_ms,
                 _ => now_ms,
             };
             if now_ms.saturating_sub(since_ms) >= settle_ms {
-                ready.push((look.modified, name.clone()));
+                ready.push((look, name.clone()));
             }
             there.insert(name, (look, since_ms));
         }
         self.seen = there;
-        ready.sort();
-        Ok(ready.into_iter().map(|(_, name)| name).collect())
+        ready.sort_by(|(a, one), (b, other)| (a.modified, one).cmp(&(b.modified, other)));
+        Ok(ready)
     }
 
     /// Takes one file. An error means that it is still there, to be taken later.
-    fn take(&self, name: &OsString) -> Result<(), String> {
+    fn take(&self, name: &OsString, look: Look) -> Result<(), Left> {
         let path = self.config.path.join(name);
         let shown = name.to_string_lossy();
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(format!("{}: {error}", path.display())),
+            Err(error) => return Err(Left::One(format!("{}: {error}", path.display()))),
         };
         let taken = match self.door.take(&self.kind, &shown, Box::new(file)) {
-            Err(NotTaken::Later(why)) => return Err(format!("{shown}: {why}")),
+            Err(NotTaken::Later(why)) => return Err(Left::All(format!("{shown}: {why}"))),
             taken => taken,
         };
+        let after = fs::metadata(&path).and_then(|metadata| Look::of(&metadata));
+        if after.is_ok_and(|after| after != look) {
+            // Its sender had only paused. What was read stands; the rest would be lost in `done`.
+            let why = format!("{shown} has grown or changed while it was read, and is read again");
+            return Err(Left::One(why));
+        }
         let now_ms = self.clock.now_ms();
         let (folder, outcome, reason, receipt) = match &taken {
             Ok(receipt) if receipt.is_useful() => (DONE, "taken", None, Some(receipt)),
@@ -242,8 +273,11 @@ impl DropFolder {
             receipt,
             finished_at: instant(now_ms),
         };
-        self.put_away(name, folder, &report)
-            .map_err(|e| format!("{shown} was read, but cannot be moved to {folder}/: {e}"))?;
+        self.put_away(name, folder, &report).map_err(|e| {
+            Left::One(format!(
+                "{shown} was read, but cannot be moved to {folder}/: {e}"
+            ))
+        })?;
         let counts = receipt.cloned().unwrap_or_default();
         tracing::info!(
             provider = %self.kind.provider,
@@ -269,7 +303,7 @@ impl DropFolder {
         let folder = self.config.path.join(folder);
         let free = free_name(&folder, name)?;
         let mut report_name = free.clone();
-        report_name.push(".report.json");
+        report_name.push(REPORT);
         let mut text = serde_json::to_vec_pretty(report).map_err(io::Error::other)?;
         text.push(b'\n');
         let hidden = folder.join(".report.tmp");
@@ -288,11 +322,13 @@ fn is_unfinished(name: &OsString) -> bool {
     name.starts_with('.') || UNFINISHED.iter().any(|ending| name.ends_with(ending))
 }
 
-/// The name, or with a number where one of that name is there from before.
+/// The name, or with a number where one of that name is there from before, or could be the report of
+/// another file.
 fn free_name(folder: &Path, name: &OsString) -> io::Result<OsString> {
+    let like_a_report = name.to_string_lossy().ends_with(REPORT);
     let mut free = name.clone();
     let mut number = 1_u32;
-    while folder.join(&free).try_exists()? {
+    while number == 1 && like_a_report || folder.join(&free).try_exists()? {
         number = number.saturating_add(1);
         free = name.clone();
         free.push(format!(".{number}"));

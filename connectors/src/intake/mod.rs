@@ -75,6 +75,11 @@ impl Receipt {
     pub const fn is_useful(&self) -> bool {
         self.accepted + self.duplicate + self.stale > 0
     }
+
+    /// Was there something in it, and none of it could be used? Another format, as a rule.
+    pub const fn is_all_rejected(&self) -> bool {
+        self.rejected > 0 && !self.is_useful()
+    }
 }
 
 /// A record that was set aside.

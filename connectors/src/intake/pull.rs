@@ -305,6 +305,13 @@ impl Pull {
                 if let Some(marks) = marks {
                     self.marks.insert(turn.url.clone(), marks);
                 }
+                if receipt.is_all_rejected() {
+                    let first = receipt.rejects.first().map_or("", |first| &first.message);
+                    let why =
+                        format!("every record of the answer was rejected; the first: {first}");
+                    self.warn(&turn.url, &why);
+                    return self.source.refused(format!("{}: {why}", turn.url));
+                }
                 self.source.taken(self.clock.now_ms());
             }
             Err(not_taken) => {

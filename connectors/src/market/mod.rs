@@ -1,6 +1,7 @@
 //! What sellers show: flights with times, seats seen to be free, prices. What the connectors for
 //! offers and availability displays share, whatever their syntax.
 //!
+//! - `answers`: what a JSON API answered, record after record.
 //! - `config`: when and where it was seen, and which booking classes are in which cabin.
 //! - `flight`: a flight as it is shown, and its key.
 //! - `clock`: local times, and offsets that lie.
@@ -17,12 +18,14 @@
 //!   to it; where only the airline is told, the link is guessed (same stations, same instant of
 //!   departure) and marked; where there is nothing to guess from, the flight is set aside.
 
+mod answers;
 mod clock;
 mod config;
 mod flight;
 mod gather;
 mod status;
 
+pub(crate) use answers::{Answers, Found, provider_error};
 pub(crate) use clock::{Local, day_ddmmyy, instant_ms, local, minutes_hhmm, minutes_of, settle};
 pub(crate) use config::{COMMON_OPTIONS, OBSERVED_AT, Terms, observed_at};
 pub(crate) use flight::{Operator, Shown, aircraft_code, cabin_named, flight_number};

@@ -34,7 +34,9 @@ mod group;
 mod parser;
 mod record;
 #[cfg(test)]
-mod rustyssim;
+mod tests {
+    mod rustyssim;
+}
 
 use crate::connector::{Connector, Parser, Source};
 

@@ -533,6 +533,37 @@ fn pitfall_13_a_city_is_no_airport() {
     assert!(reject.reason.contains("JFK"), "{reject}");
 }
 
+/// What stands around the records of an answer is told of once, if nothing else was.
+#[test]
+fn an_answer_without_results_is_none_and_a_bad_record_is_told_once() {
+    let request =
+        r#"{"data":{"id":"orq_1","slices":[{"origin":{"iata_code":"LHR"}}],"offers":[OFFERS]}}"#;
+    let codes = |format: &str, text: &str| -> Vec<_> {
+        let items = parse(format, text.as_bytes());
+        rejects(&items).iter().map(|r| r.code).collect()
+    };
+    for (format, text) in [
+        ("duffel", r#"{"data":[],"meta":{"limit":50}}"#),
+        ("duffel", &request.replace("OFFERS", "")),
+        ("amadeus-offers", r#"{"meta":{"count":0},"data":[]}"#),
+    ] {
+        assert_eq!(parse(format, text.as_bytes()).len(), 0, "{format}: {text}");
+    }
+    let bad = request.replace("OFFERS", r#"{"slices":5}"#);
+    assert_eq!(codes("duffel", &bad), [Code::BadType]);
+    let bad = r#"{"data":{"type":"flight-offers-pricing","flightOffers":[{"itineraries":5}]}}"#;
+    assert_eq!(codes("amadeus-offers", bad), [Code::BadType]);
+    for format in ["duffel", "amadeus-offers", "amadeus-availability"] {
+        for text in [
+            r#"{"data":{}}"#,
+            r#"{"data":[{}]}"#,
+            r#"{"data":{"data":[]}}"#,
+        ] {
+            assert_eq!(codes(format, text), [Code::UnknownType], "{format}: {text}");
+        }
+    }
+}
+
 #[test]
 fn an_airline_initiated_change_moves_a_flight_and_closes_what_went_away() {
     let flight = |number: &str, at: &str, to: &str| {

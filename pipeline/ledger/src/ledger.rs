@@ -221,6 +221,7 @@ impl Ledger {
                     && flight.pause(provider, pause)
                 {
                     observer.flight_changed(at);
+                    observer.sale_changed(at);
                     // Also by a stop: a dearer provider may be the one whose price was expected.
                     freed.extend((flight.waiting > 0).then_some(at));
                 }
@@ -234,6 +235,7 @@ impl Ledger {
             let Some(flight) = flight else { continue };
             if flight.lapse(self.clock_ms) {
                 observer.flight_changed(at);
+                observer.sale_changed(at);
                 freed.extend((flight.waiting > 0).then_some(at));
             }
             let next = flight.next_lapse_ms().map(|ms| (ms, at));

@@ -189,6 +189,19 @@ fn feed_push_and_check_say_where_and_why() {
         stderr(&output)
     );
 
+    // Nothing in it is of use: another exit code, and a reader is not flooded.
+    let wrong = place.file("wrong.ndjson", &"not json\n".repeat(50));
+    let (last, others) = push.split_last().unwrap();
+    assert_eq!(last, &&*file);
+    let output = run(&[others, &[&*wrong]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(stderr(&output).lines().count(), 21, "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("… and 30 more"),
+        "{}",
+        stderr(&output)
+    );
+
     let unknown = run(&["feed", "check", "--format", "ssim99", &file]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(

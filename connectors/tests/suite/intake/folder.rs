@@ -1,6 +1,7 @@
 //! Files that are dropped into a folder.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,6 +177,59 @@ fn the_same_name_again_overwrites_nothing() {
             "daily.ndjson.report.json"
         ]
     );
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_read_is_read_again_to_its_end() {
+    let mut world = world();
+    world.write("a.ndjson", line(1));
+    let path = world.dir.path().join("in/a.ndjson");
+    *world.desk.meanwhile.lock() = Some(Box::new(move || {
+        let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(line(2).as_bytes()).unwrap();
+    }));
+    world.settle();
+    assert_eq!(world.names("done"), [""; 0], "its end would be lost there");
+    let state = world.folder.source().state();
+    assert!(state.last_error.unwrap().contains("a.ndjson has grown"));
+    world.turn(60);
+    world.turn(10);
+    let report = world.report("done/a.ndjson.report.json");
+    assert_eq!(
+        (&report["duplicate"], &report["accepted"]),
+        (&1.into(), &1.into())
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_moved_holds_up_no_other() {
+    let mut world = world();
+    for name in ["a.ndjson", "b.ndjson"] {
+        world.write(name, line(1));
+    }
+    fs::create_dir_all(world.dir.path().join("in/done/a.ndjson.report.json/x")).unwrap();
+    world.settle();
+    assert!(world.names("done").contains(&"b.ndjson".to_owned()));
+    assert_eq!(world.names(""), ["a.ndjson", "done", "rejected"]);
+    let state = world.folder.source().state();
+    assert!(
+        state
+            .last_error
+            .unwrap()
+            .contains("a.ndjson was read, but cannot be moved")
+    );
+}
+
+#[test]
+fn a_file_named_like_a_report_is_not_overwritten_by_one() {
+    let mut world = world();
+    world.write("a.ndjson.report.json", line(7));
+    world.settle();
+    world.write("a.ndjson", line(8));
+    world.settle();
+    let kept = fs::read_to_string(world.dir.path().join("in/done/a.ndjson.report.json.2"));
+    assert_eq!(kept.unwrap(), line(7));
+    assert_eq!(world.report("done/a.ndjson.report.json")["accepted"], 1);
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Desk {
     pub(crate) handed: Mutex<Vec<(String, Vec<u8>)>>,
     /// How often it still says "later".
     pub(crate) later: Mutex<u32>,
+    /// What happens outside while something is read.
+    pub(crate) meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Door for Desk {
@@ -38,6 +40,9 @@ impl Door for Desk {
         }
         let mut bytes = Vec::new();
         body.read_to_end(&mut bytes).unwrap();
+        if let Some(happens) = self.meanwhile.lock().take() {
+            happens();
+        }
         self.handed.lock().push((message.to_owned(), bytes.clone()));
         let connector = format(&kind.format)
             .unwrap()

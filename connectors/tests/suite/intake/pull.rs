@@ -174,7 +174,7 @@ async fn each_coming_day_is_asked_for_and_the_rate_limit_is_kept() {
             gap: Duration::from_secs(5),
             ..config
         },
-        |_, at| ok(at as u32),
+        |_, at| ok(at as u32 + 1),
     )
     .await;
     for asked in 1..=3 {
@@ -256,6 +256,23 @@ async fn a_day_that_is_refused_or_fails_holds_up_no_other() {
     assert_eq!(
         ["2027-01-01", "2027-01-02", "2027-01-03", "2027-01-04"].map(asked),
         [1, 5, 1, 1]
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_of_which_nothing_is_of_use_is_told_as_refused() {
+    let world = World::start(
+        |config| config,
+        |_, _| Act::Answer(Response::new(200, "<html>Sign in</html>\n")),
+    )
+    .await;
+    let state = world.until(|state| state.refused == 1).await;
+    assert_eq!(state.taken, 0);
+    let why = state.last_error.unwrap();
+    assert!(
+        why.contains("every record of the answer was rejected"),
+        "{why}"
     );
     world.stop().await;
 }

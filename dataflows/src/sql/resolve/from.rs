@@ -7,7 +7,8 @@ use sqlparser::ast::{
 
 use super::super::problem::{Issue, nearest};
 use super::Resolver;
-use super::expr::{compare, conjuncts};
+use super::expr::conjuncts;
+use super::operator::compare;
 use super::scope::{Column, Context, Relation, folded, refine};
 use crate::relational::plan::{JoinKind, equality};
 use crate::relational::{Compare, Expr, Kind, Place, Plan};

@@ -1,7 +1,8 @@
 //! From the syntax tree to a plan: names found, types checked, subqueries taken apart.
 //!
-//! - `scope`: what names mean. `expr`, `call`, `types`: expressions. `select`, `from`, `subquery`: queries.
-//!   `clock`: conditions on `now()`.
+//! - Queries: `query`, `select`, `from`, `subquery`, `order`. `scope`: what names mean.
+//! - Expressions: `expr`, `operator`, `call`, `field`, `literal`, `types`; `unknown`: functions that are not
+//!   here. `group`: what is computed of several rows. `clock`: conditions on `now()`.
 //!
 //! What cannot be kept up to date row by row, or is not supported, is refused at the place where it
 //! stands, with what can be written instead.
@@ -9,11 +10,18 @@
 mod call;
 mod clock;
 mod expr;
+mod field;
 mod from;
+mod group;
+mod literal;
+mod operator;
+mod order;
+mod query;
 mod scope;
 mod select;
 mod subquery;
 mod types;
+mod unknown;
 
 use sqlparser::ast::{Query, Spanned, Statement};
 use sqlparser::dialect::PostgreSqlDialect;

@@ -3,10 +3,10 @@
 use sqlparser::ast::{self, GroupByExpr, Query, Select, SelectItem, SetExpr, UnaryOperator};
 
 use super::super::problem::Issue;
-use super::call::has_aggregate;
-use super::expr::compare;
+use super::Resolver;
+use super::group::has_aggregate;
+use super::operator::compare;
 use super::scope::{Column, Context, Relation};
-use super::{Resolver, expr};
 use crate::relational::plan::{JoinKind, equality};
 use crate::relational::{Compare, Expr, Kind, Place, Plan};
 
@@ -126,7 +126,6 @@ impl Resolver<'_> {
         };
         let cx = Context::of(&relation.columns, "the subquery of IN");
         let found = self.expr(item, cx)?;
-        let _ = expr::start_of(item);
         Ok((relation, correlated, found))
     }
 }

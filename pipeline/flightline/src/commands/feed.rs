@@ -18,7 +18,7 @@ use crate::config::Overrides;
 #[derive(Debug, Subcommand)]
 pub(crate) enum FeedCommand {
     /// Send provider files to a running replica; ends with counts, and with what was rejected,
-    /// where and why.
+    /// where and why. Exit code 1 when nothing in them was of use.
     Push(PushArgs),
     /// Parse provider files and print canonical events (NDJSON) to stdout and rejects to stderr;
     /// sends nothing.
@@ -87,6 +87,9 @@ pub(crate) struct CheckArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
+
+/// Rejects that are printed for a reader; all of them are rows of `flightline.feed_reject`.
+const REJECTS_SHOWN: usize = 20;
 
 /// Options of single formats.
 #[derive(Debug, Args)]
@@ -234,7 +237,7 @@ fn push(args: &PushArgs) -> anyhow::Result<()> {
         result["rejects"] = Value::from(rejects);
         print_line(&serde_json::to_string(&result)?)?;
     } else {
-        for (file, reject) in &all_rejects {
+        for (file, reject) in all_rejects.iter().take(REJECTS_SHOWN) {
             eprintln!(
                 "{file}:{}: {}: {}",
                 reject["line"],
@@ -242,9 +245,20 @@ fn push(args: &PushArgs) -> anyhow::Result<()> {
                 reject["message"].as_str().unwrap_or("")
             );
         }
+        let shown = all_rejects.len().min(REJECTS_SHOWN) as u64;
+        if total.rejected > shown {
+            eprintln!(
+                "… and {} more; --json prints the first 1,000 of each file, and all are rows of flightline.feed_reject",
+                total.rejected - shown
+            );
+        }
         print_line(&total.text())?;
     }
-    Ok(())
+    if total.is_useless() {
+        Err(Reported.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Reads a file in the background and hands it to the HTTP client piece by piece.
@@ -292,6 +306,11 @@ impl Counts {
         self.duplicate += count("duplicate");
         self.stale += count("stale");
         self.rejected += count("rejected");
+    }
+
+    /// Something was sent, and all of it was rejected: another format, as a rule.
+    const fn is_useless(&self) -> bool {
+        self.rejected > 0 && self.accepted + self.duplicate + self.stale == 0
     }
 
     fn json(&self) -> Value {

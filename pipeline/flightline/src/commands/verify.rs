@@ -70,6 +70,9 @@ fn text(report: &VerifyReport) -> String {
             "checkpoint {id} is the fold of its {records} records\n"
         ));
     }
+    for why in &report.passed_over {
+        t.push_str(&format!("not compared: {why}\n"));
+    }
     if report.tables.is_empty() {
         t.push_str("tables   not compared\n");
     } else {

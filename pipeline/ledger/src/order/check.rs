@@ -7,7 +7,8 @@ use super::effect::Step;
 use super::memo::Memos;
 use super::observer::OrderIx;
 use super::orders::Orders;
-use super::state::{MoneyState, Order, OrderState, Seat, Stage};
+use super::standing::{MoneyState, OrderState, Seat, Stage};
+use super::state::Order;
 
 impl Orders {
     /// Checks that every order is where its seats and money are, that an order at its end has both

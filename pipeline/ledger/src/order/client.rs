@@ -2,6 +2,7 @@
 
 use super::command::{CreateOrder, Metadata, OrderSettings, Payment, Terms};
 use super::effect::Step;
+use super::ending::Cause;
 use super::ids::{OrderId, QuoteId};
 use super::log::Log;
 use super::memo::Memos;
@@ -10,7 +11,8 @@ use super::observer::OrderIx;
 use super::outcome::{Field, OrderOutcome, OrderReason};
 use super::reference::BookingReference;
 use super::saga::Context;
-use super::state::{CancelQuote, Cause, Charge, Order, OrderState, Queued, Seat, Segment, Stage};
+use super::standing::{OrderState, Seat, Stage};
+use super::state::{CancelQuote, Charge, Order, Queued, Segment};
 use super::valid;
 use crate::codes::Money;
 

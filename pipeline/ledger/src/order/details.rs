@@ -73,7 +73,7 @@ pub(super) fn print(action: &OrderAction) -> u128 {
 }
 
 /// All but the slices.
-pub(super) fn create(print: &mut Print, details: &CreateOrder) {
+fn create(print: &mut Print, details: &CreateOrder) {
     print.add_wide(details.offer_request.0);
     for text in [&details.offer, &details.client, &details.sealed] {
         print.add_bytes(text.as_bytes());
@@ -112,7 +112,7 @@ fn metadata(print: &mut Print, pairs: &Metadata) {
     }
 }
 
-pub(super) fn segment(print: &mut Print, segment: &SegmentRequest) {
+fn segment(print: &mut Print, segment: &SegmentRequest) {
     print.add_bytes(&segment.flight.to_bytes());
     print.add_bytes(&segment.provider.map_or([0; 16], |code| code.bytes()));
     print.add(u64::from(segment.cabin.letter()));
@@ -123,12 +123,12 @@ pub(super) fn segment(print: &mut Print, segment: &SegmentRequest) {
     print.add_signed(segment.departs_ms);
 }
 
-pub(super) fn station(station: Option<Station>) -> u64 {
+fn station(station: Option<Station>) -> u64 {
     let [a, b, c] = station.map_or([0; 3], |station| station.bytes());
     u64::from(u32::from_le_bytes([a, b, c, 0]))
 }
 
-pub(super) fn money(print: &mut Print, money: Money) {
+fn money(print: &mut Print, money: Money) {
     let [a, b, c] = money.currency.bytes();
     print.add_signed(money.minor);
     print.add(u64::from(u32::from_le_bytes([a, b, c, money.exponent])));

@@ -2,11 +2,13 @@
 
 use super::command::{FlightChange, FlightNotice};
 use super::effect::{EffectResult, Step};
+use super::ending::Cause;
 use super::ids::EffectId;
 use super::log::LogEvent;
 use super::outcome::{Field, OrderOutcome, OrderReason};
 use super::saga::Context;
-use super::state::{Cause, MoneyState, Order, Pending, Seat, Segment, Wait};
+use super::standing::{MoneyState, Seat};
+use super::state::{Order, Pending, Segment, Wait};
 use super::valid;
 use crate::outcome::Reason;
 

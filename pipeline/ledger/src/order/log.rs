@@ -6,7 +6,7 @@ use super::command::FlightNotice;
 use super::effect::Step;
 use super::ids::EffectId;
 use super::outcome::{OrderKind, OrderOutcome};
-use super::state::OrderState;
+use super::standing::OrderState;
 use crate::codes::CommandId;
 use crate::outcome::Reason;
 

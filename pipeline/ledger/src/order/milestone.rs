@@ -5,7 +5,8 @@
 
 use super::ids::QuoteId;
 use super::saga::Context;
-use super::state::{Order, OrderState};
+use super::standing::OrderState;
+use super::state::Order;
 
 /// Something that the client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

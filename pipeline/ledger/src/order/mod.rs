@@ -23,6 +23,7 @@ mod command;
 mod details;
 mod digest;
 mod effect;
+mod ending;
 mod hear;
 mod ids;
 mod log;
@@ -34,6 +35,7 @@ mod outcome;
 mod print;
 mod reference;
 mod saga;
+mod standing;
 mod state;
 mod store;
 mod valid;
@@ -43,6 +45,7 @@ pub use command::{
     Payment, RefundTerms, SegmentRequest, Terms,
 };
 pub use effect::{Effect, EffectResult, MoneyAsk, SeatsAsk, Step, Work};
+pub use ending::{Cause, Ending};
 pub use ids::{EffectId, OfferRequestId, OrderId, QuoteId};
 pub use log::{Log, LogEntry, LogEvent};
 pub use milestone::{Milestone, MilestoneKind};
@@ -50,6 +53,5 @@ pub use observer::{OrderIx, OrderObserver};
 pub use orders::{Orders, Outstanding};
 pub use outcome::{Field, OrderDecision, OrderKind, OrderOutcome, OrderReason};
 pub use reference::{BookingReference, References};
-pub use state::{
-    CancelQuote, Cause, Charge, Ending, MoneyState, Order, OrderState, Pending, Seat, Segment, Wait,
-};
+pub use standing::{MoneyState, OrderState, Seat};
+pub use state::{CancelQuote, Charge, Order, Pending, Segment, Wait};

@@ -64,14 +64,6 @@ impl Print {
         self.add((value >> 64) as u64);
     }
 
-    /// Takes in a number that may be absent, so that absent differs from every value.
-    pub(crate) fn add_optional(&mut self, value: Option<u64>) {
-        self.add(u64::from(value.is_some()));
-        if let Some(value) = value {
-            self.add(value);
-        }
-    }
-
     /// Takes in bytes with their number, so that where one text ends is part of it.
     pub(crate) fn add_bytes(&mut self, bytes: &[u8]) {
         self.add(bytes.len() as u64);

@@ -9,11 +9,11 @@
 use super::command::OrderSettings;
 use super::command::Terms;
 use super::effect::{Effect, MoneyAsk, SeatsAsk, Step, Work};
+use super::ending::{Cause, Ending};
 use super::ids::EffectId;
 use super::observer::OrderObserver;
-use super::state::{
-    Cause, Charge, Ending, MoneyState, Order, OrderState, Pending, Seat, Stage, Wait,
-};
+use super::standing::{MoneyState, OrderState, Seat, Stage};
+use super::state::{Charge, Order, Pending, Wait};
 use crate::codes::Money;
 use crate::command::HoldRequest;
 

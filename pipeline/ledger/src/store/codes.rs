@@ -1,6 +1,6 @@
 //! The vocabulary of the field, commands and answers.
 
-use super::{BadState, Reader, Stored, Writer, stored, variants};
+use super::{BadState, Reader, Stored, Writer, stored, variants, wrapped};
 use crate::codes::{Cabin, Class, CommandId, Currency, FlightKey, Money, ProviderCode, Station};
 use crate::command::{Counts, HoldRequest, LegTimes, SaleStatus, Settings, SourceVersion};
 use crate::outcome::{Outcome, Reason};
@@ -8,45 +8,31 @@ use crate::record::PackedMoney;
 use crate::seller::{Pause, Seller};
 use crate::view::LegView;
 
-impl Stored for CommandId {
-    #[inline]
-    fn put(&self, out: &mut Writer) {
-        self.0.put(out);
-    }
-    #[inline]
-    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
-        Stored::get(input).map(Self)
-    }
+wrapped!(CommandId);
+
+/// Writes and reads the bytes that a code is made of.
+macro_rules! codes {
+    ($($name:ident: $bytes:ident, $of_bytes:ident;)*) => { $(
+        impl Stored for $name {
+            #[inline]
+            fn put(&self, out: &mut Writer) {
+                self.$bytes().put(out);
+            }
+            #[inline]
+            fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
+                let bytes = Stored::get(input)?;
+                Self::$of_bytes(bytes).map_err(|bad| input.bad(bad.0))
+            }
+        }
+    )* };
 }
 
-impl Stored for FlightKey {
-    fn put(&self, out: &mut Writer) {
-        out.bytes(&self.to_bytes());
-    }
-    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
-        let bytes = input.array()?;
-        Self::from_bytes(bytes).map_err(|bad| input.bad(bad.0))
-    }
-}
-
-impl Stored for Station {
-    fn put(&self, out: &mut Writer) {
-        out.bytes(&self.bytes());
-    }
-    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
-        let bytes = input.array()?;
-        Self::from_bytes(bytes).map_err(|bad| input.bad(bad.0))
-    }
-}
-
-impl Stored for Currency {
-    fn put(&self, out: &mut Writer) {
-        out.bytes(&self.bytes());
-    }
-    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
-        let bytes = input.array()?;
-        Self::from_bytes(bytes).map_err(|bad| input.bad(bad.0))
-    }
+codes! {
+    FlightKey: to_bytes, from_bytes;
+    Station: bytes, from_bytes;
+    Currency: bytes, from_bytes;
+    Cabin: letter, new;
+    Class: letter, new;
 }
 
 impl Stored for ProviderCode {
@@ -57,30 +43,6 @@ impl Stored for ProviderCode {
     fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
         let text: Box<str> = Stored::get(input)?;
         text.parse().map_err(|_| input.bad("no provider's name"))
-    }
-}
-
-impl Stored for Cabin {
-    #[inline]
-    fn put(&self, out: &mut Writer) {
-        out.byte(self.letter());
-    }
-    #[inline]
-    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
-        let letter = input.byte()?;
-        Self::new(letter).map_err(|bad| input.bad(bad.0))
-    }
-}
-
-impl Stored for Class {
-    #[inline]
-    fn put(&self, out: &mut Writer) {
-        out.byte(self.letter());
-    }
-    #[inline]
-    fn get(input: &mut Reader<'_>) -> Result<Self, BadState> {
-        let letter = input.byte()?;
-        Self::new(letter).map_err(|bad| input.bad(bad.0))
     }
 }
 

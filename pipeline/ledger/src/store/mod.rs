@@ -24,8 +24,24 @@ pub(crate) use bytes::{Reader, Stored, Writer};
 /// Version of the stored form. One that is read must have the same.
 pub const STATE_FORMAT: u32 = 2;
 
-/// Writes and reads the fields of a struct, in the order given.
+/// Writes and reads the fields of a struct, in the order given. Fields that are not stored are named after
+/// `given`: the reader is told them.
 macro_rules! stored {
+    ($name:ty { $($field:ident),* $(,)? } given { $($given:ident: $type:ty),* $(,)? }) => {
+        impl $name {
+            fn put(&self, out: &mut $crate::store::Writer) {
+                let Self { $($field,)* $($given: _),* } = self;
+                $($crate::store::Stored::put($field, out);)*
+            }
+            fn get(
+                input: &mut $crate::store::Reader<'_>,
+                $($given: $type),*
+            ) -> Result<Self, $crate::store::BadState> {
+                $(let $field = $crate::store::Stored::get(input)?;)*
+                Ok(Self { $($field,)* $($given),* })
+            }
+        }
+    };
     ($name:ty { $($field:ident),* $(,)? }) => {
         impl $crate::store::Stored for $name {
             fn put(&self, out: &mut $crate::store::Writer) {
@@ -78,4 +94,22 @@ macro_rules! variants {
     };
 }
 
-pub(crate) use {stored, variants};
+/// Writes and reads what a struct of one nameless field wraps.
+macro_rules! wrapped {
+    ($($name:ident),*) => { $(
+        impl $crate::store::Stored for $name {
+            #[inline]
+            fn put(&self, out: &mut $crate::store::Writer) {
+                self.0.put(out);
+            }
+            #[inline]
+            fn get(
+                input: &mut $crate::store::Reader<'_>,
+            ) -> Result<Self, $crate::store::BadState> {
+                $crate::store::Stored::get(input).map(Self)
+            }
+        }
+    )* };
+}
+
+pub(crate) use {stored, variants, wrapped};

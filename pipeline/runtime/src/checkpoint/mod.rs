@@ -41,7 +41,7 @@ use crate::reading::ReadError;
 
 /// Version of a checkpoint's layout: of manifest and parts. The state within has its own,
 /// [`flightline_ledger::STATE_FORMAT`].
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Why a checkpoint could not be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,7 @@ pub enum CheckpointError {
     /// It was made of another stream.
     #[error(
         "checkpoint {id} was made of stream {found}, this is stream {expected}: \
-         give every stream a checkpoint.url of its own"
+         give every stream a checkpoint.url of its own, or move away what lies there of a stream that is no more"
     )]
     Foreign {
         /// Its number.

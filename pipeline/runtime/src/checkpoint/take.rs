@@ -29,6 +29,16 @@ pub(super) struct Order<'a> {
 /// Makes a checkpoint; `None` when there is one at these offsets.
 pub(super) fn take(order: &Order<'_>) -> Result<Option<Manifest>, CheckpointError> {
     let listing = order.store.look()?;
+    // Two streams in one place would remove each other's checkpoints as surplus.
+    for manifest in listing.entries.iter().flat_map(|entry| &entry.manifest) {
+        if manifest.stream != order.stream {
+            return Err(CheckpointError::Foreign {
+                id: manifest.id,
+                found: manifest.stream.clone(),
+                expected: order.stream.to_owned(),
+            });
+        }
+    }
     // Left by an attempt that was broken off.
     for id in &listing.unfinished {
         order.store.remove(*id)?;

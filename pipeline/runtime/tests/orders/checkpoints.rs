@@ -164,6 +164,24 @@ async fn a_start_from_a_checkpoint_gives_the_answers_of_one_from_the_first_recor
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_streams_in_one_place_do_not_remove_each_others_checkpoints() {
+    let mut one = World::keeping(by_hand(1)).await;
+    one.flight(A, 100).await;
+    let theirs = take(&one).await;
+    let other = World::keeping(by_hand(1)).await;
+    other.flight(A, 100).await;
+    copy(&folders(&one)[0], &other.data_dir().join("checkpoints"));
+    other.replica().flushed(PATIENCE).await.unwrap();
+    let refused = other.replica().checkpoint().await.unwrap_err().to_string();
+    assert!(refused.contains("a checkpoint.url of its own"), "{refused}");
+    assert_eq!(folders(&other).len(), 1, "it is still there");
+    other.stop().await;
+    one.restart().await;
+    assert_eq!(one.replica().checkpoint_records(), theirs.records);
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_checkpoint_is_passed_over_for_the_one_before_and_verify_names_it() {
     let mut world = World::keeping(by_hand(3)).await;
     world.flight(A, 100).await;
@@ -371,22 +389,24 @@ async fn an_attempt_that_fails_or_was_broken_off_leaves_the_one_before_and_itsel
     world.pause().await;
     let newest = folders(&world)[1].join("manifest");
     let text = std::fs::read_to_string(&newest).unwrap();
-    let json = text
-        .lines()
-        .next()
-        .unwrap()
-        .replace("\"format\":2", "\"format\":0")
-        + "\n";
+    let json = text.lines().next().unwrap();
+    let format = format!("\"format\":{}", flightline_runtime::checkpoint::FORMAT);
+    assert!(json.contains(&format), "{json}");
+    let json = json.replace(&format, "\"format\":0") + "\n";
     let digest = xxhash_rust::xxh3::xxh3_128(json.as_bytes());
     std::fs::write(&newest, format!("{json}{digest:032x}\n")).unwrap();
     world.resume().await.unwrap();
     assert_eq!(world.replica().checkpoint_records(), first.records);
     let report = world.replica().verify().await.unwrap();
-    let difference = report.difference.unwrap();
-    assert!(difference.contains("written by release"), "{difference}");
+    assert_eq!(report.difference, None);
+    assert_eq!(report.checkpoints, [(first.id, first.records)]);
+    let [passed_over] = &report.passed_over[..] else {
+        panic!("{:?}", report.passed_over);
+    };
+    assert!(passed_over.contains("written by release"), "{passed_over}");
     assert!(
-        difference.contains("flightline checkpoint take"),
-        "{difference}"
+        passed_over.contains("flightline checkpoint take"),
+        "{passed_over}"
     );
     world.stop().await;
 }

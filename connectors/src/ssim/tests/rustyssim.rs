@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
-use super::record::{Card, LegRecord};
 use crate::csv_line;
+use crate::ssim::record::{Card, LegRecord};
 
 /// A record's fields as the other reader prints them, by its names.
 fn fields(record: &LegRecord) -> Vec<(&'static str, String)> {
