@@ -111,7 +111,11 @@ async fn two_providers_one_flight_one_sells_out_the_other_goes_on_and_the_aircra
     // Of acme's eight seats four are left, of the aircraft's ten none.
     let full = hold(&client, &flight, "d", None).await;
     assert_eq!(full, (409, "sold_out".to_owned()));
-    assert!(search(&client).await.iter().all(|offer| offer.2 == 0));
+    until("search shows no seat", async || {
+        let found = search(&client).await;
+        found.iter().all(|offer| offer.2 == 0)
+    })
+    .await;
     replica.stop();
     place.verify();
 }
