@@ -749,6 +749,16 @@ pub trait Backend: Send + Sync + 'static {
         body: Box<dyn std::io::Read + Send>,
     ) -> Result<FeedReport, FeedError>;
 
+    /// Folds the stream from its start up to these offsets (one for each partition; those beyond its end
+    /// count as its end), to compare replicas. Blocking and slow. The default has nothing to compare.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn stream_digest(&self, until: Option<&[u64]>) -> Result<Vec<PartitionDigest>, String> {
+        let _ = until;
+        Err("this replica has no stream to compare".to_owned())
+    }
+
     /// Is the replica fit to serve?
     fn readiness(&self) -> Readiness;
 
@@ -758,6 +768,17 @@ pub trait Backend: Send + Sync + 'static {
 
 const NO_ORDERS: &str = "this replica takes no orders";
 const NO_FEEDS: &str = "this replica takes no feeds";
+
+/// What a fold of one partition gives: equal on all replicas that folded the same records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionDigest {
+    /// The offset after the last record.
+    pub next_offset: u64,
+    /// Running hash of the records.
+    pub stream_hash: u128,
+    /// Digest of seats and orders.
+    pub state_hash: u128,
+}
 
 /// The most commands in one [`Backend::submit_batch`].
 pub const BATCH_MAX: usize = 4096;

@@ -88,7 +88,7 @@ impl<'a> Lines<'a> {
             let raw = &self.buffer[start..];
             let text = match fault {
                 Some(fault) => Err(fault),
-                None => std::str::from_utf8(raw).map_err(|error| not_utf8(raw, error)),
+                None => text_of(raw),
             };
             return Some(Line {
                 number: self.number,
@@ -128,20 +128,33 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn not_utf8(raw: &[u8], error: std::str::Utf8Error) -> Fault {
-    let hint = if raw.starts_with(b"\xff\xfe") || raw.starts_with(b"\xfe\xff") {
+fn text_of(raw: &[u8]) -> Result<&str, Fault> {
+    let is_utf16 = looks_like_utf16(raw);
+    let bad = match std::str::from_utf8(raw) {
+        // Letters of UTF-16 are UTF-8, with a NUL at each: every format would find something else to say.
+        Ok(_) if is_utf16 => raw.iter().position(|byte| *byte == 0).unwrap_or(0),
+        Ok(text) => return Ok(text),
+        Err(error) => error.valid_up_to(),
+    };
+    let hint = if is_utf16 {
         " (it looks like UTF-16)"
     } else {
         ""
     };
-    Fault::new(
+    Err(Fault::new(
         Code::NotUtf8,
         format!(
             "byte {} of the line is not UTF-8{hint}; {}",
-            error.valid_up_to() + 1,
+            bad + 1,
             Code::NotUtf8.remedy()
         ),
-    )
+    ))
+}
+
+/// Has it the mark of UTF-16, or are so many of its bytes NUL as only in UTF-16?
+fn looks_like_utf16(raw: &[u8]) -> bool {
+    let nuls = raw.iter().filter(|byte| **byte == 0).count();
+    raw.starts_with(b"\xff\xfe") || raw.starts_with(b"\xfe\xff") || nuls * 3 > raw.len()
 }
 
 #[cfg(test)]
@@ -177,6 +190,28 @@ mod tests {
         assert_eq!(read(b""), []);
         assert_eq!(read(b"\n\r\n"), []);
         assert_eq!(read(b"a"), [ok(1, "a", false)]);
+    }
+
+    #[test]
+    fn every_line_of_utf_16_says_so_whatever_its_order_of_bytes() {
+        let text = "# one\ntwo\n";
+        let little = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let cases: [Vec<u8>; 2] = [little, big];
+        for bytes in cases {
+            let mut lines = Lines::new(Box::new(&bytes[..]), RAW_BYTES_MAX);
+            for number in 1..=2 {
+                let fault = lines.next_line().unwrap().text.unwrap_err();
+                assert_eq!(fault.code, Code::NotUtf8);
+                assert!(
+                    fault.reason.contains("UTF-16"),
+                    "{number}: {}",
+                    fault.reason
+                );
+            }
+        }
+        // A byte that was lost on the way is for the format to judge.
+        assert_eq!(read(b"ab\0c\n"), [(1, Ok("ab\0c".to_owned()), true)]);
     }
 
     #[test]

@@ -9,12 +9,8 @@ use crate::currency;
 use crate::reject::{Code, Fault, quoted};
 
 /// Reads a decimal amount. Zeros behind the currency's decimals are dropped (`100.00` JPY), other
-/// digits are a fault. The second is a remark on a currency that is not known.
-pub(crate) fn read(
-    field: impl Display,
-    amount: &str,
-    currency: &str,
-) -> Result<(Money, Option<String>), Fault> {
+/// digits are a fault. A currency that is not known is taken to have two: see [`unknown_currency`].
+pub(crate) fn read(field: impl Display, amount: &str, currency: &str) -> Result<Money, Fault> {
     let code: Currency = currency.parse().map_err(|e| {
         Fault::at(
             Code::BadCode,
@@ -22,8 +18,7 @@ pub(crate) fn read(
             format_args!("{}: {e}", quoted(currency)),
         )
     })?;
-    let known = currency::exponent(currency);
-    let exponent = known.unwrap_or(2);
+    let exponent = currency::exponent(currency).unwrap_or(2);
     let bad = |why: &dyn Display| {
         Fault::at(
             Code::BadAmount,
@@ -36,10 +31,15 @@ pub(crate) fn read(
     if money.minor < 0 {
         return Err(bad(&"is below 0"));
     }
-    let warning = known
+    Ok(money)
+}
+
+/// What to remark on the currency when it is not known.
+pub(crate) fn unknown_currency(money: &Money) -> Option<String> {
+    let code = money.currency;
+    currency::exponent(code.as_str())
         .is_none()
-        .then(|| format!("{code} is no currency that we know; two decimals were assumed"));
-    Ok((money, warning))
+        .then(|| format!("{code} is no currency that we know; two decimals were assumed"))
 }
 
 fn trimmed(amount: &str, exponent: u8) -> &str {
@@ -86,18 +86,19 @@ mod tests {
         ] {
             let read = read("total", amount, currency).ok();
             assert_eq!(
-                read.map(|(money, _)| money.to_string()).as_deref(),
+                read.map(|money| money.to_string()).as_deref(),
                 want,
                 "{amount} {currency}"
             );
         }
-        let (_, warning) = read("total", "1.00", "ABC").unwrap();
-        assert!(warning.unwrap().contains("ABC"));
+        let remark = |currency| unknown_currency(&read("total", "1.00", currency).unwrap());
+        assert!(remark("ABC").unwrap().contains("ABC"));
+        assert_eq!(remark("GBP"), None);
     }
 
     #[test]
     fn a_total_is_shared_where_it_divides() {
-        let (total, _) = read("total", "90.00", "EUR").unwrap();
+        let total = read("total", "90.00", "EUR").unwrap();
         assert_eq!(share(total, 2).unwrap().minor, 4500);
         assert_eq!(share(total, 7), None);
         assert_eq!(share(total, 0), None);

@@ -31,6 +31,8 @@ pub struct OrderNews {
     pub(crate) decisions: Vec<(u32, OrderDecision)>,
     /// Effects that became due.
     pub effects: Vec<Effect>,
+    /// Of each effect, the offset of the record with which it became due.
+    pub effects_at: Vec<u64>,
     /// Orders that changed, once each, as they are after the last of the records.
     pub changed: Vec<OrderChange>,
 }
@@ -68,6 +70,7 @@ pub(crate) struct OrderShard {
 /// Hears one record.
 struct Ear<'a> {
     index: u32,
+    offset: u64,
     news: &'a mut OrderNews,
     dirty: &'a mut Vec<OrderIx>,
     changed: &'a mut Vec<OrderIx>,
@@ -83,6 +86,7 @@ impl OrderObserver for Ear<'_> {
 
     fn effect_due(&mut self, effect: &Effect) {
         self.news.effects.push(effect.clone());
+        self.news.effects_at.push(self.offset);
     }
 
     fn order_changed(&mut self, order: OrderIx) {
@@ -149,6 +153,7 @@ impl OrderShard {
             }
             let mut ear = Ear {
                 index,
+                offset: input.offset,
                 news: &mut news,
                 dirty: &mut self.dirty,
                 changed: &mut changed,

@@ -632,3 +632,111 @@ async fn verify_finds_one_changed_byte_of_orders() {
     assert_eq!(changed, 2 * (23 + 17 + 10 + 1));
     assert_eq!(verify(&server, &world, &tables).await, None);
 }
+
+fn locked(server: &Server, spool: &str) -> PostgresConfig {
+    PostgresConfig {
+        session_lock: true,
+        ..server.config(2, spool)
+    }
+}
+
+/// Of several replicas one writes. It is heard of while it has nothing to write; when its session is ended
+/// another can go on, and what the first one still has is not written.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_the_lock_writes_and_nobody_else() {
+    let server = Server::start();
+    let mut world = World::new(41, 2);
+    let mut tables = Tables::default();
+    let (mut first, handle) = open(locked(&server, "one")).await;
+    let epoch = world.epoch(50);
+    tables.add(&epoch);
+    first.epoch(epoch);
+    covered(&handle, &world.covers).await;
+    let refused = PostgresSink::open(locked(&server, "two")).await;
+    assert!(matches!(refused, Err(PostgresError::HeldByAnother)));
+
+    let mut watch = LockWatch::new(server.address().config());
+    let deadline = Instant::now() + LONG;
+    let mut before = Duration::ZERO;
+    let holder = loop {
+        let look = watch.look().await.unwrap();
+        assert_eq!(look.progress.as_deref(), Some(&world.covers[..]));
+        assert!(look.clock_ahead_ms.abs() < 60_000, "{look:?}");
+        let holder = look.holder.expect("somebody holds it");
+        if holder.silent < before {
+            // It said something although there is nothing to write.
+            break holder;
+        }
+        before = holder.silent;
+        assert!(Instant::now() < deadline, "it says nothing");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+
+    // As if it had been stopped: others end its session while it has something to write.
+    handle.pause();
+    first.epoch(Arc::new(Epoch {
+        covers: world.covers.iter().map(|offset| offset + 1).collect(),
+        ..Epoch::default()
+    }));
+    watch.unseat(&holder).await.unwrap();
+    let second = loop {
+        match PostgresSink::open(locked(&server, "two")).await {
+            Ok(sink) => break sink,
+            Err(PostgresError::HeldByAnother) => {}
+            Err(error) => panic!("{error}"),
+        }
+        assert!(Instant::now() < deadline, "the lock does not come free");
+    };
+    assert_eq!(second.progress(), world.covers);
+    handle.resume();
+    assert!(!handle.wait_covered(&[u64::MAX; 2], LONG).await);
+    let failed = handle.status().failed.unwrap();
+    assert!(matches!(*failed, PostgresError::HeldByAnother), "{failed}");
+    let other = watch.look().await.unwrap().holder.expect("the second one");
+    assert_ne!(other.pid, holder.pid);
+    let mut second = second;
+    let handle = second.handle();
+    second.epoch(Arc::new(world.snapshot(0)));
+    let epoch = world.epoch(50);
+    tables.add(&epoch);
+    second.epoch(epoch);
+    covered(&handle, &world.covers).await;
+    tables.check(&server.client().await, &world.hold_ids).await;
+}
+
+/// A session that holds the lock and hears nothing of its client is seen, idle or in the middle of its rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_that_is_stopped_is_seen_wherever_it_stands() {
+    let server = Server::start();
+    // Makes the tables.
+    drop(open(server.config(2, "one")).await);
+    let lock = "SELECT pg_advisory_lock(1718380903, 1952539244)";
+    for stuck_in_copy in [false, true] {
+        let holder = server.client().await;
+        holder.batch_execute(lock).await.unwrap();
+        let mut rows = None;
+        if stuck_in_copy {
+            holder
+                .batch_execute("BEGIN; CREATE TEMPORARY TABLE t (x text)")
+                .await
+                .unwrap();
+            let into = holder.copy_in::<_, bytes::Bytes>("COPY t FROM STDIN");
+            rows = Some(Box::pin(into.await.unwrap()));
+        }
+        let mut watch = LockWatch::new(server.address().config());
+        let deadline = Instant::now() + LONG;
+        loop {
+            let seen = watch.look().await.unwrap().holder.expect("it is held");
+            if seen.silent > Duration::from_millis(800) {
+                watch.unseat(&seen).await.unwrap();
+                break;
+            }
+            assert!(Instant::now() < deadline, "it is not seen: {seen:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        while watch.look().await.unwrap().holder.is_some() {
+            assert!(Instant::now() < deadline, "the lock does not come free");
+        }
+        drop(rows);
+    }
+}

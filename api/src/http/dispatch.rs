@@ -134,6 +134,7 @@ where
         Route::Live => Ok(ops::live()),
         Route::Ready => Ok(ops::ready(request)),
         Route::Metrics => ops::metrics(request),
+        Route::StreamDigest => Box::pin(ops::digest(request)).await,
         Route::OpenApi => Ok(ops::openapi()),
         Route::Booking(call) => Box::pin(duffel::call(request, call, &mut body)).await,
     }

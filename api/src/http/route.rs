@@ -58,6 +58,7 @@ pub(crate) enum Route<'a> {
     Live,
     Ready,
     Metrics,
+    StreamDigest,
     OpenApi,
     /// A call of the booking API.
     Booking(Call<'a>),
@@ -86,6 +87,7 @@ pub(crate) enum RouteName {
     Live,
     Ready,
     Metrics,
+    StreamDigest,
     OpenApi,
     PlaceSuggestions,
     Airports,
@@ -140,6 +142,7 @@ impl RouteName {
         RouteName::Live,
         RouteName::Ready,
         RouteName::Metrics,
+        RouteName::StreamDigest,
         RouteName::OpenApi,
         RouteName::PlaceSuggestions,
         RouteName::Airports,
@@ -192,6 +195,7 @@ impl RouteName {
             RouteName::Live => "/health/live",
             RouteName::Ready => "/health/ready",
             RouteName::Metrics => "/metrics",
+            RouteName::StreamDigest => "/stream/digest",
             RouteName::OpenApi => "/openapi.json",
             RouteName::PlaceSuggestions => "/places/suggestions",
             RouteName::Airports => "/air/airports",
@@ -287,6 +291,7 @@ impl<'a> Route<'a> {
             [Some("health"), Some("live"), None, None] => Route::Live,
             [Some("health"), Some("ready"), None, None] => Route::Ready,
             [Some("metrics"), None, None, None] => Route::Metrics,
+            [Some("stream"), Some("digest"), None, None] => Route::StreamDigest,
             [Some("openapi.json"), None, None, None] => Route::OpenApi,
             _ => return Err(no_such_address()),
         };
@@ -332,6 +337,7 @@ impl<'a> Route<'a> {
             Route::Live => RouteName::Live,
             Route::Ready => RouteName::Ready,
             Route::Metrics => RouteName::Metrics,
+            Route::StreamDigest => RouteName::StreamDigest,
             Route::OpenApi => RouteName::OpenApi,
             Route::Booking(call) => call.name(),
         }
@@ -438,6 +444,7 @@ mod tests {
             "/health/live",
             "/health/ready",
             "/metrics",
+            "/stream/digest",
             "/openapi.json",
             "/holds/x",
         ] {

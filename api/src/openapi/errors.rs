@@ -64,6 +64,10 @@ const ERRORS: &[(&[u16], &[Call])] = &[
     ),
     (&[], &[("get", "/health/live"), ("get", "/health/ready")]),
     (&[401, 403], &[("get", "/metrics")]),
+    (
+        &[400, 401, 403, 422, 429, 503],
+        &[("get", "/stream/digest")],
+    ),
     (&[429], &[("get", "/openapi.json")]),
     (
         &[400, 401, 406, 422, 429],

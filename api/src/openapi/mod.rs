@@ -71,6 +71,7 @@ pub fn openapi_json() -> &'static str {
         ops::live,
         ops::ready,
         ops::metrics,
+        ops::digest,
         ops::openapi,
         places::suggestions,
         airports::list,

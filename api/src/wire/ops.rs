@@ -35,6 +35,28 @@ pub(crate) struct PartAnswer<'a> {
     pub(crate) detail: &'a str,
 }
 
+/// What the stream holds, by partition, to compare replicas.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StreamDigest)]
+pub(crate) struct DigestAnswer {
+    /// Every partition, in order.
+    pub(crate) partitions: Vec<PartitionAnswer>,
+}
+
+/// One partition of the stream.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PartitionDigest)]
+pub(crate) struct PartitionAnswer {
+    /// The offset after the last record that was folded.
+    pub(crate) next_offset: u64,
+    /// Running hash of the records, 32 hexadecimal digits.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    pub(crate) stream_hash: String,
+    /// Digest of the seats and orders that they make, 32 hexadecimal digits.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    pub(crate) state_hash: String,
+}
+
 /// A notice was heeded.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NoticeAnswer {

@@ -47,6 +47,7 @@ async fn roles_by_call() {
             "/openapi.json",
             &["", "x", "client", "operator", "nyc"],
         ),
+        ("GET", "/stream/digest", &["operator"]),
         // On loopback, as here.
         ("GET", "/metrics", &["", "x", "client", "operator", "nyc"]),
     ];

@@ -24,6 +24,30 @@ async fn health_tells_live_from_ready() {
 }
 
 #[tokio::test]
+async fn what_the_stream_holds_is_told_by_partition() {
+    let server = Server::start().await;
+    let all = server.get("/stream/digest").await.is_ok();
+    let partitions = all["partitions"].as_array().unwrap();
+    assert_eq!(
+        partitions[0],
+        json!({
+            "next_offset": 7,
+            "stream_hash": "00000010000000000000000000000000",
+            "state_hash": "00000000000000000000000000000002",
+        })
+    );
+    let some: Vec<String> = (0..partitions.len()).map(|n| n.to_string()).collect();
+    let path = format!("/stream/digest?until={}", some.join(","));
+    let some = server.get(&path).await.is_ok();
+    assert_eq!(some["partitions"][1]["next_offset"], 1);
+    for bad in ["1", "x", "1,,2", "-1"] {
+        let reply = server.get(&format!("/stream/digest?until={bad}")).await;
+        assert_eq!(reply.status, 422, "{bad}");
+        assert!(reply.text().contains("until"), "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn metrics_count_by_call_and_status() {
     let server = Server::start().await;
     server.hold("a", 1).await.is_ok();

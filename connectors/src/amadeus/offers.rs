@@ -94,12 +94,11 @@ fn price(at: &str, price: Option<&Price<'_>>) -> Result<Money, Fault> {
     let price =
         price.ok_or_else(|| Fault::new(Code::MissingField, format!("missing field `{at}`")))?;
     let amount = price.grand_total.as_deref().or(price.total.as_deref());
-    let (money, _) = money::read(
+    money::read(
         &field,
         needed(&field, amount)?,
         needed(format!("{at}.currency"), price.currency.as_deref())?,
-    )?;
-    Ok(money)
+    )
 }
 
 /// The price of one seat: an adult's.

@@ -34,14 +34,11 @@ pub(super) fn take(
             format_args!("{count}: an offer is for 1 to 9"),
         ));
     }
-    let (total, unknown) = money::read(
+    let total = money::read(
         "total_amount",
         needed("total_amount", offer.total_amount.as_deref())?,
         needed("total_currency", offer.total_currency.as_deref())?,
     )?;
-    if let Some(warning) = unknown {
-        gather.warn(line, None, warning);
-    }
     let flights_in_all: usize = slices.iter().map(|slice| slice.segments.len()).sum();
     if flights_in_all == 0 {
         return Err(Fault::at(Code::MissingField, "slices", "has no segments"));

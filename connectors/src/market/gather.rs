@@ -13,6 +13,7 @@ use super::config::Terms;
 use super::flight::{Operator, Shown};
 use crate::canonical::CanonicalEvent;
 use crate::connector::{Parsed, Warning};
+use crate::money::unknown_currency;
 use crate::observed::{JOURNEY_FLIGHTS_MAX, Observed};
 use crate::reject::{Code, Fault, Reject};
 
@@ -21,6 +22,10 @@ const FLIGHTS_MAX: usize = 100_000;
 
 /// The most flights that may wait for the end of the message, to be linked to their operator.
 const WAITING_MAX: usize = 20_000;
+
+/// The most flights between the same stations at the same instant that are looked at to tell who flies them:
+/// each is compared with all. Real ones are a handful, with all their codeshares.
+const TWINS_MAX: usize = 64;
 
 /// What is kept of a record whose flight waits, in bytes.
 const WAITING_RAW_BYTES: usize = 512;
@@ -145,6 +150,9 @@ impl Gather {
             let seen_ms = own_ms.unwrap_or(self.terms.observed_ms);
             observed.expires_ms = (seen_ms > 0).then(|| seen_ms + self.terms.valid_ms);
         }
+        if let Some(remark) = observed.total.as_ref().and_then(unknown_currency) {
+            self.warn(line, None, remark);
+        }
         if flights.len() > 1 {
             observed.journey = flights
                 .iter()
@@ -221,7 +229,11 @@ impl Gather {
                 own_ms: seen.own_ms,
             },
         );
-        self.places.entry(place).or_default().push(key);
+        let there = self.places.entry(place).or_default();
+        let is_looked_at = there.len() < TWINS_MAX;
+        if is_looked_at {
+            there.push(key);
+        }
         let guessed = operating.is_some_and(|(_, guessed)| guessed);
         self.schedule(&key, seen.line, guessed);
         let known = &self.known[&key];
@@ -232,7 +244,17 @@ impl Gather {
         if let Some((operating, true)) = operating {
             self.warn_of_guess(seen.line, key, operating);
         }
-        self.link_twins(seen.line, place, &key);
+        if is_looked_at {
+            self.link_twins(seen.line, place, &key);
+        } else {
+            self.warn(
+                seen.line,
+                Some(key),
+                format!(
+                    "{TWINS_MAX} flights before it leave from the same station for the same at the same time: it is taken as no codeshare of theirs"
+                ),
+            );
+        }
     }
 
     fn warn_of_guess(&mut self, line: u64, flight: FlightKey, operating: FlightKey) {
@@ -387,16 +409,23 @@ impl Gather {
         seen: &Seen<'_>,
         flight: FlightKey,
         version: SourceVersion,
-        quality: u32,
+        marks: u32,
         body: ProviderBody,
     ) {
         let mut observed = seen.observed.clone();
+        let fares = match &body {
+            ProviderBody::Fares(fares) => &fares[..],
+            _ => &[],
+        };
+        let mut prices = fares.iter().map(|fare| &fare.price).chain(&observed.total);
+        let guessed = prices.any(|price| unknown_currency(price).is_some());
+        let unknown = if guessed { quality::UNKNOWN_CODE } else { 0 };
         observed.journey.retain(|other| *other != flight);
         let event = CanonicalEvent {
             flight,
             version,
             message_id: None,
-            quality,
+            quality: marks | unknown,
             body,
             observed: Some(Box::new(observed)),
         };

@@ -160,7 +160,7 @@ fn total(offer: &Node, lists: &Lists, remarks: &mut Vec<String>) -> Result<Optio
             }
             _ => node.text.clone(),
         };
-        money::read("total", &amount, currency).map(|(money, _)| Some(money))
+        money::read("total", &amount, currency).map(Some)
     };
     if let Some(total) = found(offer, OF_OFFER)? {
         return Ok(Some(total));

@@ -225,6 +225,14 @@ fn ids_are_those_of_the_content(case: &Case, file: &[u8], good: &[Parsed]) {
     assert_eq!(ids(&parse(case.format, &moved)), wanted);
 }
 
+/// A good file of each format.
+pub(crate) fn samples() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    let cases = [&NYC, &CANONICAL, &AVS];
+    cases
+        .into_iter()
+        .map(|case| (case.format, case.file(&[], "\n")))
+}
+
 /// Checks what holds of any bytes at all.
 pub(crate) fn any_bytes(format: &str, bytes: &[u8]) {
     let items = parse(format, bytes);

@@ -299,6 +299,11 @@ const CASES: [&Case; 6] = [
     &PAORES,
 ];
 
+/// A good document of each format.
+pub(crate) fn samples() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    CASES.iter().map(|case| (case.format, case.document(&[])))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

@@ -10,6 +10,7 @@ mod conformance;
 mod documents;
 mod feeds;
 mod intake;
+mod mutations;
 mod nycflights13;
 mod offers;
 mod page;

@@ -1,6 +1,7 @@
 //! The pitfalls of offers and availability displays, one test each, over made-up input; and what the ledger
 //! makes of the events.
 
+use flightline_connectors::canonical::to_line;
 use flightline_connectors::{CanonicalEvent, Code, Options, Parsed};
 use flightline_ledger::command::{Availability, Level, SaleStatus, Schedule, quality};
 use flightline_ledger::{
@@ -518,6 +519,76 @@ fn pitfall_12_amounts_have_their_currencys_decimals() {
         "{:?}",
         warnings(&items)
     );
+}
+
+/// Each is compared with the others: without a bound, a message of these would take hours.
+#[test]
+fn flights_that_are_alike_by_the_thousand_are_not_all_compared() {
+    let flights: Vec<_> = (1..=700_u32)
+        .flat_map(|number| ["AA", "BA", "LH"].map(|carrier| (carrier, number.to_string())))
+        .map(|(carrier, number)| {
+            segment(
+                (carrier, &number),
+                ("MIA", "2027-11-01T12:13:00"),
+                ("ORD", "2027-11-01T14:31:00"),
+                "",
+            )
+        })
+        .collect();
+    let journeys: Vec<_> = flights.iter().map(std::slice::from_ref).collect();
+    let items = message(&journeys);
+    assert!(rejects(&items).is_empty());
+    let passed_over =
+        |warning: &&&flightline_connectors::Warning| warning.text.contains("no codeshare");
+    let all = warnings(&items);
+    assert_eq!(all.iter().filter(passed_over).count(), flights.len() - 64);
+    // The 64 that came first are one aircraft, whoever sells it.
+    let guessed = all.len() - (flights.len() - 64);
+    assert!((20..=64).contains(&guessed), "{guessed}");
+}
+
+/// Whatever the format, what is read of the event's canonical line is the event.
+#[test]
+fn a_currency_that_is_not_known_is_remarked_and_marked() {
+    let duffel = r#"{"data":{"id":"o","expires_at":"2027-01-01T00:00:00Z","total_amount":"7.50","total_currency":"LHR","passengers":[{}],"slices":[{"segments":[{"origin":{"iata_code":"LHR"},"destination":{"iata_code":"DUB"},"departing_at":"2027-04-16T07:40:00","arriving_at":"2027-04-16T09:00:00","marketing_carrier":{"iata_code":"EI"},"marketing_carrier_flight_number":"0151","passengers":[{"cabin_class":"economy"}]}]}]}}"#.to_owned();
+    let amadeus = format!(
+        r#"{{"data":[{{"itineraries":[{{"segments":[{}]}}],"price":{{"currency":"LHR","total":"7.50"}},"travelerPricings":[{{"travelerType":"ADULT","fareDetailsBySegment":[{{"segmentId":"1","class":"Y"}}]}}]}}]}}"#,
+        segment(
+            ("UA", "1665"),
+            ("MIA", "2027-11-01T12:13:00"),
+            ("ORD", "2027-11-01T14:31:00"),
+            r#","id":"1""#,
+        )
+    );
+    let ndc = "<AirShoppingRS><Offer><OfferID>O</OfferID><TotalPrice><TotalAmount CurCode='LHR'>7.50</TotalAmount></TotalPrice><FareComponent><SegmentRefs>S</SegmentRefs><RBD>Y</RBD></FareComponent></Offer>\
+        <FlightSegment SegmentKey='S'><Departure><AirportCode>AUH</AirportCode><Date>2027-03-10</Date><Time>02:30</Time></Departure><Arrival><AirportCode>CDG</AirportCode><Date>2027-03-10</Date><Time>07:10</Time></Arrival><MarketingCarrier><AirlineID>W2</AirlineID><FlightNumber>9896</FlightNumber></MarketingCarrier></FlightSegment></AirShoppingRS>".to_owned();
+    for (format, text) in [
+        ("duffel", duffel),
+        ("amadeus-offers", amadeus),
+        ("ndc", ndc),
+    ] {
+        let options = Options::new().with("observed_at", "2026-12-01T12:00:00Z");
+        let items = parse_with(format, &options, text.as_bytes());
+        assert!(
+            rejects(&items).is_empty(),
+            "{format}: {:?}",
+            rejects(&items)
+        );
+        let remark = &warnings(&items)[0].text;
+        assert!(remark.contains("LHR is no currency"), "{format}: {remark}");
+        let all = events(&items);
+        let seen = all.iter().filter(|event| event.observed.is_some());
+        assert_eq!(seen.clone().count(), 2, "{format}: seats and a fare");
+        for event in seen {
+            assert_ne!(
+                event.quality & quality::UNKNOWN_CODE,
+                0,
+                "{format}: {event:?}"
+            );
+            let again = parse("canonical", to_line(event).as_bytes());
+            assert_eq!(events(&again)[0], *event, "{format}");
+        }
+    }
 }
 
 #[test]

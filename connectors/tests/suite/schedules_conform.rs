@@ -33,6 +33,11 @@ fn ssim() -> String {
 
 const SSM: &str = "SSM\nLT\n01JAN00052E001/ACME\nNEW\nFL100\n05JAN27 06JAN27 23\nJ 738 CY.C30Y150\nCDG0800 AMS0920\n//\nCNL\nFL200\n05JAN27 05JAN27 2\n//\nASM\nUTC\n01JAN00053E001\nTIM\nFL100/05JAN27\nCDG050900 AMS051020\n";
 
+/// A good file of each format.
+pub(crate) fn samples() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+    [("ssim", ssim().into_bytes()), ("ssm", SSM.into())].into_iter()
+}
+
 /// Events and reports that are to be looked up.
 fn said(items: &[Parsed]) -> Vec<Parsed> {
     let said = |item: &&Parsed| matches!(item, Parsed::Event { .. } | Parsed::Unplaced { .. });

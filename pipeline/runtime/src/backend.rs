@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
-    OrderExplanation, OrderSubmit, ProviderDay, ProviderStatus, Readiness, Reconciliation,
-    SaleState, Settled, SourceStatus, Submit, SubmitError, WebhookAnswer, WebhookCall,
-    WebhookFault,
+    OrderExplanation, OrderSubmit, PartitionDigest, ProviderDay, ProviderStatus, Readiness,
+    Reconciliation, SaleState, Settled, SourceStatus, Submit, SubmitError, WebhookAnswer,
+    WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::{OrderChange, Reader};
@@ -52,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) authorities: Vec<(ProviderCode, u8)>,
     pub(crate) feeds: Vec<crate::config::ProviderFeed>,
     pub(crate) dataflow: OnceLock<Reader>,
+    /// Who of several replicas writes the tables.
+    pub(crate) turn: crate::several::takeover::Turn,
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
     /// Absent before the start is through.
     pub(crate) checkpoints: OnceLock<Arc<Checkpoints>>,
@@ -416,6 +418,11 @@ impl Backend for Inner {
         body: Box<dyn Read + Send>,
     ) -> Result<FeedReport, FeedError> {
         crate::feed::ingest(self, provider, format, options, message, body)
+    }
+
+    fn stream_digest(&self, until: Option<&[u64]>) -> Result<Vec<PartitionDigest>, String> {
+        let answered = |partition| self.waiters.answered(partition);
+        crate::verify::digest(&*self.log, until, answered).map_err(|e| e.to_string())
     }
 
     fn readiness(&self) -> Readiness {

@@ -16,10 +16,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
 use crate::backend::Inner;
-use crate::verify::VerifyReport;
+use crate::verify::{Folded, VerifyReport};
 
 /// The longest question, in bytes.
-const QUESTION_BYTES_MAX: u64 = 4096;
+const QUESTION_BYTES_MAX: u64 = 64 << 10;
 
 /// What can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub enum Question {
     EraseOrder(String),
     /// Make a checkpoint of what the tables have.
     Checkpoint,
+    /// Fold the stream up to these offsets, to compare it with another replica's; absent = to its end.
+    Digest(Option<Vec<u64>>),
     /// Trim the stream behind the oldest checkpoint that is kept.
     Trim,
 }
@@ -54,6 +56,8 @@ pub enum Answer {
     Erased(Option<usize>),
     /// To [`Question::Checkpoint`].
     Checkpointed(crate::checkpoint::Taken),
+    /// To [`Question::Digest`]: by partition.
+    Digest(Vec<Folded>),
     /// To [`Question::Trim`]: how many records went.
     Trimmed(u64),
     /// It could not be done.
@@ -141,6 +145,15 @@ async fn decide(question: Question, inner: Arc<Inner>) -> Answer {
                 Ok(report) => Answer::Verified(report),
                 Err(error) => Answer::Failed(error.to_string()),
             }
+        }
+        Question::Digest(until) => {
+            let inner = inner.clone();
+            blocking(move || {
+                let answered = |partition: u32| ends[partition as usize];
+                let found = crate::verify::digest(&*inner.log, until.as_deref(), answered)?;
+                Ok(Answer::Digest(found.iter().map(Folded::of).collect()))
+            })
+            .await
         }
         Question::ExplainOrder(name) => {
             let inner = inner.clone();

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use flightline_sinks::postgres::{
-    PostgresConfig, PostgresHandle, PostgresSink, PrivateAddress, PrivateConfig, PrivatePostgres,
+    PostgresConfig, PostgresError, PostgresHandle, PostgresSink, PrivateAddress, PrivateConfig,
+    PrivatePostgres,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio_postgres::{Client, NoTls};
 
 use crate::config::ReplicaConfig;
@@ -23,7 +24,17 @@ pub struct Database {
     connect: tokio_postgres::Config,
     url: String,
     private: Mutex<Option<PrivatePostgres>>,
-    sink: Option<PostgresHandle>,
+    sink: RwLock<Option<PostgresHandle>>,
+    /// Why this replica does not write the tables although none does.
+    trouble: Mutex<Option<String>>,
+}
+
+/// What a start of a replica's database gives.
+pub(crate) struct Opened {
+    /// Absent = another replica writes the tables.
+    pub(crate) sink: Option<PostgresSink>,
+    /// How to open the sink again.
+    pub(crate) postgres: PostgresConfig,
 }
 
 impl std::fmt::Debug for Database {
@@ -55,7 +66,11 @@ impl Database {
         config: &ReplicaConfig,
         partitions: u32,
         stream_id: &str,
-    ) -> anyhow::Result<(Self, PostgresSink)> {
+    ) -> anyhow::Result<(Self, Opened)> {
+        anyhow::ensure!(
+            config.database_url.is_some() || !config.stream.is_shared(),
+            "stream.shared needs database.url: all replicas of the stream use one PostgreSQL"
+        );
         let (connect, url, private) = match &config.database_url {
             Some(url) => (parse(url)?, url.clone(), None),
             None => {
@@ -67,17 +82,22 @@ impl Database {
         let spool = config.data_dir.join("postgres-spool");
         let mut sink_config = PostgresConfig::new(connect.clone(), partitions, spool);
         sink_config.stream_id = Some(stream_id.into());
+        sink_config.session_lock = config.stream.is_shared();
         sink_config.views.clone_from(&config.views);
-        let sink = PostgresSink::open(sink_config)
-            .await
-            .context("the tables in PostgreSQL")?;
+        let sink = match PostgresSink::open(sink_config.clone()).await {
+            Ok(sink) => Some(sink),
+            Err(PostgresError::HeldByAnother) => None,
+            Err(error) => return Err(error).context("the tables in PostgreSQL"),
+        };
         let database = Self {
             connect,
             url,
             private: Mutex::new(private),
-            sink: Some(sink.handle()),
+            sink: RwLock::new(sink.as_ref().map(PostgresSink::handle)),
+            trouble: Mutex::default(),
         };
-        Ok((database, sink))
+        let postgres = sink_config;
+        Ok((database, Opened { sink, postgres }))
     }
 
     /// The database of a replica that does not run: the one at `url`, else the private one of the
@@ -96,7 +116,8 @@ impl Database {
             connect,
             url,
             private: Mutex::new(private),
-            sink: None,
+            sink: RwLock::new(None),
+            trouble: Mutex::default(),
         }))
     }
 
@@ -125,9 +146,19 @@ impl Database {
         format!("psql '{}'", self.url)
     }
 
-    /// The sink, for a running replica.
-    pub fn sink(&self) -> Option<&PostgresHandle> {
-        self.sink.as_ref()
+    /// The sink of a running replica that writes the tables.
+    pub fn sink(&self) -> Option<PostgresHandle> {
+        self.sink.read().clone()
+    }
+
+    /// The replica has another sink from now on, or none.
+    pub(crate) fn set_sink(&self, sink: Option<PostgresHandle>) {
+        *self.sink.write() = sink;
+    }
+
+    /// Says why nobody writes the tables, or that somebody does.
+    pub(crate) fn set_trouble(&self, why: Option<String>) {
+        *self.trouble.lock() = why;
     }
 
     pub(crate) async fn wait_covered(
@@ -135,7 +166,7 @@ impl Database {
         until: &[u64],
         timeout: Duration,
     ) -> anyhow::Result<()> {
-        let Some(sink) = &self.sink else {
+        let Some(sink) = self.sink() else {
             return Ok(());
         };
         if sink.wait_covered(until, timeout).await {
@@ -152,7 +183,7 @@ impl Database {
 
     /// Ends the sink when it has written what there is, then the private server.
     pub async fn stop(&self) -> anyhow::Result<()> {
-        if let Some(sink) = &self.sink
+        if let Some(sink) = self.sink()
             && let Err(error) = sink.stop(STOP_TIMEOUT).await
         {
             tracing::warn!(%error, "the tables are behind the stream; the next start brings them up to date");
@@ -168,8 +199,11 @@ impl Database {
 
     /// Fine or not, and how it stands, in words.
     pub(crate) fn state(&self) -> (bool, String) {
-        let Some(sink) = &self.sink else {
-            return (true, "not written".to_owned());
+        let Some(sink) = self.sink() else {
+            return match self.trouble.lock().clone() {
+                Some(why) => (false, format!("the tables are not written: {why}")),
+                None => (true, "another replica writes the tables".to_owned()),
+            };
         };
         let status = sink.status();
         if let Some(failed) = &status.failed {
@@ -187,7 +221,7 @@ impl Database {
     }
 
     pub(crate) fn metrics(&self) -> Vec<(&'static str, &'static str, i64)> {
-        let Some(sink) = &self.sink else {
+        let Some(sink) = self.sink() else {
             return Vec::new();
         };
         let status = sink.status();
@@ -253,10 +287,11 @@ pub(crate) struct Paused(Option<PostgresHandle>);
 
 impl Paused {
     pub(crate) fn new(database: &Database) -> Self {
-        if let Some(sink) = &database.sink {
+        let sink = database.sink();
+        if let Some(sink) = &sink {
             sink.pause();
         }
-        Self(database.sink.clone())
+        Self(sink)
     }
 }
 

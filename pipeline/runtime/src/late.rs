@@ -6,6 +6,7 @@
 //! provider's feed, and is put beside the others by the time it was appended at.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flightline_api::backend::{BATCH_MAX, Submit};
 use flightline_connectors::{Late, PushCommand, Scope, Unplaced};
@@ -112,6 +113,8 @@ pub(crate) struct LateDesk {
     late: Mutex<Late>,
     /// Of the stream as it was found, until the start is through.
     past: Mutex<Past>,
+    /// The start is through: what other replicas append is known at once.
+    is_live: AtomicBool,
 }
 
 impl LateDesk {
@@ -127,16 +130,21 @@ impl LateDesk {
         self.past.lock().notes.extend(kept.notes.iter().cloned());
     }
 
-    /// A record behind the checkpoint that is about no flight.
+    /// A record that is about no flight: behind the checkpoint, or of another replica.
     pub(crate) fn note(&self, note: Note) {
-        self.past.lock().notes.push(note);
+        if self.is_live.load(Ordering::Acquire) {
+            keep(&mut self.late.lock(), &note);
+        } else {
+            self.past.lock().notes.push(note);
+        }
     }
 
-    /// A provider's event behind the checkpoint was decided again.
+    /// A provider's event was decided that nobody here waits for: behind the checkpoint, or of another
+    /// replica, which sends what follows.
     pub(crate) fn folded(&self, flight: FlightKey, event: ProviderEvent, decision: &Decision) {
         self.decided(flight, &event, decision);
         let accepted = matches!(decision.outcome, Outcome::Accepted { .. });
-        let is_new = decision.replay == Replay::First;
+        let is_new = decision.replay == Replay::First && !self.is_live.load(Ordering::Acquire);
         if accepted && is_new && matches!(event.body, ProviderBody::Schedule(_)) {
             let body = ProviderBody::Schedule(Schedule {
                 legs: Vec::new(),
@@ -220,12 +228,9 @@ impl LateDesk {
             missing.extend(withdrawal.map(|(_, command)| command));
         }
         for note in &notes {
-            let mut late = self.late.lock();
-            close(&mut late, note);
-            if let FeedCommand::Unplaced(report) = &note.command {
-                late.unplaced(note.provider, &Unplaced::of_report(report));
-            }
+            keep(&mut self.late.lock(), note);
         }
+        self.is_live.store(true, Ordering::Release);
         missing.extend(not_sent(inner, &notes));
         unknown(inner, missing)
     }
@@ -248,6 +253,13 @@ impl LateDesk {
                 }
             }
         }
+    }
+}
+
+fn keep(late: &mut Late, note: &Note) {
+    close(late, note);
+    if let FeedCommand::Unplaced(report) = &note.command {
+        late.unplaced(note.provider, &Unplaced::of_report(report));
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`checkpoint`]: the fold, kept, so that a start need not begin at the first record.
 //! - [`reading`]: records out of the stream, checked; [`refold`]: history and explanations.
 //! - [`stream`]: where the stream is. [`control`]: questions of commands on the same machine; [`offline`]: the same without a replica.
+//! - `several`: several replicas at work on one stream.
 //! - [`feed`]: provider feeds in. [`intake`]: those that come by themselves. [`tokens`]: who may call.
 //!
 //! Everything here may do I/O and read the clock; nothing here decides about a seat.
@@ -34,6 +35,7 @@ pub mod refold;
 mod replica;
 mod sale;
 pub mod sequencer;
+mod several;
 pub mod stream;
 pub mod tokens;
 pub mod verify;

@@ -104,6 +104,42 @@ fn checkpoint(r: &mut Registry, stats: &Stats, decided: u64) {
     );
 }
 
+/// What tells one of several replicas from the others; one that is alone writes its tables.
+fn several(r: &mut Registry, inner: &Inner) {
+    let counts = inner.turn.counts();
+    let writes = inner.postgres.get().is_some_and(|d| d.sink().is_some());
+    gauge(
+        r,
+        "tables_writer",
+        "1 when this replica writes the tables",
+        i64::from(writes),
+    );
+    counter(
+        r,
+        "tables_taken_over",
+        "Times that this replica took the tables over",
+        counts.taken,
+    );
+    counter(
+        r,
+        "tables_lost",
+        "Times that another replica took the tables from this one",
+        counts.lost,
+    );
+    counter(
+        r,
+        "tables_writers_unseated",
+        "Sessions of silent writers that this replica ended",
+        counts.unseated,
+    );
+    gauge(
+        r,
+        "clock_correction_milliseconds",
+        "What stamps are put right by, where this machine's clock is far from the database's",
+        inner.sequencer.correction_ms(),
+    );
+}
+
 /// Everything in the Prometheus text format, without the end mark.
 pub(crate) fn text(inner: &Inner) -> String {
     let mut registry = Registry::with_prefix("flightline");
@@ -140,6 +176,7 @@ pub(crate) fn text(inner: &Inner) -> String {
         "Commands refused because the queue was full",
         load(&sequencer.overloaded),
     );
+    several(r, inner);
     for (name, help, value) in inner.log.counters() {
         counter(r, name, help, value);
     }

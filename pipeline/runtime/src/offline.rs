@@ -10,7 +10,7 @@ use flightline_stream::{EmbeddedConfig, EmbeddedLog, StreamError, StreamLog};
 use crate::checkpoint::{CheckpointPolicy, Checkpoints, Store, Taken};
 use crate::control::OrderName;
 use crate::database::Database;
-use crate::verify::{VerifyReport, verify as verify_stream};
+use crate::verify::{Folded, VerifyReport, verify as verify_stream};
 
 /// Name of a stream, from the identity of its producer.
 pub(crate) fn stream_id(producer: u64) -> String {
@@ -56,6 +56,14 @@ pub async fn verify(
         database.stop().await?;
     }
     Ok(report?)
+}
+
+/// Folds the stream of a data directory up to these offsets, to compare it with another replica's. Blocking.
+pub fn digest(data_dir: &Path, until: Option<&[u64]>) -> anyhow::Result<Vec<Folded>> {
+    let log = open(data_dir)?;
+    let ends = log.end_offsets()?;
+    let found = crate::verify::digest(&log, until, |partition| ends[partition as usize])?;
+    Ok(found.iter().map(Folded::of).collect())
 }
 
 fn checkpoints_of(

@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
-use flightline_connectors::vault::{FileKeyStore, FileKeyStoreConfig, KeyId, KeyStore, Sealed};
+use flightline_connectors::vault::{
+    FileKeyStore, FileKeyStoreConfig, KeyId, KeyStore, PostgresKeyStore, PostgresKeyStoreConfig,
+    Sealed,
+};
 use flightline_ledger::Command;
 use flightline_ledger::order::{OrderAction, OrderId};
 use flightline_stream::{Checker, StreamLog};
@@ -31,6 +34,15 @@ impl People {
         let mut config = FileKeyStoreConfig::new(data_dir.join(KEYS));
         config.used_up_to = used_up_to;
         let keys = FileKeyStore::open(&config).context("opening the keys of personal data")?;
+        Ok(Self {
+            keys: Box::new(keys),
+        })
+    }
+
+    /// Keys in a database, for several replicas. Blocking.
+    pub(crate) fn open_shared(connect: tokio_postgres::Config) -> anyhow::Result<Self> {
+        let config = PostgresKeyStoreConfig::new(connect);
+        let keys = PostgresKeyStore::open(&config).context("opening the keys of personal data")?;
         Ok(Self {
             keys: Box::new(keys),
         })

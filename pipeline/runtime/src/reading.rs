@@ -1,7 +1,7 @@
 //! Records out of the stream, checked and decoded.
 
 use flightline_dataflows::changelog::Record;
-use flightline_stream::{Checker, Fault, StreamError, StreamLog};
+use flightline_stream::{Checker, Fault, RecordView, StreamError, StreamLog};
 
 use crate::sequencer::note_of;
 
@@ -40,6 +40,15 @@ pub fn take(
     bytes: &[u8],
 ) -> Result<Record, Fault> {
     let view = checker.check(offset, bytes)?;
+    take_view(&view, partition, offset)
+}
+
+/// Decodes a record that was checked.
+pub(crate) fn take_view(
+    view: &RecordView<'_>,
+    partition: u32,
+    offset: u64,
+) -> Result<Record, Fault> {
     let input = view.input(offset).map_err(|error| Fault::Record {
         partition,
         offset,

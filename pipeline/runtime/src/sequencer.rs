@@ -23,10 +23,10 @@ use crate::provider_stats::Report;
 use crate::waiters::{Waiter, Waiters};
 
 /// The most records in one group: bounds the memory of a group and the time until its answers.
-const GROUP_RECORDS_MAX: usize = 16_384;
+pub(crate) const GROUP_RECORDS_MAX: usize = 16_384;
 
 /// The most bytes of records in one group, approximately.
-const GROUP_BYTES_MAX: usize = 16 << 20;
+pub(crate) const GROUP_BYTES_MAX: usize = 16 << 20;
 
 /// An epoch is kept open past a group while this many records of closed epochs are not through.
 const BACKLOG_RECORDS_MAX: u64 = 4_096;
@@ -37,6 +37,10 @@ const EPOCH_MIN: Duration = Duration::from_millis(5);
 
 /// The most records in one epoch, however far the dataflow is behind.
 const EPOCH_RECORDS_MAX: u64 = 65_536;
+
+/// How far the clock of this machine may be from the one that several replicas share before stamps follow
+/// that one, in milliseconds.
+const SKEW_MAX_MS: i64 = 2_000;
 
 /// A command, where it goes and who waits for it.
 #[derive(Debug)]
@@ -49,12 +53,27 @@ pub struct Job {
     pub waiter: Waiter,
 }
 
+impl Job {
+    /// The record that it becomes.
+    pub(crate) fn draft(&self, at_ms: i64) -> Draft<'_> {
+        Draft {
+            id: self.submit.id,
+            at_ms,
+            command: &self.submit.command,
+            ref_text: self.submit.ref_text.as_deref(),
+            actor: self.submit.actor.as_deref(),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     jobs: Vec<Job>,
     closed: Option<Arc<str>>,
     idle: bool,
     stop: bool,
+    /// Nothing is taken from it any more.
+    ended: bool,
 }
 
 /// Counters of the writer, for metrics.
@@ -79,6 +98,10 @@ pub struct Sequencer {
     wake: Condvar,
     queue_max: usize,
     last_at_ms: AtomicI64,
+    /// What the clock is put right by, in milliseconds.
+    correction_ms: AtomicI64,
+    /// The latest time that another replica's record has.
+    seen_at_ms: AtomicI64,
     running: AtomicBool,
     stats: SequencerStats,
 }
@@ -112,6 +135,8 @@ impl Sequencer {
             wake: Condvar::new(),
             queue_max,
             last_at_ms: AtomicI64::new(i64::MIN),
+            correction_ms: AtomicI64::new(0),
+            seen_at_ms: AtomicI64::new(i64::MIN),
             running: AtomicBool::new(false),
             stats: SequencerStats::default(),
         }
@@ -203,10 +228,10 @@ impl Sequencer {
 
     /// The next commands, or `None` when there are no more and there will be none. With `patience`
     /// an empty answer is given when nothing came in that time.
-    fn next(&self, patience: Option<Duration>, taken: &mut Vec<Job>) -> bool {
+    pub(crate) fn next(&self, patience: Option<Duration>, taken: &mut Vec<Job>) -> bool {
         let mut queue = self.queue.lock();
         while queue.jobs.is_empty() {
-            if queue.stop {
+            if queue.stop || queue.ended {
                 return false;
             }
             queue.idle = true;
@@ -260,14 +285,7 @@ impl Sequencer {
                 let mut jobs = Vec::with_capacity(rest.len().min(GROUP_RECORDS_MAX));
                 while group.len() < GROUP_RECORDS_MAX && group.bytes() < GROUP_BYTES_MAX {
                     let Some(job) = rest.next() else { break };
-                    let record = Draft {
-                        id: job.submit.id,
-                        at_ms,
-                        command: &job.submit.command,
-                        ref_text: job.submit.ref_text.as_deref(),
-                        actor: job.submit.actor.as_deref(),
-                    };
-                    match producer.push(&mut group, job.partition, &record) {
+                    match producer.push(&mut group, job.partition, &job.draft(at_ms)) {
                         Ok(place) => {
                             places.push(place);
                             jobs.push(job);
@@ -334,7 +352,58 @@ impl Sequencer {
 
     /// The time that a record would get now, Unix time in milliseconds.
     pub fn now_ms(&self) -> i64 {
-        now_ms().max(self.last_at_ms.load(Ordering::Relaxed))
+        self.clock_ms()
+            .max(self.last_at_ms.load(Ordering::Relaxed))
+            .max(self.seen_at_ms.load(Ordering::Relaxed))
+    }
+
+    /// The clock, put right where it is known to be far off.
+    fn clock_ms(&self) -> i64 {
+        now_ms().saturating_add(self.correction_ms.load(Ordering::Relaxed))
+    }
+
+    /// A record of this time is in the stream.
+    pub(crate) fn note_clock(&self, at_ms: i64) {
+        self.seen_at_ms.fetch_max(at_ms, Ordering::Relaxed);
+    }
+
+    /// The clock that several replicas share is so far ahead of this machine's, give or take the error.
+    /// Stamps stay within [`SKEW_MAX_MS`] of it.
+    pub(crate) fn set_clock(&self, ahead_ms: i64, error_ms: i64) {
+        let limit = SKEW_MAX_MS.saturating_add(error_ms);
+        let correction = match ahead_ms.saturating_abs() > limit {
+            true => ahead_ms,
+            false => 0,
+        };
+        let before = self.correction_ms.swap(correction, Ordering::Relaxed);
+        if (before == 0) != (correction == 0) {
+            match correction {
+                0 => tracing::info!("the clock of this machine is right again"),
+                _ => tracing::error!(
+                    ahead_ms,
+                    "the clock of this machine differs from the database's: records get the database's time. Set \
+                     the clock"
+                ),
+            }
+        }
+    }
+
+    /// What the clock is put right by, in milliseconds; 0 = it is right.
+    pub(crate) fn correction_ms(&self) -> i64 {
+        self.correction_ms.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of everybody whose command was not taken.
+    pub(crate) fn forget_waiting(&self) {
+        self.queue.lock().jobs.clear();
+    }
+
+    /// Ends [`Sequencer::next`] for good, and lets go of all who wait.
+    pub(crate) fn stop_taking(&self) {
+        let mut queue = self.queue.lock();
+        queue.jobs.clear();
+        queue.ended = true;
+        self.wake.notify_all();
     }
 
     /// Waits for [`Sequencer::stop`] without taking anything.
@@ -348,12 +417,12 @@ impl Sequencer {
     }
 
     /// The time of the next group: the clock's, but never earlier than the last.
-    fn stamp(&self) -> i64 {
-        let now = now_ms();
+    pub(crate) fn stamp(&self) -> i64 {
+        let now = self.clock_ms();
         self.last_at_ms.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
-    fn note(&self, took: Duration, records: usize) {
+    pub(crate) fn note(&self, took: Duration, records: usize) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.stats.groups.fetch_add(1, Ordering::Relaxed);
         self.stats
@@ -365,7 +434,7 @@ impl Sequencer {
 }
 
 /// How long to wait for more before the open epoch is looked at again.
-fn patience(closed_at: Option<Instant>) -> Duration {
+pub(crate) fn patience(closed_at: Option<Instant>) -> Duration {
     let left = closed_at.map(|at| EPOCH_MIN.saturating_sub(at.elapsed()));
     // Not zero: when it is time already, the dataflow is behind, and looking again needs a pause.
     left.unwrap_or_default().max(Duration::from_millis(1))
@@ -373,7 +442,7 @@ fn patience(closed_at: Option<Instant>) -> Duration {
 
 /// Is it time to close the open epoch? While the dataflow is behind, epochs grow, which makes each
 /// record cheaper; but never beyond a bound, so that views keep coming.
-fn is_due(dataflow: &Dataflow, closed_at: Option<Instant>) -> bool {
+pub(crate) fn is_due(dataflow: &Dataflow, closed_at: Option<Instant>) -> bool {
     let open = dataflow.open_records();
     let closed = dataflow.backlog().records.saturating_sub(open);
     let is_long_open = closed_at.is_none_or(|at| at.elapsed() >= EPOCH_MIN);

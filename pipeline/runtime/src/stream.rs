@@ -21,6 +21,13 @@ pub enum StreamPlace {
     Fluvio(Box<FluvioOptions>),
 }
 
+impl StreamPlace {
+    /// Do other replicas write to the stream at the same time?
+    pub fn is_shared(&self) -> bool {
+        matches!(self, StreamPlace::Fluvio(options) if options.shared)
+    }
+}
+
 /// How to use a Fluvio cluster.
 #[derive(Clone, Debug)]
 pub struct FluvioOptions {
@@ -32,6 +39,8 @@ pub struct FluvioOptions {
     pub all_replicas: bool,
     /// What may be waited for one answer of the cluster.
     pub request_timeout: Duration,
+    /// Other replicas write to the topic at the same time.
+    pub shared: bool,
     /// Encrypted connections; absent = plain.
     pub tls: Option<TlsConfig>,
 }
@@ -72,8 +81,12 @@ pub(crate) fn open(config: &ReplicaConfig) -> anyhow::Result<OpenStream> {
             })
         }
         StreamPlace::Fluvio(options) => {
-            let log =
-                FluvioLog::open(fluvio(copy(config), options)).context("opening the stream")?;
+            let fluvio = fluvio(copy(config), options);
+            let log = match options.shared {
+                true => FluvioLog::join(fluvio),
+                false => FluvioLog::open(fluvio),
+            };
+            let log = log.context("opening the stream")?;
             Ok(OpenStream {
                 id: log.stream_id(),
                 producer: log.producer(),

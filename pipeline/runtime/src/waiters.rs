@@ -98,19 +98,26 @@ pub struct Waiters {
     answered: Vec<AtomicU64>,
     stats: Arc<ProviderStats>,
     decided: AtomicU64,
+    /// Offsets of records that this replica appended and that are not decided yet, by partition; absent =
+    /// it appends all there are.
+    own: Option<Vec<Mutex<VecDeque<u64>>>>,
     desk: Arc<OrderDesk>,
     late: Arc<LateDesk>,
 }
 
 impl Waiters {
     /// For so many partitions.
+    /// `is_shared`: other replicas append to the stream too.
     pub(crate) fn new(
         partitions: u32,
         stats: Arc<ProviderStats>,
         desk: Arc<OrderDesk>,
         late: Arc<LateDesk>,
+        is_shared: bool,
     ) -> Self {
+        let own = || (0..partitions).map(|_| Mutex::default()).collect();
         Self {
+            own: is_shared.then(own),
             desk,
             late,
             partitions: (0..partitions).map(|_| Mutex::default()).collect(),
@@ -146,6 +153,21 @@ impl Waiters {
             });
     }
 
+    /// This replica appended the record at an offset. Called before the record is sent on.
+    pub(crate) fn note_own(&self, partition: u32, offset: u64) {
+        if let Some(own) = &self.own {
+            own[partition as usize].lock().push_back(offset);
+        }
+    }
+
+    /// Did this replica append the record, which is being decided?
+    fn is_own(&self, partition: u32, offset: u64) -> bool {
+        self.own.as_ref().is_none_or(|own| {
+            let own = own[partition as usize].lock();
+            own.binary_search(&offset).is_ok()
+        })
+    }
+
     /// The offset after the last decision that was made in the partition.
     pub fn answered(&self, partition: u32) -> u64 {
         self.answered[partition as usize].load(Ordering::Acquire)
@@ -167,7 +189,8 @@ impl Waiters {
 
 impl DecisionSink for Waiters {
     fn orders(&self, partition: u32, news: &mut OrderNews) {
-        self.desk.news(partition, news);
+        let is_own = |offset| self.is_own(partition, offset);
+        self.desk.news(partition, news, is_own);
     }
 
     fn decided(&self, partition: u32, decisions: &[Decision]) {
@@ -176,6 +199,11 @@ impl DecisionSink for Waiters {
             .fetch_add(decisions.len() as u64, Ordering::Relaxed);
         // Before the answers go out: a client that reads after its answer must find this value.
         self.answered[partition as usize].store(last.offset + 1, Ordering::Release);
+        if let Some(own) = &self.own {
+            let mut own = own[partition as usize].lock();
+            let past = own.partition_point(|offset| *offset <= last.offset);
+            own.drain(..past);
+        }
         let mut queue = self.partitions[partition as usize].lock();
         for decision in decisions {
             let Some(front) = queue.front() else { break };

@@ -44,6 +44,12 @@ pub trait StreamLog: Send + Sync {
         Ok(ticket)
     }
 
+    /// Do other processes append to it at the same time? Then tickets have no [`Ticket::bases`], and an
+    /// appender finds its records by their stamps, in its order, among those that it follows.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Reads one partition from an offset on: at least one record if there is one, then as many as
     /// fit into both limits. At the end the answer is empty.
     fn read(
@@ -111,7 +117,8 @@ pub trait Follower: Send {
 pub struct Ticket {
     /// For [`StreamLog::wait`]; means nothing to others.
     pub number: u64,
-    /// Offset of the group's first record in each partition that it touches.
+    /// Offset of the group's first record in each partition that it touches; none in a log that is
+    /// shared ([`StreamLog::is_shared`]).
     pub bases: Vec<(PartitionId, u64)>,
 }
 

@@ -19,6 +19,10 @@ pub struct PostgresConfig {
     /// Name of the stream, so that the tables of one are never mixed with those of another. Absent =
     /// not checked.
     pub stream_id: Option<Arc<str>>,
+    /// Write only while this session holds the lock of the tables, which one of several replicas has:
+    /// without it the sink does not open ([`super::PostgresError::HeldByAnother`]), and it ends when it
+    /// has lost it.
+    pub session_lock: bool,
     /// Folder for batches that do not fit into memory; made when it is missing. No other sink may
     /// use it at the same time.
     pub spool_dir: PathBuf,
@@ -54,6 +58,7 @@ impl PostgresConfig {
             connect,
             partitions,
             stream_id: None,
+            session_lock: false,
             spool_dir: spool_dir.into(),
             memory_bytes_max: 64 << 20,
             batch_bytes_max: 64 << 20,

@@ -10,7 +10,7 @@ use super::PostgresError;
 use super::batch::{Rows, Sealed, TableWrite};
 use super::copy::{HEADER, TRAILER};
 use super::tables::{self, Table, ViewTable};
-use super::{migrate, view_tables};
+use super::{lock, migrate, view_tables};
 
 /// Whom to connect to, and what must be there.
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ pub(super) struct Target {
     pub(super) config: tokio_postgres::Config,
     pub(super) partitions: usize,
     pub(super) stream_id: Option<Arc<str>>,
+    pub(super) session_lock: bool,
     /// Views in files and their tables.
     pub(super) views: Arc<[ViewTable]>,
 }
@@ -85,6 +86,9 @@ impl Connection {
         migrate::run(&mut client).await?;
         let failed = PostgresError::database("setting the session up");
         client.batch_execute(SESSION).await.map_err(failed)?;
+        if target.session_lock {
+            lock::take(&client).await?;
+        }
         check_stream(&client, target.stream_id.as_deref()).await?;
         let progress = begin_progress(&client, target.partitions).await?;
         let fresh = match first {
@@ -120,6 +124,13 @@ impl Connection {
         let failed = PostgresError::database("reading view_state");
         let row = self.client.query_one(sql, &[]).await.map_err(failed)?;
         Ok(row.get::<_, i64>(0) == 0)
+    }
+
+    /// Says something, so that nobody takes this session for a dead one.
+    pub(super) async fn say(&self) -> Result<(), PostgresError> {
+        let failed = PostgresError::database("holding the lock of the tables");
+        self.client.simple_query("").await.map_err(failed)?;
+        Ok(())
     }
 
     /// Writes a batch and its progress in one transaction. When this fails the connection is not to

@@ -74,6 +74,9 @@ pub enum PostgresError {
         /// What this sink believes.
         believed: u64,
     },
+    /// Another replica has the lock of the tables.
+    #[error("another replica writes these tables: it holds their lock")]
+    HeldByAnother,
     /// A table does not have the rows that it must have.
     #[error(
         "{table}: {expected} rows were to be {what}, but {found} were: somebody else changed the table. \

@@ -7,10 +7,12 @@
 //! bound and then on disk; the dataflow is not held up. One writer at a time: another one is found by
 //! `sink_progress` not being where it should, and the later of the two stops.
 //!
+//! Several replicas on one database take turns: [`PostgresConfig::session_lock`], [`LockWatch`].
+//!
 //! - `sink`: what the dataflow and everyone else hold. `writer`: the thread behind it.
 //! - `batch`: epochs merged. `spool`: batches that wait. `copy`, `tables`: rows as bytes.
 //! - `connection`: statements and the transaction. `migrate`: versions of the schema.
-//! - [`compare()`]: are the tables what they should be?
+//! - `lock`: who of several replicas writes. [`compare()`]: are the tables what they should be?
 //! - [`PrivatePostgres`]: a server of the replica's own.
 //!
 //! What is deliberately absent: reading. Nothing that Flightline decides or answers comes from these
@@ -22,6 +24,7 @@ mod config;
 mod connection;
 mod copy;
 mod error;
+mod lock;
 mod migrate;
 mod private;
 mod sink;
@@ -35,6 +38,7 @@ mod writer;
 pub use compare::{Difference, Expected, compare, progress};
 pub use config::PostgresConfig;
 pub use error::PostgresError;
+pub use lock::{Holder, LockWatch, Look};
 pub use migrate::SCHEMA_VERSION;
 pub use private::{PrivateAddress, PrivateConfig, PrivateError, PrivatePostgres, installation};
 pub use sink::{PostgresHandle, PostgresSink};

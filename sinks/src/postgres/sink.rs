@@ -93,6 +93,7 @@ impl PostgresSink {
             config: connect,
             partitions: config.partitions as usize,
             stream_id: config.stream_id.clone(),
+            session_lock: config.session_lock,
             views: config.views.iter().cloned().map(ViewTable::new).collect(),
         };
         let (opened, open) = oneshot::channel();

@@ -18,7 +18,7 @@ use super::batch::{Batch, Sealed};
 use super::connection::{Connection, Target};
 use super::sink::Shared;
 use super::spool::Spool;
-use super::{PostgresConfig, PostgresError};
+use super::{PostgresConfig, PostgresError, lock};
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -38,6 +38,8 @@ pub(super) struct Writer {
     connection: Option<Connection>,
     attempts: u32,
     not_before: Instant,
+    /// When the session was last heard of, for those who look.
+    heard: Instant,
 }
 
 /// A transaction on its way.
@@ -47,6 +49,8 @@ struct Written {
     connection: Option<Connection>,
     result: Result<(), PostgresError>,
     took: Duration,
+    /// Nothing was written: only the lock was held.
+    is_said: bool,
 }
 
 /// Epochs merged before the connection is looked at again.
@@ -84,6 +88,7 @@ impl Writer {
             connection: Some(connection),
             attempts: 0,
             not_before: Instant::now(),
+            heard: Instant::now(),
         };
         if opened.send(Ok(progress)).is_err() {
             return;
@@ -108,13 +113,19 @@ impl Writer {
             if writing.is_none() && self.may_write(taken.closed) {
                 writing = self.begin();
             }
+            if writing.is_none() && !taken.closed && self.has_to_say() {
+                writing = self.say();
+            }
             let idle = writing.is_none() && self.nothing_pending();
             if idle && taken.closed && !taken.more {
                 return Ok(());
             }
             let shared = Arc::clone(&self.shared);
-            let wait_until = (writing.is_none() && !idle && !self.is_paused())
-                .then_some(tokio::time::Instant::from_std(self.not_before));
+            let write_at = (!idle && !self.is_paused()).then_some(self.not_before);
+            let say_at = self.config.session_lock.then(|| self.heard + lock::SAY);
+            let wait_until = write_at.into_iter().chain(say_at).min();
+            let wait_until = wait_until.filter(|_| writing.is_none());
+            let wait_until = wait_until.map(tokio::time::Instant::from_std);
             tokio::select! {
                 biased;
                 written = poll(&mut writing), if writing.is_some() => {
@@ -126,6 +137,42 @@ impl Writer {
                 () = sleep_until(wait_until), if wait_until.is_some() => {}
             }
         }
+    }
+
+    /// Has a session that holds the lock been silent for long enough?
+    fn has_to_say(&self) -> bool {
+        self.config.session_lock && self.heard.elapsed() >= lock::SAY
+    }
+
+    /// Says something over the connection. One that was lost is made again, and with it the lock taken,
+    /// when there is something to write; or here, when there is not.
+    fn say(&mut self) -> Option<Writing> {
+        self.heard = Instant::now();
+        if self.attempts > 0 && Instant::now() < self.not_before {
+            return None;
+        }
+        if self.connection.is_none() && self.next.is_some() {
+            // What became of the last transaction is found out by whoever writes it again.
+            return None;
+        }
+        let (target, connection) = (Arc::clone(&self.target), self.connection.take());
+        Some(Box::pin(async move {
+            let begun = Instant::now();
+            let said = match connection {
+                Some(connection) => connection.say().await.map(|()| connection),
+                None => Connection::open(&target, false).await.map(|(c, ..)| c),
+            };
+            let (connection, result) = match said {
+                Ok(connection) => (Some(connection), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            Written {
+                connection,
+                result,
+                took: begun.elapsed(),
+                is_said: true,
+            }
+        }))
     }
 
     fn is_paused(&self) -> bool {
@@ -242,14 +289,26 @@ impl Writer {
                 connection,
                 result,
                 took,
+                is_said: false,
             }
         }))
     }
 
     /// Takes note of how a transaction ended.
     fn end(&mut self, written: Written) -> Result<(), PostgresError> {
+        self.heard = Instant::now();
         let status = &self.shared.status;
         match written.result {
+            Ok(()) if written.is_said => {
+                if self.attempts > 0 {
+                    tracing::info!(attempts = self.attempts, "PostgreSQL is back");
+                    *status.trouble.lock() = None;
+                    self.attempts = 0;
+                }
+                self.connection = written.connection;
+                status.connected.store(true, Ordering::Relaxed);
+                Ok(())
+            }
             Ok(()) => {
                 let Some((batch, since)) = self.next.take() else {
                     return Ok(());

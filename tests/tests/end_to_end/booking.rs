@@ -12,10 +12,15 @@ use crate::events;
 use crate::harness::Place;
 
 /// What economy of the flight's only leg has: authorised, held, sold, available.
-async fn cabin(client: &Client, flight: &str) -> (i64, i64, i64, i64) {
+pub(crate) async fn cabin(client: &Client, flight: &str) -> (i64, i64, i64, i64) {
     let answer = client.get(&format!("/flights/{flight}")).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-    let line = crate::client::economy(&answer.body);
+    cabin_of(&answer.body)
+}
+
+/// The same of an answer that is there.
+pub(crate) fn cabin_of(body: &serde_json::Value) -> (i64, i64, i64, i64) {
+    let line = crate::client::economy(body);
     let number = |name: &str| line[name].as_i64().expect("a number");
     (
         number("authorised"),
@@ -26,7 +31,11 @@ async fn cabin(client: &Client, flight: &str) -> (i64, i64, i64, i64) {
 }
 
 /// Sends one hold for each id, all at once over a bounded number of connections.
-async fn hold_all(client: &Client, flight: &str, ids: Vec<String>) -> HashMap<String, Answer> {
+pub(crate) async fn hold_all(
+    client: &Client,
+    flight: &str,
+    ids: Vec<String>,
+) -> HashMap<String, Answer> {
     let flight: Arc<str> = flight.into();
     let mut tasks = JoinSet::new();
     for id in ids {

@@ -119,6 +119,19 @@ impl Client {
         self.call(Method::GET, path, None).await
     }
 
+    /// Reads what shows at least the write at this place.
+    pub(crate) async fn get_at_least(&self, path: &str, place: &str) -> Answer {
+        let request = self.http.get(format!("{}{path}", self.url));
+        let request = request.header("flightline-at-least", place);
+        let response = request.send().await.expect("an answer");
+        Answer {
+            status: response.status(),
+            replayed: false,
+            offset: None,
+            body: response.json().await.expect("a JSON answer"),
+        }
+    }
+
     pub(crate) async fn hold(&self, flight: &str, id: &str, seats: u32) -> Answer {
         let body = json!({"id": id, "cabin": "Y", "seats": seats});
         self.call(

@@ -170,6 +170,15 @@ impl Replica {
         self.child.wait().expect("the replica ends");
     }
 
+    /// Sends a signal by its name, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status();
+        assert!(status.expect("kill runs").success());
+    }
+
     /// SIGTERM, and waits. Returns the log.
     pub(crate) fn stop(mut self) -> String {
         let pid = self.child.id().to_string();

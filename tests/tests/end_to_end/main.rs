@@ -15,6 +15,7 @@ mod orders;
 mod program;
 mod provider;
 mod reconcile;
+mod replicas;
 mod tables;
 mod trip;
 mod waiting;

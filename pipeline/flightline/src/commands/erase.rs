@@ -35,6 +35,10 @@ pub(crate) fn run(command: &EraseCommand) -> anyhow::Result<()> {
         Some(Answer::Erased(erased)) => erased,
         Some(Answer::Failed(why)) => anyhow::bail!(why),
         Some(_) => anyhow::bail!("the replica answered something else"),
+        None if config.stream.shared => anyhow::bail!(
+            "the keys of a stream that replicas share are in their database: start a replica on {} first",
+            config.data_dir.display()
+        ),
         None => {
             let _inside = runtime.enter();
             offline::erase_order(&config.data_dir, &args.id, &config.checkpoint.policy())?

@@ -1,10 +1,14 @@
 //! `flightline verify`: is everything as the stream says?
 
+use std::path::Path;
+
+use anyhow::Context;
 use clap::Args;
 use flightline_runtime::control::{self, Answer, Question};
 use flightline_runtime::offline;
-use flightline_runtime::verify::VerifyReport;
+use flightline_runtime::verify::{Folded, VerifyReport};
 
+use super::client::Client;
 use super::{print, print_line};
 use crate::cli::{ConfigArgs, Reported};
 use crate::config::Overrides;
@@ -17,6 +21,12 @@ pub(crate) struct VerifyArgs {
     /// data directory.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
+    /// Compare the stream and its state with those of the replica at this address, too.
+    #[arg(long, value_name = "URL")]
+    against: Option<String>,
+    /// A token of the role operator for that replica. Default: FLIGHTLINE_TOKEN.
+    #[arg(long, requires = "against")]
+    token: Option<String>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -28,7 +38,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
         ..Overrides::default()
     })?;
     let runtime = super::serve::async_runtime()?;
-    let report: VerifyReport = runtime.block_on(async {
+    let mut report: VerifyReport = runtime.block_on(async {
         // The stream has one owner at a time: while a replica runs, it is the one that looks.
         match control::ask(&config.data_dir, &Question::Verify).await? {
             Some(Answer::Verified(report)) => Ok(report),
@@ -40,9 +50,24 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
             }
         }
     })?;
+    let mut same = None;
+    if let Some(url) = &args.against {
+        let client = Client::new(Some(url), args.token.clone(), &config.data_dir)?;
+        let compared = runtime.block_on(compare(&config.data_dir, &client, url))?;
+        match compared {
+            Ok(text) => same = Some(text),
+            Err(difference) => {
+                report.clean = false;
+                report.difference.get_or_insert(difference);
+            }
+        }
+    }
     if args.json {
         print_line(&serde_json::to_string(&report)?)?;
     } else {
+        if let Some(same) = same {
+            print_line(&same)?;
+        }
         print(text(&report).as_bytes())?;
     }
     if report.clean {
@@ -50,6 +75,61 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
     } else {
         Err(Reported.into())
     }
+}
+
+/// What a fold up to these offsets gives here.
+async fn folded_here(data_dir: &Path, until: Option<Vec<u64>>) -> anyhow::Result<Vec<Folded>> {
+    match control::ask(data_dir, &Question::Digest(until.clone())).await? {
+        Some(Answer::Digest(found)) => Ok(found),
+        Some(Answer::Failed(why)) => Err(anyhow::anyhow!(why)),
+        Some(_) => Err(anyhow::anyhow!("the replica answered something else")),
+        None => offline::digest(data_dir, until.as_deref()),
+    }
+}
+
+/// Compares with another replica, up to where both are: what is the same, or what differs first.
+async fn compare(
+    data_dir: &Path,
+    client: &Client,
+    url: &str,
+) -> anyhow::Result<Result<String, String>> {
+    let mut here = folded_here(data_dir, None).await?;
+    let offsets =
+        |folded: &[Folded]| -> Vec<u64> { folded.iter().map(|f| f.next_offset).collect() };
+    let until: Vec<String> = offsets(&here).iter().map(u64::to_string).collect();
+    let path = format!("/stream/digest?until={}", until.join(","));
+    let answer = client
+        .json(client.request(reqwest::Method::GET, &path))
+        .await?;
+    let there: Vec<Folded> = serde_json::from_value(answer["partitions"].clone())
+        .with_context(|| format!("{url} answered something else than hashes of its stream"))?;
+    if offsets(&here) != offsets(&there) {
+        // The other one is not as far.
+        here = folded_here(data_dir, Some(offsets(&there))).await?;
+    }
+    for (partition, (here, there)) in here.iter().zip(&there).enumerate() {
+        let at = format!(
+            "partition {partition} up to offset {}: this replica and {url}",
+            here.next_offset
+        );
+        if here.next_offset != there.next_offset || here.stream_hash != there.stream_hash {
+            return Ok(Err(format!(
+                "{at} hold different records (running hash {} here, {} there)",
+                here.stream_hash, there.stream_hash
+            )));
+        }
+        if here.state_hash != there.state_hash {
+            return Ok(Err(format!(
+                "{at} made different states of the same records (digest {} here, {} there): are both of one release?",
+                here.state_hash, there.state_hash
+            )));
+        }
+    }
+    let records: u64 = offsets(&here).iter().sum();
+    Ok(Ok(format!(
+        "against  {url}: the same {records} records in {} partitions, and the same state",
+        here.len()
+    )))
 }
 
 fn text(report: &VerifyReport) -> String {

@@ -21,6 +21,8 @@ pub(crate) struct Stream {
     pub acks: Acks,
     /// Fluvio: how long one answer of the cluster is waited for, in milliseconds.
     pub request_timeout_ms: u64,
+    /// Fluvio: other replicas write to the topic at the same time; `false`: this one writes alone.
+    pub shared: bool,
     /// Fluvio: encrypted connections; absent = plain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
@@ -57,6 +59,7 @@ impl Default for Stream {
             replication: 1,
             acks: Acks::All,
             request_timeout_ms: 10_000,
+            shared: false,
             tls: None,
         }
     }
@@ -66,6 +69,12 @@ impl Stream {
     /// Where the stream is.
     pub(crate) fn place(&self) -> anyhow::Result<StreamPlace> {
         if self.url == "embedded:" {
+            if self.shared {
+                bail!(
+                    "stream.shared is set, and stream.url is 'embedded:', which one process has: replicas share a \
+                     topic, fluvio://HOST:PORT/TOPIC"
+                );
+            }
             if self.tls.is_some() {
                 bail!(
                     "stream.tls is set, and stream.url is 'embedded:', which connects to nothing"
@@ -102,6 +111,7 @@ impl Stream {
             replication: self.replication,
             all_replicas: self.acks == Acks::All,
             request_timeout: std::time::Duration::from_millis(self.request_timeout_ms),
+            shared: self.shared,
             tls,
         })))
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
@@ -62,7 +63,7 @@ impl Store {
     /// async runtime, which its calls will use.
     ///
     /// # Errors
-    /// When there is no such place, or this build cannot reach it.
+    /// When there is no such place.
     pub fn open(url: Option<&str>, data_dir: &FilePath) -> Result<Self, CheckpointError> {
         let handle = Handle::current();
         let bad = CheckpointError::Url;
@@ -309,14 +310,17 @@ impl Store {
     }
 }
 
-#[cfg(feature = "s3")]
+/// A bucket; who may, and where it is, comes from the usual `AWS_…` variables.
 fn remote(url: &str, handle: Handle) -> Result<Store, CheckpointError> {
     let bad = |why: String| CheckpointError::Url(format!("'{url}': {why}"));
     let rest = url
         .strip_prefix("s3://")
         .ok_or_else(|| bad("it is s3://BUCKET/PREFIX or file:///PATH".to_owned()))?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let objects = object_store::aws::AmazonS3Builder::from_env()
+    if bucket.is_empty() {
+        return Err(bad("it names no bucket: s3://BUCKET/PREFIX".to_owned()));
+    }
+    let objects = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
         .build()
         .map_err(|error| bad(error.to_string()))?;
@@ -328,12 +332,4 @@ fn remote(url: &str, handle: Handle) -> Result<Store, CheckpointError> {
         shown: url.to_owned(),
         folder: None,
     })
-}
-
-#[cfg(not(feature = "s3"))]
-fn remote(url: &str, _: Handle) -> Result<Store, CheckpointError> {
-    Err(CheckpointError::Url(format!(
-        "'{url}': this program was built without object stores. Leave the key out for a folder in the data \
-         directory, use file:///PATH, or build it with `--features s3` for s3://BUCKET/PREFIX"
-    )))
 }

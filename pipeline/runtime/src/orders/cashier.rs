@@ -1,4 +1,9 @@
 //! Runs what orders ask of the payment service.
+//!
+//! With several replicas an effect is claimed before it is run: a command in the order's stream, of which
+//! the first in the order counts, until its time is over by the stream's clock. So each runs at one of
+//! them; and when that one dies, or answers too late, at another one too, under the same id, by which
+//! the payment service does it once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +12,9 @@ use std::sync::atomic::Ordering;
 use flightline_connectors::payments::{
     Answer, AuthoriseRequest, EffectId as Ask, PaymentEvent, PaymentService, Refusal,
 };
-use flightline_ledger::order::{Effect, EffectId, EffectResult, MoneyAsk, Work};
+use flightline_ledger::order::{
+    Effect, EffectId, EffectResult, MoneyAsk, OrderAction, OrderOutcome, Work,
+};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -21,6 +28,8 @@ pub(crate) struct Cashier {
     sequencer: Arc<Sequencer>,
     /// Effects that were asked for and have no certain answer yet.
     open: Mutex<HashMap<EffectId, Open>>,
+    /// By what name this replica claims effects; absent = it is the only one.
+    claims_as: Option<u64>,
 }
 
 /// An effect without an answer.
@@ -33,6 +42,10 @@ struct Open {
     is_hinted: bool,
 }
 
+/// How long a claim lasts, in milliseconds: longer than a payment service takes to answer, and as short as
+/// an effect may stay undone when the replica that claimed it dies.
+const CLAIM_MS: i64 = 20_000;
+
 /// Codes of a service are kept in the stream, and cut to what fits.
 const CODE_BYTES_MAX: usize = 200;
 
@@ -41,12 +54,14 @@ impl Cashier {
         service: Arc<dyn PaymentService>,
         desk: Arc<OrderDesk>,
         sequencer: Arc<Sequencer>,
+        claims_as: Option<u64>,
     ) -> Arc<Self> {
         Arc::new(Self {
             service,
             desk,
             sequencer,
             open: Mutex::default(),
+            claims_as,
         })
     }
 
@@ -93,6 +108,11 @@ impl Cashier {
             let Some(effect) = self.open.lock().get(&id).map(|open| open.effect.clone()) else {
                 return;
             };
+            if !self.claim(&effect).await {
+                // Another replica's, or answered meanwhile. If nobody runs it, it is due again.
+                self.open.lock().remove(&id);
+                return;
+            }
             let result = self.ask(&effect).await;
             {
                 let mut all = self.open.lock();
@@ -131,6 +151,20 @@ impl Cashier {
             self.start(effect);
         }
         found
+    }
+
+    /// May this replica run the effect?
+    async fn claim(&self, effect: &Effect) -> bool {
+        let Some(replica) = self.claims_as else {
+            return true;
+        };
+        let claim = OrderAction::Claim {
+            effect: effect.id,
+            replica,
+            until_ms: self.sequencer.now_ms().saturating_add(CLAIM_MS),
+        };
+        let answer = self.desk.ask(effect.order, claim).await;
+        answer.is_ok_and(|answer| matches!(answer.decision.outcome, OrderOutcome::Claimed { .. }))
     }
 
     async fn ask(&self, effect: &Effect) -> EffectResult {

@@ -44,6 +44,8 @@ pub struct OrderDesk {
     holds: Arc<HoldIndex>,
     /// False while history is folded: its effects were asked for in their time.
     live: AtomicBool,
+    /// Other replicas fold the same orders.
+    is_shared: bool,
     cashier: mpsc::UnboundedSender<Effect>,
     waits: Waits,
     watchers: Mutex<HashMap<OrderId, Vec<oneshot::Sender<Settled>>>>,
@@ -66,11 +68,12 @@ pub(crate) fn ticket_number(booking: BookingReference) -> String {
 }
 
 impl OrderDesk {
-    /// A desk, the effects for the cashier, and the waiting holds that have to be looked at.
+    /// `is_shared`: other replicas fold the same orders. A desk, the effects for the cashier, and the waiting holds that have to be looked at.
     pub(crate) fn new(
         partitions: u32,
         sequencer: Arc<Sequencer>,
         holds: Arc<HoldIndex>,
+        is_shared: bool,
     ) -> (
         Arc<Self>,
         mpsc::UnboundedReceiver<Effect>,
@@ -83,6 +86,7 @@ impl OrderDesk {
             sequencer,
             holds,
             live: AtomicBool::new(false),
+            is_shared,
             cashier,
             waits,
             watchers: Mutex::default(),
@@ -111,6 +115,11 @@ impl OrderDesk {
     /// The history is folded: from now on effects are run.
     pub(crate) fn go_live(&self) {
         self.live.store(true, Ordering::Release);
+    }
+
+    /// Do other replicas fold the same orders?
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -158,14 +167,18 @@ impl OrderDesk {
     }
 
     /// What the orders of a partition have to tell, before the decisions of the same records.
-    pub(crate) fn news(&self, partition: u32, news: &mut OrderNews) {
+    /// Every replica hears of every effect; the one whose record made it due runs it (`is_own`). When that
+    /// one is gone, the effect is due again by the stream's clock, with the record of another.
+    pub(crate) fn news(&self, partition: u32, news: &mut OrderNews, is_own: impl Fn(u64) -> bool) {
         let until = news.until;
         *self.decided[partition as usize].lock() = news.decisions().copied().collect();
         if !self.is_live() {
             return;
         }
-        for effect in news.effects.drain(..) {
-            self.run(effect);
+        for (effect, offset) in news.effects.drain(..).zip(news.effects_at.drain(..)) {
+            if is_own(offset) {
+                self.run(effect);
+            }
         }
         for change in &news.changed {
             self.settle(partition, until, change);
@@ -308,6 +321,26 @@ impl OrderDesk {
             },
             waiter: Waiter::None,
         });
+    }
+
+    /// As [`OrderDesk::tell`]; what is decided comes back, unless the replica stops before.
+    pub(crate) fn ask(
+        &self,
+        order: OrderId,
+        action: OrderAction,
+    ) -> oneshot::Receiver<OrderAnswer> {
+        let (sender, receiver) = oneshot::channel();
+        self.sequencer.push_own(Job {
+            partition: partition_of_order(order, self.partitions),
+            submit: Submit {
+                id: CommandId(0),
+                command: Command::Order(order, Box::new(action)),
+                ref_text: None,
+                actor: None,
+            },
+            waiter: Waiter::Order(sender),
+        });
+        receiver
     }
 
     /// Answers a command about an order.

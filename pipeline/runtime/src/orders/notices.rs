@@ -101,6 +101,10 @@ impl Notices {
         let gone = epoch.orders.iter().filter(|(_, diff)| *diff < 0);
         let before: HashMap<_, _> = gone.map(|(row, _)| (row.order, row)).collect();
         for (order, _) in epoch.orders.iter().filter(|(_, d)| came(d)) {
+            if self.desk.is_shared() {
+                // Another replica may have asked for the seats that it waits for, and be gone.
+                self.desk.resume_waits(std::slice::from_ref(order));
+            }
             let seats = |row: &OrderRow| -> Vec<_> {
                 row.segments.iter().map(|s| (s.hold, s.seat)).collect()
             };

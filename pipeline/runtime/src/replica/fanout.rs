@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use flightline_dataflows::changelog::{Epoch, EpochSink};
 use flightline_ledger::FlightKey;
-use flightline_sinks::postgres::PostgresSink;
 use flightline_sinks::serving::Serving;
 
 use crate::hold_index::HoldIndex;
 use crate::orders::notices::Notices;
+use crate::several::tables::Tables;
 use crate::webhooks::Webhooks;
 
 /// Retired flights whose hold ids are dropped together.
@@ -20,7 +20,7 @@ pub(super) struct Fanout {
     pub(super) holds: Arc<HoldIndex>,
     pub(super) notices: Arc<Notices>,
     pub(super) webhooks: Arc<Webhooks>,
-    pub(super) postgres: PostgresSink,
+    pub(super) tables: Arc<Tables>,
     pub(super) retired: Vec<FlightKey>,
 }
 
@@ -30,7 +30,7 @@ impl EpochSink for Fanout {
         self.notices.epoch(&epoch);
         self.webhooks.epoch(&epoch);
         self.forget(&epoch);
-        self.postgres.epoch(epoch);
+        self.tables.epoch(epoch);
     }
 }
 

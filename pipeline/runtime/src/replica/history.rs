@@ -1,12 +1,14 @@
 //! What a start goes through: the newest checkpoint that the tables are not behind, then the records beyond it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::Record;
 use flightline_dataflows::sql::View;
 use flightline_ledger::{Command, FlightCommand};
+use flightline_stream::Checker;
 
 use super::fanout::Fanout;
 use crate::backend::Inner;
@@ -17,12 +19,17 @@ use crate::reading::{ReadError, for_each_batch};
 use crate::sequencer::report_of;
 use crate::waiters::Waiter;
 
+/// What is waited for that another replica wrote a moment ago.
+const ON_ITS_WAY: Duration = Duration::from_secs(10);
+
 /// What a start went through.
 pub(super) struct History {
     /// Records folded.
     pub(super) folded: u64,
     /// Records that a checkpoint spared it.
     pub(super) loaded: u64,
+    /// By partition, where it ended.
+    pub(super) checkers: Vec<Checker>,
 }
 
 /// Where a start begins, and up to where its first epoch is one that the tables have already.
@@ -32,13 +39,18 @@ struct Beginning {
 }
 
 /// Finds the newest checkpoint that the tables are not behind.
-fn begin(inner: &Inner, progress: &[u64], ends: &[u64]) -> anyhow::Result<Beginning> {
+fn begin(inner: &Inner, progress: Option<&[u64]>, ends: &[u64]) -> anyhow::Result<Beginning> {
     let checkpoints = inner.checkpoints.get();
     let checkpoints = checkpoints.context("the checkpoints are not there")?;
     let low_waters = inner.log.low_waters()?;
+    // Another replica writes the tables: whatever there is will do.
+    let (progress, stands) = match progress {
+        Some(progress) => (progress, false),
+        None => (ends, true),
+    };
     let is_empty = progress.iter().all(|offset| *offset == 0);
     let trimmed = (0..low_waters.len()).find(|p| low_waters[*p] > progress[*p]);
-    if let Some(partition) = trimmed.filter(|_| !is_empty) {
+    if let Some(partition) = trimmed.filter(|_| !is_empty && !stands) {
         anyhow::bail!(
             "PostgreSQL has partition {partition} up to offset {}, but the stream was trimmed up to {}: the rows between \
              cannot be made any more. Drop the schemas flightline and views to have the tables filled from a \
@@ -48,7 +60,7 @@ fn begin(inner: &Inner, progress: &[u64], ends: &[u64]) -> anyhow::Result<Beginn
         );
     }
     // Empty tables are filled from the first record, unless that is gone.
-    let from_checkpoint = is_empty && trimmed.is_some();
+    let from_checkpoint = stands || is_empty && trimmed.is_some();
     let until = if from_checkpoint { ends } else { progress };
     inner.set_phase("looking for a checkpoint");
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -56,6 +68,7 @@ fn begin(inner: &Inner, progress: &[u64], ends: &[u64]) -> anyhow::Result<Beginn
     let loaded = checkpoint::load(store, stream, &low_waters, until, threads)?;
     let snapshot = match &loaded.manifest {
         Some(manifest) if from_checkpoint => manifest.offsets(),
+        _ if stands => vec![0; ends.len()],
         _ => progress.to_vec(),
     };
     if let Some(manifest) = &loaded.manifest {
@@ -89,12 +102,12 @@ pub(super) fn fold_history(
     inner: &Arc<Inner>,
     workers: usize,
     views: Vec<Arc<View>>,
-    progress: &[u64],
+    progress: Option<&[u64]>,
     fanout: Fanout,
     on_failure: impl Fn(&str) + Send + Sync + 'static,
 ) -> anyhow::Result<(Dataflow, History)> {
-    let ends = inner.log.end_offsets()?;
-    for (partition, (have, end)) in progress.iter().zip(&ends).enumerate() {
+    let ends = ends_beyond(inner, progress.unwrap_or_default())?;
+    for (partition, (have, end)) in progress.unwrap_or_default().iter().zip(&ends).enumerate() {
         anyhow::ensure!(
             have <= end,
             "PostgreSQL has partition {partition} up to offset {have}, but the stream ends at {end}: \
@@ -152,8 +165,22 @@ pub(super) fn fold_history(
     let history = History {
         folded,
         loaded: spared,
+        checkers,
     };
     Ok((dataflow, history))
+}
+
+/// How far the stream is. On one that is shared, what the tables have may still be on its way here.
+fn ends_beyond(inner: &Inner, progress: &[u64]) -> anyhow::Result<Vec<u64>> {
+    let deadline = Instant::now() + ON_ITS_WAY;
+    loop {
+        let ends = inner.log.end_offsets()?;
+        let is_there = progress.iter().zip(&ends).all(|(have, end)| have <= end);
+        if is_there || !inner.log.is_shared() || Instant::now() >= deadline {
+            return Ok(ends);
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +192,7 @@ enum FoldError {
 }
 
 /// What a record of history means to the indexes beside the fold.
-fn note_record(inner: &Inner, record: &Record) {
+pub(crate) fn note_record(inner: &Inner, record: &Record) {
     if let Command::Flight(flight, FlightCommand::Hold(_)) = &record.input.command {
         inner.holds.claim(record.input.id, flight);
     }

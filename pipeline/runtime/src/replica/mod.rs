@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use flightline_api::backend::{Authenticator, Backend};
 use flightline_connectors::payments::{PaymentService, PaymentsUrl};
+use flightline_dataflows::Dataflow;
 use flightline_sinks::serving::Serving;
+use flightline_stream::{Checker, Producer};
 use parking_lot::{Mutex, RwLock};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -23,7 +25,7 @@ use crate::backend::Inner;
 use crate::booking::BookingData;
 use crate::checkpoint::{self, Checkpoints, Keeper, Store};
 use crate::config::{AuthMode, ReplicaConfig};
-use crate::database::Database;
+use crate::database::{Database, Opened};
 use crate::hold_index::HoldIndex;
 use crate::intake::Intakes;
 use crate::late::LateDesk;
@@ -35,6 +37,9 @@ use crate::orders::waits;
 use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::Sequencer;
+use crate::several::feeder;
+use crate::several::tables::Tables;
+use crate::several::takeover::{Setup, Turn, Watcher};
 use crate::stream::OpenStream;
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
 use crate::waiters::Waiters;
@@ -46,6 +51,7 @@ mod own;
 
 use fanout::Fanout;
 use history::fold_history;
+pub(crate) use history::note_record;
 use own::{Ticker, configure, resume_feeds, resume_orders};
 
 /// A running replica.
@@ -62,6 +68,8 @@ pub struct Replica {
     control: JoinHandle<()>,
     delivering: crate::webhooks::Running,
     intakes: crate::intake::Running,
+    /// Absent = no other replica.
+    watcher: Option<Watcher>,
     data_dir: PathBuf,
     shutdown_timeout: Duration,
     history_records: u64,
@@ -101,6 +109,8 @@ impl Replica {
             .await
             .context("opening the stream was broken off")??;
         let OpenStream { log, producer, id } = opened;
+        let is_shared = log.is_shared();
+        let claims_as = is_shared.then(|| producer.id());
         let partitions = log.partitions();
         let stream_id = crate::offline::stream_id(id);
 
@@ -119,7 +129,8 @@ impl Replica {
         let stats = Arc::new(ProviderStats::default());
         let sequencer = Arc::new(Sequencer::new(config.queue_max));
         let holds = Arc::new(HoldIndex::default());
-        let (desk, effects, looks) = OrderDesk::new(partitions, sequencer.clone(), holds.clone());
+        let (desk, effects, looks) =
+            OrderDesk::new(partitions, sequencer.clone(), holds.clone(), is_shared);
         let late = Arc::new(LateDesk::default());
         let inner = Arc::new(Inner {
             log,
@@ -129,6 +140,7 @@ impl Replica {
                 stats.clone(),
                 desk.clone(),
                 late.clone(),
+                is_shared,
             )),
             sequencer: sequencer.clone(),
             desk: desk.clone(),
@@ -143,6 +155,7 @@ impl Replica {
             sources: OnceLock::new(),
             feeds: config.feeds.clone(),
             dataflow: OnceLock::new(),
+            turn: Turn::default(),
             postgres: OnceLock::new(),
             checkpoints: OnceLock::new(),
             ready: AtomicBool::new(false),
@@ -158,13 +171,19 @@ impl Replica {
         config.booking.is_live = !service.is_test();
         let (stop_http, http) = start_http(&config, &inner, auth, listener, booking);
         inner.set_phase("starting PostgreSQL");
-        let (database, sink) = Database::start(&config, partitions, &stream_id).await?;
-        let progress = sink.progress().to_vec();
+        let (database, opened) = Database::start(&config, partitions, &stream_id).await?;
+        let Opened { sink, postgres } = opened;
+        let progress = sink.as_ref().map(|sink| sink.progress().to_vec());
+        if sink.is_none() {
+            tracing::info!("another replica writes the tables");
+        }
+        let tables = Arc::new(Tables::new(sink, partitions));
+        let keys_in = is_shared.then(|| postgres.connect.clone());
         if inner.postgres.set(Arc::new(database)).is_err() {
             unreachable!("the database is set once, here");
         }
 
-        let cashier = Cashier::new(service, desk.clone(), sequencer);
+        let cashier = Cashier::new(service, desk.clone(), sequencer, claims_as);
         tokio::spawn(cashier.clone().run(effects));
         let hints = Hints::new(config.payment_notices.clone(), cashier.clone());
         if inner.hints.set(hints).is_err() {
@@ -196,21 +215,28 @@ impl Replica {
         // Weak: the replica holds the dataflow, and would never let go of its stream otherwise.
         let failure_inner = Arc::downgrade(&inner);
         let failure_told = tell_failure.clone();
-        let fanned = notices.clone();
+        let (fanned, rows) = (notices.clone(), tables.clone());
         let (dataflow, history) = tokio::task::spawn_blocking(move || {
             let fanout = Fanout {
                 serving: folding.serving.clone(),
                 holds: folding.holds.clone(),
                 notices: fanned,
                 webhooks,
-                postgres: sink,
+                tables: rows,
                 retired: Vec::new(),
             };
-            fold_history(&folding, workers, views, &progress, fanout, move |why| {
-                if let Some(inner) = failure_inner.upgrade() {
-                    fail(&inner, &failure_told, why);
-                }
-            })
+            fold_history(
+                &folding,
+                workers,
+                views,
+                progress.as_deref(),
+                fanout,
+                move |why| {
+                    if let Some(inner) = failure_inner.upgrade() {
+                        fail(&inner, &failure_told, why);
+                    }
+                },
+            )
         })
         .await
         .context("folding the history was broken off")??;
@@ -228,31 +254,32 @@ impl Replica {
         if inner.sources.set(intakes.sources()).is_err() {
             unreachable!("the ways in are set once, here");
         }
-        let people = People::open(&config.data_dir, inner.desk.last_key())?;
+        let people = match keys_in {
+            // A client may read an order at any replica.
+            Some(connect) => {
+                check_keys(&inner).await?;
+                tokio::task::spawn_blocking(move || People::open_shared(connect))
+                    .await
+                    .context("opening the keys of personal data was broken off")??
+            }
+            None => People::open(&config.data_dir, inner.desk.last_key())?,
+        };
         if inner.people.set(people).is_err() {
             unreachable!("the keys are opened once, here");
         }
         configure(&inner, config.settings, config.orders)?;
-        let writer_inner = inner.clone();
-        let writer = std::thread::Builder::new()
-            .name("flightline-stream".to_owned())
-            .spawn(move || {
-                let inner = writer_inner;
-                let mut dataflow = dataflow;
-                let done =
-                    inner
-                        .sequencer
-                        .run(&*inner.log, producer, &mut dataflow, &inner.waiters);
-                if let Err(why) = &done {
-                    // What is folded stays readable; nothing more is taken.
-                    fail_writes(&inner, &why.to_string());
-                    inner.sequencer.wait_for_stop();
-                }
-                if let Err(failure) = dataflow.shutdown() {
-                    fail(&inner, &tell_failure, &failure.to_string());
-                }
-            })
-            .context("the stream's thread cannot be started")?;
+        let watcher = is_shared.then(|| {
+            let views = config.views.clone();
+            Watcher::start(
+                &inner,
+                Setup {
+                    postgres,
+                    views,
+                    tables,
+                },
+            )
+        });
+        let writer = start_writer(&inner, dataflow, history.checkers, producer, tell_failure)?;
         let reader = inner.dataflow.get().context("the dataflow is not there")?;
         tokio::spawn(waits::run(
             inner.desk.clone(),
@@ -267,7 +294,7 @@ impl Replica {
         let ticker = Ticker::start(inner.clone(), config.tick)?;
         let covered = {
             let inner = Arc::downgrade(&inner);
-            move || Some(inner.upgrade()?.postgres.get()?.sink()?.written())
+            move || inner.upgrade()?.covered()
         };
         let keeper = checkpoints
             .start(inner.log.clone(), covered)
@@ -288,6 +315,7 @@ impl Replica {
             control,
             delivering,
             intakes,
+            watcher,
             data_dir: config.data_dir,
             shutdown_timeout: config.shutdown_timeout,
             history_records: history.folded,
@@ -372,6 +400,9 @@ impl Replica {
         tokio::task::spawn_blocking(move || keeper.stop())
             .await
             .context("waiting for the thread of checkpoints")?;
+        if let Some(watcher) = self.watcher {
+            watcher.stop().await;
+        }
         self.control.abort();
         // It holds the stream until it has ended.
         let _ = self.control.await;
@@ -405,6 +436,88 @@ impl Replica {
         }
         Ok(())
     }
+}
+
+/// Are the keys that the stream names in the database? Those of a file have the same numbers: to take the one
+/// for the other would erase the wrong person.
+async fn check_keys(inner: &Inner) -> anyhow::Result<()> {
+    let named = inner.desk.last_key().0;
+    if named == 0 {
+        return Ok(());
+    }
+    let database = inner.postgres.get().context("the database is not there")?;
+    let client = database.client().await?;
+    let there = "SELECT to_regclass('flightline_keys.key') IS NOT NULL";
+    let mut last = 0;
+    if client.query_one(there, &[]).await?.get(0) {
+        let max = "SELECT coalesce(max(id), 0)::bigint FROM flightline_keys.key";
+        last = client.query_one(max, &[]).await?.get(0);
+    }
+    anyhow::ensure!(
+        named <= u64::try_from(last).unwrap_or(0),
+        "the stream has orders whose passengers are sealed with keys up to number {named}, and the database has keys up \
+         to {last}: they are in the file `keys` of the replica that was alone. Such a stream cannot be shared; run \
+         one replica on it (stream.shared = false), or use the database that has its keys"
+    );
+    Ok(())
+}
+
+/// Starts the thread that folds what comes, and on a stream of several replicas the one that appends.
+fn start_writer(
+    inner: &Arc<Inner>,
+    mut dataflow: Dataflow,
+    mut checkers: Vec<Checker>,
+    producer: Producer,
+    tell_failure: watch::Sender<Option<Arc<str>>>,
+) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let inner = inner.clone();
+    let thread = std::thread::Builder::new().name("flightline-stream".to_owned());
+    let started = thread.spawn(move || {
+        let done = match inner.log.is_shared() {
+            false => inner
+                .sequencer
+                .run(&*inner.log, producer, &mut dataflow, &inner.waiters)
+                .map_err(|e| e.to_string()),
+            true => run_shared(&inner, producer, &mut checkers, &mut dataflow),
+        };
+        if let Err(why) = &done {
+            // What is folded stays readable; nothing more is taken.
+            fail_writes(&inner, why);
+            inner.sequencer.wait_for_stop();
+        }
+        if let Err(failure) = dataflow.shutdown() {
+            fail(&inner, &tell_failure, &failure.to_string());
+        }
+    });
+    started.context("the stream's thread cannot be started")
+}
+
+/// Appends and folds side by side, until the sequencer is stopped or either fails.
+fn run_shared(
+    inner: &Inner,
+    producer: Producer,
+    checkers: &mut [Checker],
+    dataflow: &mut Dataflow,
+) -> Result<(), String> {
+    let own = feeder::Own::new(&producer, inner.partitions);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("flightline-append".to_owned());
+        let appending = thread.spawn_scoped(scope, || feeder::append(inner, &own, producer));
+        let appending = appending.map_err(|e| format!("the thread of appends: {e}"))?;
+        let folded = feeder::fold(inner, &own, checkers, dataflow);
+        if let Err(why) = &folded {
+            // Nothing is appended that cannot be answered.
+            fail_writes(inner, &why.to_string());
+            inner.sequencer.stop_taking();
+        }
+        let appended = match appending.join() {
+            Ok(appended) => appended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        own.drop_all();
+        folded.map_err(|e| e.to_string())?;
+        appended.map_err(|e| e.to_string())
+    })
 }
 
 fn control_token() -> String {

@@ -56,7 +56,12 @@ pub(super) fn resume_orders(
     let reader = inner.dataflow.get().context("the dataflow is not there")?;
     inner.desk.go_live();
     let mut resumed = 0;
-    for partition in 0..inner.partitions {
+    // Of several replicas, another may be at it. What nobody does is due again by the clock.
+    let partitions = match inner.log.is_shared() {
+        true => 0,
+        false => inner.partitions,
+    };
+    for partition in 0..partitions {
         let outstanding =
             reader.with_orders(partition, |orders| orders.outstanding().collect::<Vec<_>>())?;
         // What waits until later becomes due by the clock. One process writes this stream, so a
@@ -149,9 +154,21 @@ impl Inner {
     pub(crate) fn take_checkpoint(&self) -> anyhow::Result<checkpoint::Taken> {
         let checkpoints = self.checkpoints.get();
         let checkpoints = checkpoints.context("the replica is still starting")?;
-        let sink = self.postgres.get().and_then(|database| database.sink());
-        let covered = sink.context("the replica has no tables")?.written();
+        let covered = self
+            .covered()
+            .context("it is not known how far the tables are")?;
         Ok(checkpoints.take(&*self.log, &covered)?)
+    }
+
+    /// How far the tables are, by whoever writes them, as far as that is known and here.
+    pub(crate) fn covered(&self) -> Option<Arc<[u64]>> {
+        if let Some(sink) = self.postgres.get()?.sink() {
+            return Some(sink.written());
+        }
+        let observed = self.turn.observed()?;
+        let ends = self.log.end_offsets().ok()?;
+        let is_here = observed.iter().zip(&ends).all(|(have, end)| have <= end);
+        (observed.len() == ends.len() && is_here).then(|| observed.into())
     }
 
     fn tick(&self) -> Result<(), flightline_dataflows::Failure> {

@@ -1,5 +1,6 @@
 //! The whole stream folded plainly, and checkpoints held against it.
 
+use flightline_api::backend::PartitionDigest;
 use flightline_stream::{Checker, StreamLog};
 
 use super::VerifyError;
@@ -16,6 +17,36 @@ pub(super) struct Whole {
     pub(super) stream_hash: u128,
     pub(super) state_hash: u128,
     pub(super) broken: Option<String>,
+}
+
+/// Folds everything up to these offsets (those beyond its end count as its end) plainly, for comparing
+/// replicas.
+pub(crate) fn digest(
+    log: &dyn StreamLog,
+    until: Option<&[u64]>,
+    answered: impl Fn(u32) -> u64,
+) -> Result<Vec<PartitionDigest>, ReadError> {
+    let ends = (0..log.partitions()).map(|partition| {
+        let wanted = until.and_then(|u| u.get(partition as usize).copied());
+        answered(partition).min(wanted.unwrap_or(u64::MAX))
+    });
+    let ends: Vec<u64> = ends.collect();
+    let mut folds = Plain::all(log.partitions());
+    let mut checkers: Vec<_> = (0..log.partitions()).map(Checker::new).collect();
+    for_each_batch(log, &mut checkers, &ends, |records| {
+        for record in records {
+            folds[record.partition as usize].apply(&record.input);
+        }
+        Ok::<_, ReadError>(())
+    })?;
+    let each = folds.iter().zip(&checkers);
+    Ok(each
+        .map(|(fold, checker)| PartitionDigest {
+            next_offset: checker.state().next_offset,
+            stream_hash: checker.state().hash,
+            state_hash: fold.hash_state(),
+        })
+        .collect())
 }
 
 /// Folds everything plainly, and checks the invariants of the result.

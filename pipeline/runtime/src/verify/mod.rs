@@ -9,9 +9,12 @@
 mod fold;
 mod tables;
 
+pub(crate) use fold::digest;
+
 use std::sync::Arc;
 use std::time::Instant;
 
+use flightline_api::backend::PartitionDigest;
 use flightline_stream::StreamLog;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
@@ -57,6 +60,27 @@ pub struct VerifyReport {
     pub tables: Vec<(String, u64)>,
     /// How long it took, in seconds.
     pub seconds: f64,
+}
+
+/// What a fold of one partition gives, as `GET /stream/digest` answers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folded {
+    /// The offset after the last record.
+    pub next_offset: u64,
+    /// Running hash of the records, in hexadecimal.
+    pub stream_hash: String,
+    /// Digest of seats and orders, in hexadecimal.
+    pub state_hash: String,
+}
+
+impl Folded {
+    pub(crate) fn of(digest: &PartitionDigest) -> Self {
+        Self {
+            next_offset: digest.next_offset,
+            stream_hash: format!("{:032x}", digest.stream_hash),
+            state_hash: format!("{:032x}", digest.state_hash),
+        }
+    }
 }
 
 /// Why it could not be found out.

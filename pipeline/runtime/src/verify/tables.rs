@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
 
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink, Record};
@@ -20,6 +21,9 @@ use crate::reading::{ReadError, for_each_batch, for_each_record};
 /// Tries, since a transaction of the sink may end after it was told to pause.
 const ATTEMPTS: usize = 5;
 
+/// Between two of them, for what another replica wrote a moment ago.
+const ON_ITS_WAY: Duration = Duration::from_millis(200);
+
 /// Compares every table; the first difference if any.
 pub(super) fn compare_tables(
     log: &dyn StreamLog,
@@ -33,7 +37,7 @@ pub(super) fn compare_tables(
         .block_on(database.client())
         .map_err(|e| failed(&format!("{e:#}")))?;
     let mut found = None;
-    for _ in 0..ATTEMPTS {
+    for tries in (0..ATTEMPTS).rev() {
         let covers = handle
             .block_on(postgres::progress(&client))
             .map_err(|e| failed(&e))?;
@@ -53,6 +57,11 @@ pub(super) fn compare_tables(
             )));
         }
         if let Some(partition) = (0..ends.len()).find(|p| covers[*p] > ends[*p]) {
+            if log.is_shared() && tries > 0 {
+                // Another replica writes them: what it has is on its way here.
+                std::thread::park_timeout(ON_ITS_WAY);
+                continue;
+            }
             return Ok(Some(format!(
                 "the tables cover partition {partition} up to offset {}, the stream ends at {}",
                 covers[partition], ends[partition]

@@ -5,6 +5,7 @@ mod checkpoints;
 mod feeds;
 mod hints;
 mod questions;
+mod several;
 mod waiting;
 mod webhooks;
 mod world;

@@ -11,12 +11,13 @@ use flightline_connectors::payments::{PaymentService, PaymentState, PaymentsUrl,
 use flightline_dataflows::rows::OrderRow;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::{
-    CreateOrder, OfferRequestId, OrderAction, OrderDecision, OrderId, OrderSettings, OrderState,
-    RefundTerms, SegmentRequest, Terms,
+    CreateOrder, OfferRequestId, OrderAction, OrderDecision, OrderId, OrderOutcome, OrderSettings,
+    OrderState, RefundTerms, SegmentRequest, Terms,
 };
 use flightline_ledger::{Command, CommandId, Decision, FlightCommand, FlightKey, Money};
 use flightline_runtime::checkpoint::CheckpointPolicy;
-use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
+use flightline_runtime::{AuthMode, FluvioOptions, Replica, ReplicaConfig, StreamPlace};
+use flightline_stream::FluvioUrl;
 use tempfile::TempDir;
 
 /// Far more than anything takes.
@@ -61,6 +62,15 @@ pub(crate) struct Setup {
     /// Stands in front of the sandbox.
     pub(crate) service: Option<Arc<dyn PaymentService>>,
     pub(crate) checkpoints: CheckpointPolicy,
+    /// The stream and the database are shared with another replica.
+    pub(crate) joined: Option<Joined>,
+}
+
+/// What replicas share.
+#[derive(Clone)]
+pub(crate) struct Joined {
+    pub(crate) url: FluvioUrl,
+    pub(crate) database: String,
 }
 
 impl Default for Setup {
@@ -70,6 +80,7 @@ impl Default for Setup {
             notices: None,
             service: None,
             checkpoints: CheckpointPolicy::default(),
+            joined: None,
         }
     }
 }
@@ -80,9 +91,19 @@ fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
         data_dir: folder.path().join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
         auth: AuthMode::Open,
-        stream: flightline_runtime::StreamPlace::Embedded,
+        stream: match &setup.joined {
+            None => StreamPlace::Embedded,
+            Some(joined) => StreamPlace::Fluvio(Box::new(FluvioOptions {
+                url: joined.url.clone(),
+                replication: 1,
+                all_replicas: true,
+                request_timeout: Duration::from_secs(10),
+                shared: true,
+                tls: None,
+            })),
+        },
         partitions: 8,
-        database_url: None,
+        database_url: setup.joined.as_ref().map(|j| j.database.clone()),
         workers: 2,
         queue_max: 100_000,
         shutdown_timeout: Duration::from_secs(5),
@@ -134,6 +155,38 @@ impl World {
         };
         world.resume().await.unwrap_or_else(|e| panic!("{e:#}"));
         world
+    }
+
+    /// Numbers events and orders from here on, so that those of another world are others.
+    pub(crate) fn count_from(&mut self, first: u64) {
+        self.next = AtomicU64::new(first);
+    }
+
+    /// Waits until this replica has folded what the other one has.
+    pub(crate) async fn catch_up_with(&self, other: &World) {
+        let (ours, theirs) = (self.backend(), other.backend());
+        for partition in 0..ours.partitions() {
+            let until = theirs.answered(partition);
+            let folded = async {
+                while ours.answered(partition) < until {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            let folded = tokio::time::timeout(PATIENCE, folded).await;
+            assert!(folded.is_ok(), "partition {partition} does not follow");
+        }
+        self.index().await;
+    }
+
+    /// Cancels a booked order, and waits until it is.
+    pub(crate) async fn cancel_booking(&self, order: OrderId) {
+        let quoted = self.act(order, "quote", OrderAction::QuoteCancel).await;
+        let OrderOutcome::Quoted { quote, .. } = quoted.outcome else {
+            panic!("{quoted:?}");
+        };
+        self.act(order, "confirm", OrderAction::ConfirmCancel { quote })
+            .await;
+        assert_eq!(self.settled(order).await.state, OrderState::Cancelled);
     }
 
     pub(crate) fn replica(&self) -> &Replica {

@@ -27,6 +27,18 @@ pub(super) trait Broker: Send {
         from: u64,
         bytes_max: u32,
     ) -> Result<Fetched, BrokerError>;
+
+    /// [`Broker::fetch`] of several partitions, each from its offset on: one question to each server
+    /// where the cluster takes that. The answers are in the order of what was asked.
+    fn fetch_all(
+        &mut self,
+        asked: &[(PartitionId, u64)],
+        bytes_max: u32,
+    ) -> Vec<Result<Fetched, BrokerError>> {
+        let each = asked.iter();
+        each.map(|(partition, from)| self.fetch(*partition, *from, bytes_max))
+            .collect()
+    }
 }
 
 /// The answer to a fetch.

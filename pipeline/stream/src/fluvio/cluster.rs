@@ -16,7 +16,7 @@ use fluvio_sc_schema::spu::SpuSpec;
 use fluvio_sc_schema::topic::TopicSpec;
 use fluvio_sc_schema::{AdminSpec, TryEncodableFrom};
 use fluvio_spu_schema::Isolation;
-use fluvio_spu_schema::fetch::{FetchPartition, FetchRequest, FetchableTopic};
+use fluvio_spu_schema::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchableTopic};
 use fluvio_spu_schema::produce::{
     DefaultProduceRequest, PartitionProduceData, ProduceRequest, TopicProduceData,
 };
@@ -283,6 +283,34 @@ impl TcpBroker {
         }
     }
 
+    /// Asks one server for partitions that it leads.
+    fn ask_server(
+        &mut self,
+        spu: SpuId,
+        asked: impl Iterator<Item = (PartitionId, u64)>,
+        bytes_max: u32,
+    ) -> Result<(String, FetchResponse<RawBatches>), BrokerError> {
+        let max_bytes = i32::try_from(bytes_max).unwrap_or(i32::MAX);
+        let partitions = asked.map(|(partition, from)| FetchPartition {
+            partition_index: partition,
+            fetch_offset: i64::try_from(from).unwrap_or(i64::MAX),
+            max_bytes,
+            ..FetchPartition::default()
+        });
+        let request = FetchRequest::<RawBatches> {
+            max_bytes,
+            isolation_level: Isolation::ReadUncommitted,
+            topics: vec![FetchableTopic {
+                name: self.topic.clone(),
+                fetch_partitions: partitions.collect(),
+            }],
+            ..FetchRequest::default()
+        };
+        let connection = self.connection(spu)?;
+        let address = connection.address().to_owned();
+        Ok((address, connection.ask(request)?))
+    }
+
     /// What the server is asked to append, and what it answered, for each partition.
     fn receive_produced(
         &mut self,
@@ -374,35 +402,57 @@ impl Broker for TcpBroker {
         from: u64,
         bytes_max: u32,
     ) -> Result<Fetched, BrokerError> {
-        let spu = self.leader(partition)?;
-        let max_bytes = i32::try_from(bytes_max).unwrap_or(i32::MAX);
-        let request = FetchRequest::<RawBatches> {
-            max_bytes,
-            isolation_level: Isolation::ReadUncommitted,
-            topics: vec![FetchableTopic {
-                name: self.topic.clone(),
-                fetch_partitions: vec![FetchPartition {
-                    partition_index: partition,
-                    fetch_offset: i64::try_from(from).unwrap_or(i64::MAX),
-                    max_bytes,
-                    ..FetchPartition::default()
-                }],
-            }],
-            ..FetchRequest::default()
-        };
-        let topic = self.topic.clone();
-        let connection = self.connection(spu)?;
-        let address = connection.address().to_owned();
-        let answer = connection.ask(request).inspect_err(|_| {
-            self.connections.remove(&spu);
-        })?;
-        let answer = answer.find_partition(&topic, partition).ok_or_else(|| {
-            BrokerError::passing(format!("{address} answered for another partition"))
-        })?;
-        match answer.error_code {
-            ErrorCode::None => Ok(fetched(answer.records.0, from)),
-            code => Err(refusal(&address, partition, code)),
+        let mut answers = self.fetch_all(&[(partition, from)], bytes_max);
+        answers
+            .pop()
+            .unwrap_or_else(|| Err(BrokerError::passing("nothing was answered")))
+    }
+
+    fn fetch_all(
+        &mut self,
+        asked: &[(PartitionId, u64)],
+        bytes_max: u32,
+    ) -> Vec<Result<Fetched, BrokerError>> {
+        let mut by_spu: BTreeMap<SpuId, Vec<usize>> = BTreeMap::new();
+        let no_answer = || Err(BrokerError::passing("the server did not answer for it"));
+        let mut results: Vec<_> = asked.iter().map(|_| no_answer()).collect();
+        for (index, (partition, _)) in asked.iter().enumerate() {
+            match self.leader(*partition) {
+                Ok(spu) => by_spu.entry(spu).or_default().push(index),
+                Err(e) => results[index] = Err(e),
+            }
         }
+        for (spu, indexes) in by_spu {
+            let ours = indexes.iter().map(|index| asked[*index]);
+            match self.ask_server(spu, ours, bytes_max) {
+                Ok((address, answer)) => {
+                    let topics = answer.topics.into_iter();
+                    let found = topics.filter(|t| t.name == self.topic);
+                    let found = found.flat_map(|t| t.partitions);
+                    let mut found: BTreeMap<_, _> =
+                        found.map(|found| (found.partition_index, found)).collect();
+                    for index in indexes {
+                        let (partition, from) = asked[index];
+                        results[index] = match found.remove(&partition) {
+                            None => Err(BrokerError::passing(format!(
+                                "{address} answered for another partition"
+                            ))),
+                            Some(found) => match found.error_code {
+                                ErrorCode::None => Ok(fetched(found.records.0, from)),
+                                code => Err(refusal(&address, partition, code)),
+                            },
+                        };
+                    }
+                }
+                Err(e) => {
+                    self.connections.remove(&spu);
+                    for index in indexes {
+                        results[index] = Err(e.clone());
+                    }
+                }
+            }
+        }
+        results
     }
 }
 

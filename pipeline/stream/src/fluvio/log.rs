@@ -1,7 +1,5 @@
 //! The log: group commit over topic and copy, and reading from the copy.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -9,14 +7,16 @@ use super::broker::Cluster;
 use super::chain::Chain;
 use super::cluster::TcpCluster;
 use super::config::FluvioConfig;
-use super::copy::CatchUp;
 use super::cursor;
 use super::interrupt::Interrupt;
-use super::session::{FluvioStats, Session};
+use super::joint::Joint;
+use super::open::{self, Opened, Start};
+use super::session::{FluvioStats, Session, Stopped};
+use super::tail::Tail;
 use super::writer::Writer;
 use crate::embedded::EmbeddedLog;
 use crate::error::StreamError;
-use crate::frame::Batch;
+use crate::frame::{Batch, Frame};
 use crate::group::{GROUP_BYTES_MAX, Group};
 use crate::key::PartitionId;
 use crate::port::{Follower, Scan, StreamLog, Ticket};
@@ -28,18 +28,58 @@ const CURSOR_EVERY: Duration = Duration::from_secs(10);
 /// Closing waits this long for a cluster that does not answer.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A stream in a Fluvio topic, written by this process, with a copy on this machine.
+/// What was read goes into the copy in pieces of about this size, in bytes.
+const PIECE_BYTES: usize = 8 << 20;
+
+/// A stream in a Fluvio topic, with a copy on this machine.
 pub struct FluvioLog {
+    /// Ends before the rest does.
+    tail: Option<Tail>,
+    core: Arc<Core>,
+}
+
+pub(super) struct Core {
     copy: EmbeddedLog,
     config: FluvioConfig,
     /// Whoever commits has it.
-    writer: Mutex<Writer>,
+    hand: Mutex<Hand>,
     state: Mutex<State>,
     changed: Condvar,
     interrupt: Arc<Interrupt>,
-    stats: Arc<FluvioStats>,
+    pub(super) stats: Arc<FluvioStats>,
     stream: u64,
-    epoch: u32,
+    /// Id and epoch of the producer.
+    producer: (u64, u32),
+    is_shared: bool,
+}
+
+/// How the topic is written.
+enum Hand {
+    Alone(Writer),
+    Joint(Joint),
+}
+
+impl Hand {
+    fn chains(&self) -> &[Chain] {
+        match self {
+            Hand::Alone(writer) => &writer.chains,
+            Hand::Joint(joint) => &joint.chains,
+        }
+    }
+
+    fn session(&self) -> &Session {
+        match self {
+            Hand::Alone(writer) => &writer.session,
+            Hand::Joint(joint) => &joint.session,
+        }
+    }
+
+    fn give_up(&mut self, at: Instant) {
+        match self {
+            Hand::Alone(writer) => writer.give_up = Some(at),
+            Hand::Joint(joint) => joint.give_up = Some(at),
+        }
+    }
 }
 
 struct State {
@@ -55,20 +95,22 @@ struct State {
     cursor_at: Instant,
 }
 
-/// What opening found, for the log file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Opened {
-    pub(super) added: u64,
-    pub(super) compared: u64,
-}
-
 impl FluvioLog {
-    /// Opens the topic for writing: creates it when it is not there, checks it, takes the right to
+    /// Opens the topic for writing alone: creates it when it is not there, checks it, takes the right to
     /// write, and brings the copy up to its end.
     pub fn open(config: FluvioConfig) -> Result<Self, StreamError> {
         let cluster = TcpCluster::new(&config)?;
         cluster.prepare()?;
         Self::open_on(config, Arc::new(cluster))
+    }
+
+    /// As [`FluvioLog::open`], for writing beside others. Tickets tell no offsets: where records lie is
+    /// known when they were read back, see [`StreamLog::is_shared`]. What others write comes into the copy
+    /// by itself.
+    pub fn join(config: FluvioConfig) -> Result<Self, StreamError> {
+        let cluster = TcpCluster::new(&config)?;
+        cluster.prepare()?;
+        Self::join_on(config, Arc::new(cluster))
     }
 
     pub(super) fn open_on(
@@ -77,15 +119,83 @@ impl FluvioLog {
     ) -> Result<Self, StreamError> {
         let copy = EmbeddedLog::open(config.copy.clone())?;
         let interrupt = Arc::new(Interrupt::default());
-        let (writer, opened) = attach(&config, &copy, cluster, &interrupt, Start::WhereItWas)?;
+        let attached = open::attach(&config, &copy, cluster, &interrupt, Start::WhereItWas);
+        let (writer, opened) = attached?;
+        let producer = (copy.producer_id(), writer.term());
+        let core = Core::new(
+            config,
+            copy,
+            Hand::Alone(writer),
+            opened,
+            interrupt,
+            producer,
+        )?;
+        Ok(Self {
+            tail: None,
+            core: Arc::new(core),
+        })
+    }
+
+    pub(super) fn join_on(
+        config: FluvioConfig,
+        cluster: Arc<dyn Cluster>,
+    ) -> Result<Self, StreamError> {
+        let copy = EmbeddedLog::open(config.copy.clone())?;
+        let interrupt = Arc::new(Interrupt::default());
+        let (joint, opened) = open::join(&config, &copy, cluster.clone(), &interrupt)?;
+        // Its id was never used before: the first of its epochs is the only one.
+        let producer = (joint.id(), 1);
+        let core = Core::new(
+            config,
+            copy,
+            Hand::Joint(joint),
+            opened,
+            interrupt,
+            producer,
+        )?;
+        let core = Arc::new(core);
+        let tail = Tail::start(core.clone(), cluster)?;
+        Ok(Self {
+            tail: Some(tail),
+            core,
+        })
+    }
+
+    /// The producer of this opening: its epoch was never used before. Every call gives the same
+    /// identity, so call it once, and share what it gives.
+    pub fn producer(&self) -> Producer {
+        let (id, epoch) = self.core.producer;
+        Producer::new(id, epoch, self.partitions())
+    }
+
+    /// Id of the stream in the topic: the same for every replica.
+    pub fn stream_id(&self) -> u64 {
+        self.core.stream
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &FluvioStats {
+        &self.core.stats
+    }
+}
+
+impl Core {
+    fn new(
+        config: FluvioConfig,
+        copy: EmbeddedLog,
+        hand: Hand,
+        opened: Opened,
+        interrupt: Arc<Interrupt>,
+        producer: (u64, u32),
+    ) -> Result<Self, StreamError> {
         let ends = copy.end_offsets()?;
-        let topic_ends = writer.chains.iter().map(|c| c.next_offset);
+        let topic_ends = hand.chains().iter().map(|c| c.next_offset);
         if let Some((partition, (topic, end))) = (0..)
             .zip(topic_ends.zip(&ends))
             .find(|(_, (topic, end))| topic < *end)
         {
             return Err(StreamError::TopicLost {
-                cluster: writer.session.name(),
+                cluster: hand.session().name(),
                 partition,
                 what: format!(
                     "it ends at offset {topic} of the stream, and the copy in {} at {end}",
@@ -93,20 +203,21 @@ impl FluvioLog {
                 ),
             });
         }
-        let stream = writer.chains.first().map_or(0, |c| c.stream);
+        let stream = hand.chains().first().map_or(0, |c| c.stream);
         tracing::info!(
-            topic = writer.session.name(),
+            topic = hand.session().name(),
             stream = format!("{stream:016x}"),
-            term = writer.term(),
+            writer = format!("{:016x}", producer.0),
             added = opened.added,
             compared = opened.compared,
             "the copy is at the end of the topic"
         );
-        let log = Self {
+        let core = Self {
             copy,
-            stats: writer.session.stats.clone(),
+            stats: hand.session().stats.clone(),
             stream,
-            epoch: writer.term(),
+            producer,
+            is_shared: matches!(hand, Hand::Joint(_)),
             state: Mutex::new(State {
                 pending: Group::new(),
                 pending_number: 0,
@@ -116,34 +227,106 @@ impl FluvioLog {
                 failed: None,
                 cursor_at: Instant::now(),
             }),
-            writer: Mutex::new(writer),
+            hand: Mutex::new(hand),
             changed: Condvar::new(),
             interrupt,
             config,
         };
-        log.save_cursor(&lock(&log.writer))?;
-        Ok(log)
+        core.save_cursor(&lock(&core.hand))?;
+        Ok(core)
     }
 
-    /// The producer of this opening: its epoch was never used before. Every call gives the same
-    /// identity, so call it once, and share what it gives.
-    pub fn producer(&self) -> Producer {
-        Producer::new(self.copy.producer_id(), self.epoch, self.partitions())
-    }
-
-    /// Id of the stream in the topic: the same for every replica.
-    pub fn stream_id(&self) -> u64 {
-        self.stream
-    }
-
-    /// Counters.
-    pub fn stats(&self) -> &FluvioStats {
-        &self.stats
-    }
-
-    fn save_cursor(&self, writer: &Writer) -> Result<(), StreamError> {
+    fn save_cursor(&self, hand: &Hand) -> Result<(), StreamError> {
         let path = self.config.cursor_path();
-        cursor::save(&path, &self.config.topic, &writer.chains)
+        cursor::save(&path, &self.config.topic, hand.chains())
+    }
+
+    /// Where reading of the topic goes on, by partition.
+    pub(super) fn places(&self) -> Vec<(PartitionId, u64)> {
+        let hand = lock(&self.hand);
+        let chains = hand.chains().iter();
+        chains.map(|c| (c.partition, c.topic_next)).collect()
+    }
+
+    /// Takes what others wrote, and looks at partitions that could not be read. `false`: the cluster went
+    /// away meanwhile.
+    pub(super) fn take_tail(
+        &self,
+        came: &[(PartitionId, super::broker::Fetched)],
+        suspect: &[PartitionId],
+    ) -> Result<bool, StreamError> {
+        let is_cursor_due = {
+            let mut state = lock(&self.state);
+            if state.failed.is_some() {
+                return Ok(false);
+            }
+            let is_due = state.cursor_at.elapsed() >= CURSOR_EVERY;
+            if is_due {
+                state.cursor_at = Instant::now();
+            }
+            is_due
+        };
+        let mut hand = lock(&self.hand);
+        let Hand::Joint(joint) = &mut *hand else {
+            return Ok(true);
+        };
+        let mut frames = Vec::new();
+        let mut result = Ok(());
+        for (partition, fetched) in came {
+            result = joint.take_tail(*partition, fetched, &mut frames);
+            if result.is_err() {
+                break;
+            }
+        }
+        for partition in suspect {
+            if result.is_ok() {
+                result = joint.catch_up(*partition, &mut frames);
+            }
+        }
+        // What was read is right, whatever came after it.
+        self.keep(&frames)?;
+        if is_cursor_due {
+            self.try_save_cursor(&hand);
+        }
+        match result {
+            Ok(()) | Err(Stopped::AtEnd) => Ok(true),
+            Err(Stopped::Away(_)) => Ok(false),
+            Err(Stopped::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Puts frames into the copy, durably, in the order given.
+    fn keep(&self, frames: &[Frame]) -> Result<(), StreamError> {
+        let mut piece = Group::new();
+        for frame in frames {
+            if !piece.is_empty() && piece.bytes() + frame.payload_bytes() > PIECE_BYTES {
+                self.copy.append(&piece)?;
+                piece.clear();
+            }
+            let count = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+            piece.push_payload(frame.partition(), count, frame.payload());
+        }
+        if !piece.is_empty() {
+            self.copy.append(&piece)?;
+        }
+        Ok(())
+    }
+
+    /// The end, found by whoever reads.
+    pub(super) fn fail(&self, error: StreamError) {
+        let mut state = lock(&self.state);
+        if state.failed.is_none() {
+            tracing::error!(%error, "the topic cannot be read on; the stream takes no more");
+            state.failed = Some(error);
+        }
+        self.changed.notify_all();
+    }
+
+    fn try_save_cursor(&self, hand: &Hand) {
+        if let Err(e) = self.save_cursor(hand) {
+            // Only makes the next start slower.
+            tracing::warn!(error = %e, "the place in the topic cannot be written down");
+        }
     }
 
     /// Commits what is pending, or waits for whoever is at it.
@@ -180,80 +363,35 @@ impl FluvioLog {
     }
 
     fn commit(&self, group: &Group, is_cursor_due: bool) -> Result<(), StreamError> {
-        let mut writer = lock(&self.writer);
-        writer.append(group)?;
-        self.copy.append(group)?;
-        if is_cursor_due && let Err(e) = self.save_cursor(&writer) {
-            // Only makes the next start slower.
-            tracing::warn!(error = %e, "the place in the topic cannot be written down");
+        let mut hand = lock(&self.hand);
+        match &mut *hand {
+            Hand::Alone(writer) => {
+                writer.append(group)?;
+                self.copy.append(group)?;
+            }
+            Hand::Joint(joint) => {
+                let mut frames = Vec::new();
+                let done = joint.append(group, &mut frames);
+                // What was read is right, whatever came after it.
+                self.keep(&frames)?;
+                done?;
+            }
+        }
+        if is_cursor_due {
+            self.try_save_cursor(&hand);
         }
         Ok(())
     }
 }
 
-/// From where the topic is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Start {
-    /// From what was written down, if that can be.
-    WhereItWas,
-    /// From its start, comparing everything.
-    Zero,
-}
-
-/// Opens the topic for writing and brings the copy to its end.
-pub(super) fn attach(
-    config: &FluvioConfig,
-    copy: &EmbeddedLog,
-    cluster: Arc<dyn Cluster>,
-    interrupt: &Arc<Interrupt>,
-    start: Start,
-) -> Result<(Writer, Opened), StreamError> {
-    let partitions = config.copy.partitions;
-    let ends = copy.end_offsets()?;
-    let saved = cursor::load(&config.cursor_path(), partitions);
-    // A stream keeps its id in whatever topic it is, and when it comes from an embedded one.
-    let stream = saved.as_ref().map_or(0, |s| s.chains[0].stream);
-    let stream = if stream == 0 {
-        copy.producer_id()
-    } else {
-        stream
-    };
-    let saved = saved.filter(|s| start == Start::WhereItWas && s.topic == config.topic);
-    // A copy that was put back from a backup may be older than what was written down.
-    let is_in_copy = |chains: &Vec<Chain>| {
-        let mut pairs = chains.iter().zip(&ends);
-        pairs.all(|(c, end)| c.next_offset <= *end)
-    };
-    let saved = saved.map(|s| s.chains).filter(is_in_copy);
-    let chains = saved.unwrap_or_else(|| (0..partitions).map(Chain::new).collect());
-    let session = Session::new(cluster);
-    let name = session.name();
-    let mut catch_up = CatchUp::new(copy, name, config.copy.path.clone())?;
-    // Not the copy's id: a folder that was copied to another machine must not pass for this one.
-    let id = RandomState::new().build_hasher().finish();
-    let mut writer = Writer::new(session, id, chains, interrupt.clone());
-    writer.new_stream = stream.max(1);
-    writer.give_up = Some(Instant::now() + config.open_patience);
-    let read = writer.open(&mut |frame| catch_up.take(&frame));
-    // What was read is right, whatever came after it.
-    catch_up.flush()?;
-    read?;
-    writer.give_up = None;
-    let opened = Opened {
-        added: catch_up.added,
-        compared: catch_up.compared,
-    };
-    Ok((writer, opened))
-}
-
 impl StreamLog for FluvioLog {
     fn partitions(&self) -> u32 {
-        self.config.copy.partitions
+        self.core.config.copy.partitions
     }
 
     fn submit(&self, group: &Group) -> Result<Ticket, StreamError> {
         group.check(self.partitions())?;
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.core.state);
         loop {
             if let Some(first) = &state.failed {
                 return Err(poisoned(first));
@@ -262,10 +400,11 @@ impl StreamLog for FluvioLog {
             if state.pending.is_empty() || after <= GROUP_BYTES_MAX {
                 break;
             }
-            state = self.lead_or_wait(state);
+            state = self.core.lead_or_wait(state);
         }
         // Before it is in the topic, where it could not be taken back.
-        self.copy
+        self.core
+            .copy
             .check_room(state.pending.bytes() + group.bytes())?;
         let state = &mut *state;
         let mut bases = Vec::new();
@@ -275,6 +414,10 @@ impl StreamLog for FluvioLog {
             bases.push((partition, *end));
             *end += u64::from(count);
         }
+        if self.core.is_shared {
+            // Nobody knows before they are read back.
+            bases.clear();
+        }
         Ok(Ticket {
             number: state.pending_number,
             bases,
@@ -282,15 +425,16 @@ impl StreamLog for FluvioLog {
     }
 
     fn wait(&self, ticket: &Ticket) -> Result<(), StreamError> {
-        let mut state = lock(&self.state);
+        let mut state = lock(&self.core.state);
         loop {
-            if ticket.number < state.committed || ticket.bases.is_empty() {
+            let is_empty = ticket.bases.is_empty() && !self.core.is_shared;
+            if ticket.number < state.committed || is_empty {
                 return Ok(());
             }
             if let Some(first) = &state.failed {
                 return Err(first.clone());
             }
-            state = self.lead_or_wait(state);
+            state = self.core.lead_or_wait(state);
         }
     }
 
@@ -301,52 +445,90 @@ impl StreamLog for FluvioLog {
         records_max: usize,
         bytes_max: usize,
     ) -> Result<Batch, StreamError> {
-        self.copy
+        self.core
+            .copy
             .read(partition, from_offset, records_max, bytes_max)
     }
 
     fn scan(&self, from: &[u64]) -> Result<Scan, StreamError> {
-        self.copy.scan(from)
+        self.core.copy.scan(from)
     }
 
     fn follow(&self, from: &[u64]) -> Result<Box<dyn Follower>, StreamError> {
-        self.copy.follow(from)
+        let copied = self.core.copy.follow(from)?;
+        Ok(match self.core.is_shared {
+            false => copied,
+            true => Box::new(Following {
+                copied,
+                core: Arc::clone(&self.core),
+            }),
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        self.core.is_shared
     }
 
     fn end_offset(&self, partition: PartitionId) -> Result<u64, StreamError> {
-        self.copy.end_offset(partition)
+        self.core.copy.end_offset(partition)
     }
 
     fn low_water(&self, partition: PartitionId) -> Result<u64, StreamError> {
-        self.copy.low_water(partition)
+        self.core.copy.low_water(partition)
     }
 
     /// Trims the copy. The topic keeps everything.
     fn trim_all(&self, before: &[(PartitionId, u64)]) -> Result<(), StreamError> {
-        self.copy.trim_all(before)
+        self.core.copy.trim_all(before)
     }
 
     fn end_offsets(&self) -> Result<Vec<u64>, StreamError> {
-        self.copy.end_offsets()
+        self.core.copy.end_offsets()
     }
 
     fn low_waters(&self) -> Result<Vec<u64>, StreamError> {
-        self.copy.low_waters()
+        self.core.copy.low_waters()
     }
 
     fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
-        self.stats.named()
+        self.core.stats.named()
     }
 
     fn interrupt(&self) {
-        self.interrupt.say();
+        self.core.interrupt.say();
+    }
+}
+
+/// Follows the copy, and hears when nothing more will come.
+struct Following {
+    copied: Box<dyn Follower>,
+    core: Arc<Core>,
+}
+
+impl Follower for Following {
+    fn next(&mut self, timeout: Duration) -> Result<Vec<Frame>, StreamError> {
+        let frames = self.copied.next(timeout)?;
+        if frames.is_empty()
+            && let Some(error) = &lock(&self.core.state).failed
+        {
+            return Err(error.clone());
+        }
+        Ok(frames)
     }
 }
 
 impl Drop for FluvioLog {
     fn drop(&mut self) {
-        // Writes what was submitted and not waited for.
-        lock(&self.writer).give_up = Some(Instant::now() + CLOSE_PATIENCE);
+        // Ends the reading of what others write.
+        self.tail = None;
+        self.core.close();
+    }
+}
+
+impl Core {
+    /// Writes what was submitted and not waited for.
+    fn close(&self) {
+        lock(&self.hand).give_up(Instant::now() + CLOSE_PATIENCE);
         let mut state = lock(&self.state);
         while state.failed.is_none() && (state.committing || !state.pending.is_empty()) {
             state = self.lead_or_wait(state);
@@ -355,9 +537,7 @@ impl Drop for FluvioLog {
             return;
         }
         drop(state);
-        if let Err(e) = self.save_cursor(&lock(&self.writer)) {
-            tracing::warn!(error = %e, "the place in the topic cannot be written down");
-        }
+        self.try_save_cursor(&lock(&self.hand));
     }
 }
 
@@ -375,7 +555,7 @@ fn poisoned(first: &StreamError) -> StreamError {
     }
 }
 
-struct PanicGuard<'a>(&'a FluvioLog);
+struct PanicGuard<'a>(&'a Core);
 
 impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {

@@ -14,8 +14,11 @@
 //! - `topic.rs`: what a topic must be like
 //! - `broker.rs`: the port to a cluster; `cluster.rs`, `wire.rs`, `tls.rs`, `batch.rs`: the real one
 //!
-//! One process at a time writes to a topic. Whoever opens it last takes the right to write from the
-//! one before, which finds that out with its next append and stops.
+//! A topic is written in one of two ways, each of which shuts the other out:
+//! - alone ([`FluvioLog::open`]): whoever opens it last takes the right to write from the one before,
+//!   which finds that out with its next append and stops. Knows where its records lie at once.
+//! - with others ([`FluvioLog::join`]; `joint.rs`, `tail.rs`): any number of processes. Where a record lies
+//!   is known when it was read back.
 
 mod batch;
 mod broker;
@@ -26,9 +29,12 @@ mod copy;
 mod cursor;
 mod envelope;
 mod interrupt;
+mod joint;
 mod log;
+mod open;
 mod rebuild;
 mod session;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod tls;

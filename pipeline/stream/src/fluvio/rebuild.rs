@@ -6,7 +6,7 @@ use super::broker::Cluster;
 use super::cluster::TcpCluster;
 use super::config::FluvioConfig;
 use super::interrupt::Interrupt;
-use super::log::{Start, attach};
+use super::open::{Start, attach};
 use crate::embedded::EmbeddedLog;
 use crate::error::StreamError;
 use crate::group::Group;

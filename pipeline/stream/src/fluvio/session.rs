@@ -124,6 +124,12 @@ impl Session {
         }
     }
 
+    /// Counts where others count.
+    pub(super) fn counted_in(mut self, stats: Arc<FluvioStats>) -> Self {
+        self.stats = stats;
+        self
+    }
+
     pub(super) fn name(&self) -> String {
         self.cluster.name()
     }
@@ -152,6 +158,28 @@ impl Session {
     pub(super) fn read_until(
         &mut self,
         chain: &mut Chain,
+        take: impl FnMut(Taken) -> Result<bool, StreamError>,
+    ) -> Result<(), Stopped> {
+        self.read(chain, true, take)
+    }
+
+    /// Reads on from the chain's place to where the partition ends now. Others may be writing faster than an
+    /// empty answer could be had: one that is not full has come to the end as it was.
+    pub(super) fn read_what_is_there(
+        &mut self,
+        chain: &mut Chain,
+        mut take: impl FnMut(Taken) -> Result<(), StreamError>,
+    ) -> Result<(), Stopped> {
+        match self.read(chain, false, |taken| take(taken).map(|()| false)) {
+            Err(Stopped::AtEnd) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn read(
+        &mut self,
+        chain: &mut Chain,
+        to_the_last: bool,
         mut take: impl FnMut(Taken) -> Result<bool, StreamError>,
     ) -> Result<(), Stopped> {
         let mut bytes_max = FETCH_BYTES;
@@ -204,6 +232,11 @@ impl Session {
             let fault = match fault {
                 Some(fault) => fault,
                 None if chain.topic_next > before => {
+                    let bytes: usize = fetched.values.iter().map(|(_, v)| v.len()).sum();
+                    let is_full = fetched.left_over > 0 || bytes >= (FETCH_BYTES / 2) as usize;
+                    if !to_the_last && !is_full {
+                        return Err(Stopped::AtEnd);
+                    }
                     bytes_max = FETCH_BYTES;
                     continue;
                 }
@@ -250,9 +283,9 @@ impl Session {
         }
     }
 
-    fn note(&self, chain: &Chain, taken: &Taken) {
+    pub(super) fn note(&self, chain: &Chain, taken: &Taken) {
         let (counter, what) = match taken {
-            Taken::Records(_) | Taken::Fence(_) => return,
+            Taken::Records(_) | Taken::Shared(..) | Taken::Fence(_) | Taken::Joined(_) => return,
             Taken::PassedOver(PassedOver::Foreign) => (&self.stats.foreign, "not ours"),
             Taken::PassedOver(PassedOver::Stale(_)) => (&self.stats.stale, "of a replaced writer"),
             Taken::PassedOver(PassedOver::OtherStream(_)) => {

@@ -42,9 +42,9 @@ pub(super) struct Writer {
 }
 
 /// What is still to be appended to a partition, in pieces that fit into a batch.
-struct Part {
-    partition: PartitionId,
-    chunks: VecDeque<(u32, Bytes)>,
+pub(super) struct Part {
+    pub(super) partition: PartitionId,
+    pub(super) chunks: VecDeque<(u32, Bytes)>,
 }
 
 impl Writer {
@@ -121,7 +121,9 @@ impl Writer {
             }
             left.retain(|p| {
                 let holder = self.chains[*p as usize].holder;
-                holder.writer != self.id || holder.term != self.term
+                holder.writer != self.id
+                    || holder.term != self.term
+                    || !self.chains[*p as usize].alone
             });
             // An even start in every partition: one term for all that are left.
         }
@@ -176,11 +178,11 @@ impl Writer {
         for partition in partitions {
             let chain = &mut self.chains[*partition as usize];
             self.session.read_until(chain, |taken| match taken {
-                Taken::Records(frame) => on_frame(frame).map(|()| false),
+                Taken::Records(frame) | Taken::Shared(frame, _) => on_frame(frame).map(|()| false),
                 Taken::Fence(holder) | Taken::PassedOver(PassedOver::OtherStream(holder)) => {
                     Ok(holder == ours)
                 }
-                Taken::PassedOver(_) => Ok(false),
+                Taken::Joined(_) | Taken::PassedOver(_) => Ok(false),
             })?;
         }
         Ok(())
@@ -194,14 +196,11 @@ impl Writer {
     ) -> Result<(), Stopped> {
         for partition in partitions {
             let chain = &mut self.chains[*partition as usize];
-            let read = self.session.read_until(chain, |taken| match taken {
-                Taken::Records(frame) => on_frame(frame).map(|()| false),
-                Taken::Fence(_) | Taken::PassedOver(_) => Ok(false),
-            });
-            match read {
-                Ok(()) | Err(Stopped::AtEnd) => {}
-                Err(stopped) => return Err(stopped),
-            }
+            self.session
+                .read_what_is_there(chain, |taken| match taken {
+                    Taken::Records(frame) | Taken::Shared(frame, _) => on_frame(frame),
+                    Taken::Fence(_) | Taken::Joined(_) | Taken::PassedOver(_) => Ok(()),
+                })?;
         }
         Ok(())
     }
@@ -352,8 +351,10 @@ impl Writer {
     /// Has somebody else taken the right to write?
     fn superseded(&self, partitions: &[PartitionId]) -> Result<(), StreamError> {
         for partition in partitions {
-            let holder = self.chains[*partition as usize].holder;
-            if holder.writer != self.id {
+            let chain = &self.chains[*partition as usize];
+            let last = chain.joined.iter().rfind(|j| j.open);
+            let holder = last.map_or(chain.holder, |joined| joined.holder);
+            if chain.holder.writer != self.id || !chain.alone {
                 return Err(StreamError::Superseded {
                     cluster: self.session.name(),
                     partition: *partition,
@@ -371,31 +372,45 @@ impl Writer {
         doing: &'static str,
         error: &BrokerError,
     ) -> Result<(), StreamError> {
-        tries.count += 1;
-        let pause = PAUSE_MIN.saturating_mul(1 << tries.count.min(10));
-        let is_interrupted = self.interrupt.wait(pause.min(PAUSE_MAX));
-        let is_late = self.give_up.is_some_and(|at| Instant::now() >= at);
+        tries.pause(&self.session, &self.interrupt, self.give_up, doing, error)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Tries {
+    pub(super) count: u32,
+}
+
+impl Tries {
+    /// Waits before another try, or gives up: when interrupted, or late.
+    pub(super) fn pause(
+        &mut self,
+        session: &Session,
+        interrupt: &Interrupt,
+        give_up: Option<Instant>,
+        doing: &'static str,
+        error: &BrokerError,
+    ) -> Result<(), StreamError> {
+        self.count += 1;
+        let pause = PAUSE_MIN.saturating_mul(1 << self.count.min(10));
+        let is_interrupted = interrupt.wait(pause.min(PAUSE_MAX));
+        let is_late = give_up.is_some_and(|at| Instant::now() >= at);
         if is_late || is_interrupted || error.is_final() {
             return Err(StreamError::Cluster {
-                cluster: self.session.name(),
-                what: format!("{doing}: {error} (gave up after {} tries)", tries.count),
+                cluster: session.name(),
+                what: format!("{doing}: {error} (gave up after {} tries)", self.count),
             });
         }
         // Loud at first, then every time that the count doubles.
-        if tries.count.is_power_of_two() {
-            tracing::warn!(tries = tries.count, %error, "{doing}: trying again");
+        if self.count.is_power_of_two() {
+            tracing::warn!(tries = self.count, %error, "{doing}: trying again");
         }
         Ok(())
     }
 }
 
-#[derive(Default)]
-struct Tries {
-    count: u32,
-}
-
 /// What is appended now is in front of what was there before.
-fn lost_end(session: &Session, chain: &Chain, at: u64) -> StreamError {
+pub(super) fn lost_end(session: &Session, chain: &Chain, at: u64) -> StreamError {
     let what = format!(
         "what is appended now gets offset {at} of the topic, and {} were there before",
         chain.topic_next
@@ -404,7 +419,7 @@ fn lost_end(session: &Session, chain: &Chain, at: u64) -> StreamError {
 }
 
 impl Part {
-    fn new(partition: PartitionId, payload: &[u8]) -> Self {
+    pub(super) fn new(partition: PartitionId, payload: &[u8]) -> Self {
         let mut chunks = VecDeque::new();
         let (mut start, mut end, mut count) = (0, 0, 0_u32);
         let room = BATCH_BYTES_MAX - ENVELOPE_BYTES;

@@ -15,8 +15,14 @@ const LONG: Duration = Duration::from_secs(120);
 /// Records that were answered, by place.
 pub(crate) type Answers = BTreeMap<(u32, u64), String>;
 
+/// Records that were answered without a place, and their partitions.
+pub(crate) type Told = Vec<(u32, String)>;
+
 #[derive(Default)]
 pub(crate) struct Load {
+    /// Tells writers apart.
+    tag: &'static str,
+    told: Mutex<Told>,
     answers: Mutex<Answers>,
     answered: AtomicU64,
     stop: AtomicBool,
@@ -26,7 +32,29 @@ impl Load {
     /// Runs `meanwhile` while threads append, and returns all that was answered. The first error of
     /// an append ends the test unless `errors` are expected.
     pub(crate) fn run(log: &FluvioLog, threads: u32, meanwhile: impl FnOnce(&Load)) -> Answers {
-        let load = Load::default();
+        Self::default()
+            .go(log, threads, meanwhile)
+            .answers
+            .into_inner()
+            .unwrap()
+    }
+
+    /// As [`Load::run`] at a log that others write to as well.
+    pub(crate) fn run_shared(
+        log: &FluvioLog,
+        tag: &'static str,
+        threads: u32,
+        meanwhile: impl FnOnce(&Load),
+    ) -> Told {
+        let load = Self {
+            tag,
+            ..Self::default()
+        };
+        load.go(log, threads, meanwhile).told.into_inner().unwrap()
+    }
+
+    fn go(self, log: &FluvioLog, threads: u32, meanwhile: impl FnOnce(&Load)) -> Self {
+        let load = self;
         std::thread::scope(|scope| {
             for thread in 0..threads {
                 let load = &load;
@@ -36,7 +64,7 @@ impl Load {
             let _stop = StopOnDrop(&load);
             meanwhile(&load);
         });
-        load.answers.into_inner().unwrap()
+        load
     }
 
     fn append(&self, log: &FluvioLog, thread: u32) {
@@ -47,11 +75,24 @@ impl Load {
             let mut names = Vec::new();
             for k in 0..1 + n % 4 {
                 let partition = (thread + n * k) % PARTITIONS;
-                let name = format!("t{thread}.{n:07}.{k} {}", "x".repeat((n % 90) as usize));
+                let name = format!(
+                    "{}{thread}.{n:07}.{k} {}",
+                    self.tag,
+                    "x".repeat((n % 90) as usize)
+                );
                 let position = group.push(partition, name.as_bytes());
                 names.push((partition, position, name));
             }
             let ticket = log.append(&group).expect("append");
+            if log.is_shared() {
+                let names = names
+                    .into_iter()
+                    .map(|(partition, _, name)| (partition, name));
+                self.told.lock().unwrap().extend(names);
+                self.answered.fetch_add(1, Ordering::SeqCst);
+                n += 1;
+                continue;
+            }
             let mut answers = self.answers.lock().unwrap();
             for (partition, position, name) in names {
                 let base = ticket.base(partition).expect("a base");

@@ -6,6 +6,7 @@
 //! the variables the tests are skipped, and say so.
 
 mod faults;
+mod joined;
 mod kills;
 mod load;
 mod proxy;

@@ -9,7 +9,7 @@ use crate::error::StreamError;
 use crate::group::Group;
 use crate::port::StreamLog;
 
-fn group(records: &[(u32, &str)]) -> Group {
+pub(super) fn group(records: &[(u32, &str)]) -> Group {
     let mut group = Group::new();
     for (partition, record) in records {
         group.push(*partition, record.as_bytes());
@@ -17,7 +17,7 @@ fn group(records: &[(u32, &str)]) -> Group {
     group
 }
 
-fn read(log: &dyn StreamLog, partition: u32) -> Vec<String> {
+pub(super) fn read(log: &dyn StreamLog, partition: u32) -> Vec<String> {
     let batch = log.read(partition, 0, usize::MAX, usize::MAX).unwrap();
     let texts = batch
         .records()
@@ -26,7 +26,7 @@ fn read(log: &dyn StreamLog, partition: u32) -> Vec<String> {
 }
 
 /// What a replica without any history reads from the topic.
-fn read_fresh(cluster: &Scripted, partition: u32) -> Vec<String> {
+pub(super) fn read_fresh(cluster: &Scripted, partition: u32) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     read(&cluster.open(dir.path()).unwrap(), partition)
 }

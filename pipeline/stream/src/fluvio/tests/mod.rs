@@ -2,4 +2,5 @@
 
 mod chain;
 mod faults;
+mod joint;
 mod scripted;

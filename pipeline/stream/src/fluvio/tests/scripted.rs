@@ -55,6 +55,8 @@ pub(super) struct State {
     pub(super) away: u32,
     /// Records in one fetch at most.
     pub(super) fetch_records: usize,
+    /// Somebody else appends a record of his own with every fetch: there is never an end.
+    pub(super) grows: bool,
     delayed: Vec<(PartitionId, Bytes)>,
     pub(super) connections: u32,
 }
@@ -88,6 +90,11 @@ impl Scripted {
     /// Opens a log on it, with the copy in the folder.
     pub(super) fn open(&self, dir: &std::path::Path) -> Result<FluvioLog, StreamError> {
         FluvioLog::open_on(self.config(dir), Arc::new(self.clone()))
+    }
+
+    /// Opens a log on it beside others.
+    pub(super) fn join(&self, dir: &std::path::Path) -> Result<FluvioLog, StreamError> {
+        FluvioLog::join_on(self.config(dir), Arc::new(self.clone()))
     }
 
     pub(super) fn config(&self, dir: &std::path::Path) -> FluvioConfig {
@@ -163,6 +170,9 @@ impl Broker for Scripted {
         let mut state = self.lock();
         let always = state.always_fetch.unwrap_or(OnFetch::Good);
         let what = state.on_fetch.pop_front().unwrap_or(always);
+        if state.grows {
+            state.topic[partition as usize].push(Bytes::from_static(b"of somebody else"));
+        }
         let max = state.fetch_records;
         let log = &state.topic[partition as usize];
         let start = usize::try_from(from).unwrap();

@@ -1,0 +1,86 @@
+//! Where the rows of epochs go.
+
+use std::sync::Arc;
+
+use flightline_dataflows::changelog::{Epoch, EpochSink};
+use flightline_sinks::postgres::PostgresSink;
+use parking_lot::Mutex;
+
+/// The tables, as the dataflow sees them.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    slot: Mutex<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    place: Place,
+    /// Of the last epoch.
+    covers: Vec<u64>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// This replica writes them.
+    Writes(PostgresSink),
+    /// Another one does: rows go nowhere.
+    Stands,
+    /// This replica has just taken over: rows wait until those before them are written.
+    Gathers(Vec<Arc<Epoch>>),
+}
+
+impl Tables {
+    /// `None`: another replica writes them.
+    pub(crate) fn new(sink: Option<PostgresSink>, partitions: u32) -> Self {
+        let place = sink.map_or(Place::Stands, Place::Writes);
+        Self {
+            slot: Mutex::new(Slot {
+                place,
+                covers: vec![0; partitions as usize],
+            }),
+        }
+    }
+
+    /// The next epoch.
+    pub(crate) fn epoch(&self, epoch: Arc<Epoch>) {
+        let mut slot = self.slot.lock();
+        slot.covers.clone_from(&epoch.covers);
+        match &mut slot.place {
+            Place::Writes(sink) => sink.epoch(epoch),
+            Place::Stands => {}
+            Place::Gathers(epochs) => epochs.push(epoch),
+        }
+    }
+
+    pub(crate) fn is_writing(&self) -> bool {
+        matches!(self.slot.lock().place, Place::Writes(_))
+    }
+
+    /// Another replica writes them from now on.
+    pub(crate) fn stand(&self) {
+        self.slot.lock().place = Place::Stands;
+    }
+
+    /// Keeps the epochs from now on, if those before cover everything up to `progress`: gives how far
+    /// they go.
+    pub(crate) fn gather(&self, progress: &[u64]) -> Option<Vec<u64>> {
+        let mut slot = self.slot.lock();
+        let covered = slot.covers.iter().zip(progress).all(|(c, p)| c >= p);
+        if !covered {
+            return None;
+        }
+        slot.place = Place::Gathers(Vec::new());
+        Some(slot.covers.clone())
+    }
+
+    /// Writes from now on, what was gathered first.
+    pub(crate) fn write(&self, mut sink: PostgresSink) {
+        let mut slot = self.slot.lock();
+        if let Place::Gathers(epochs) = std::mem::replace(&mut slot.place, Place::Stands) {
+            for epoch in epochs {
+                sink.epoch(epoch);
+            }
+        }
+        slot.place = Place::Writes(sink);
+    }
+}

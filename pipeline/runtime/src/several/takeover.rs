@@ -1,0 +1,308 @@
+//! Who writes the tables.
+//!
+//! The tables end at the last epoch of whoever wrote them, and epochs are each replica's own. So the next
+//! one begins with a fold beside the running one: from a checkpoint to where the tables are, and from
+//! there to where its own epochs stand. The difference is written, and its own epochs after it. Nothing
+//! of this is needed while all is well, and decisions do not wait for it.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use flightline_dataflows::Dataflow;
+use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink};
+use flightline_dataflows::sql::View;
+use flightline_ledger::Decision;
+use flightline_sinks::postgres::{LockWatch, Look, PostgresConfig, PostgresError, PostgresSink};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::tables::Tables;
+use crate::backend::Inner;
+use crate::checkpoint;
+use crate::reading::{ReadError, for_each_batch};
+
+/// How often who does not write looks whether anybody does.
+const LOOK: Duration = Duration::from_millis(300);
+/// How often who writes looks at the clock of the database.
+const LOOK_WRITING: Duration = Duration::from_secs(1);
+/// After a failure.
+const PAUSE: Duration = Duration::from_secs(2);
+/// After what another try will not mend by itself, such as a table that somebody changed.
+const PAUSE_BROKEN: Duration = Duration::from_secs(30);
+/// A holder of the lock that is silent for so long is taken for dead. It says something each second.
+const SILENT_MAX: Duration = Duration::from_secs(3);
+/// Whoever has the lock and does not get as far as the tables in this time gives it back.
+const REACH_MAX: Duration = Duration::from_secs(30);
+
+/// What is known of who writes the tables.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// How far the tables of another writer were when they were last looked at.
+    observed: RwLock<Option<Vec<u64>>>,
+    counts: Mutex<TurnCounts>,
+}
+
+/// Counters, for metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TurnCounts {
+    /// Times that this replica took the tables over.
+    pub(crate) taken: u64,
+    /// Times that it lost them.
+    pub(crate) lost: u64,
+    /// Sessions of silent holders that it ended.
+    pub(crate) unseated: u64,
+}
+
+impl Turn {
+    pub(crate) fn observed(&self) -> Option<Vec<u64>> {
+        self.observed.read().clone()
+    }
+
+    pub(crate) fn counts(&self) -> TurnCounts {
+        *self.counts.lock()
+    }
+}
+
+/// Everything that taking over needs.
+pub(crate) struct Setup {
+    pub(crate) postgres: PostgresConfig,
+    pub(crate) views: Vec<Arc<View>>,
+    pub(crate) tables: Arc<Tables>,
+}
+
+/// The task that looks; stopping it ends it between two takings-over.
+pub(crate) struct Watcher {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Watcher {
+    pub(crate) fn start(inner: &Arc<Inner>, setup: Setup) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(run(Arc::downgrade(inner), setup, stopped));
+        Self { stop, task }
+    }
+
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(true);
+        // One that panicked has said so.
+        let _ = self.task.await;
+    }
+}
+
+async fn run(inner: Weak<Inner>, setup: Setup, mut stopped: watch::Receiver<bool>) {
+    let mut watch = LockWatch::new(setup.postgres.connect.clone());
+    let mut is_away = false;
+    loop {
+        let Some(inner) = inner.upgrade() else { return };
+        let pause = match turn(&inner, &setup, &mut watch).await {
+            Ok(pause) => {
+                is_away = false;
+                pause
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut is_away, true) {
+                    tracing::warn!("who writes the tables cannot be found out: {error:#}");
+                }
+                PAUSE
+            }
+        };
+        drop(inner);
+        let stop = tokio::time::timeout(pause, stopped.wait_for(|stop| *stop));
+        if stop.await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// One look. Says when to look again.
+async fn turn(
+    inner: &Arc<Inner>,
+    setup: &Setup,
+    watch: &mut LockWatch,
+) -> anyhow::Result<Duration> {
+    let database = inner.postgres.get().context("the database is not there")?;
+    if setup.tables.is_writing() {
+        let failed = database.sink().and_then(|sink| sink.status().failed);
+        if let Some(why) = failed {
+            tracing::warn!(%why, "this replica writes the tables no more");
+            setup.tables.stand();
+            database.set_sink(None);
+            inner.turn.counts.lock().lost += 1;
+            let is_turn = matches!(
+                *why,
+                PostgresError::HeldByAnother | PostgresError::Fenced { .. }
+            );
+            if !is_turn {
+                // Trying again at once would find the same.
+                database.set_trouble(Some(why.to_string()));
+                return Ok(PAUSE_BROKEN);
+            }
+        }
+    }
+    let look = watch.look().await?;
+    set_clock(inner, &look);
+    if setup.tables.is_writing() {
+        return Ok(LOOK_WRITING);
+    }
+    inner.turn.observed.write().clone_from(&look.progress);
+    if look.holder.is_some() {
+        database.set_trouble(None);
+    }
+    match look.holder {
+        Some(holder) if holder.silent < SILENT_MAX => return Ok(LOOK),
+        Some(holder) => {
+            tracing::warn!(
+                pid = holder.pid,
+                silent_ms = holder.silent.as_millis() as u64,
+                "the replica that writes the tables is silent: its session is ended"
+            );
+            watch.unseat(&holder).await?;
+            inner.turn.counts.lock().unseated += 1;
+            return Ok(Duration::from_millis(20));
+        }
+        None => {}
+    }
+    let started = Instant::now();
+    let sink = match PostgresSink::open(setup.postgres.clone()).await {
+        Ok(sink) => sink,
+        // Another was faster.
+        Err(PostgresError::HeldByAnother) => return Ok(LOOK),
+        Err(error) => return Err(error.into()),
+    };
+    if take_over(inner, setup, sink).await? {
+        inner.turn.counts.lock().taken += 1;
+        tracing::info!(
+            took_ms = started.elapsed().as_millis() as u64,
+            "this replica writes the tables now"
+        );
+    }
+    Ok(LOOK)
+}
+
+/// The database's clock is everybody's: stamps of a machine whose clock is far off are put right by it.
+fn set_clock(inner: &Inner, look: &Look) {
+    let error_ms = i64::try_from(look.clock_error.as_millis()).unwrap_or(i64::MAX);
+    inner.sequencer.set_clock(look.clock_ahead_ms, error_ms);
+}
+
+async fn take_over(inner: &Arc<Inner>, setup: &Setup, sink: PostgresSink) -> anyhow::Result<bool> {
+    let handle = sink.handle();
+    let progress = sink.progress().to_vec();
+    let deadline = Instant::now() + REACH_MAX;
+    let until = loop {
+        if let Some(until) = setup.tables.gather(&progress) {
+            break until;
+        }
+        if Instant::now() >= deadline {
+            tracing::warn!("this replica is behind the tables, and leaves writing them to another");
+            return Ok(false);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let (folding, views) = (inner.clone(), setup.views.clone());
+    let folded =
+        tokio::task::spawn_blocking(move || fold_between(&folding, views, &progress, &until, sink));
+    match folded
+        .await
+        .context("folding for the tables was broken off")?
+    {
+        Ok(sink) => {
+            setup.tables.write(sink);
+            if let Some(database) = inner.postgres.get() {
+                database.set_sink(Some(handle));
+                database.set_trouble(None);
+            }
+            Ok(true)
+        }
+        Err(error) => {
+            setup.tables.stand();
+            Err(error.context("folding for the tables"))
+        }
+    }
+}
+
+struct NoDecisions;
+
+impl DecisionSink for NoDecisions {
+    fn decided(&self, _: u32, _: &[Decision]) {}
+}
+
+/// Lends a sink to a dataflow.
+struct Lent(Arc<Mutex<PostgresSink>>);
+
+impl EpochSink for Lent {
+    fn epoch(&mut self, epoch: Arc<Epoch>) {
+        self.0.lock().epoch(epoch);
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FoldError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Dataflow(#[from] flightline_dataflows::Failure),
+}
+
+/// Gives the sink the rows between where its tables are and `until`. Blocking.
+fn fold_between(
+    inner: &Inner,
+    views: Vec<Arc<View>>,
+    progress: &[u64],
+    until: &[u64],
+    sink: PostgresSink,
+) -> anyhow::Result<PostgresSink> {
+    let checkpoints = inner.checkpoints.get();
+    let checkpoints = checkpoints.context("the checkpoints are not there")?;
+    let (low_waters, is_empty) = (
+        inner.log.low_waters()?,
+        progress.iter().all(|offset| *offset == 0),
+    );
+    let is_trimmed = low_waters
+        .iter()
+        .zip(progress)
+        .any(|(low, have)| low > have);
+    anyhow::ensure!(
+        is_empty || !is_trimmed,
+        "the copy of this replica was trimmed beyond where the tables are"
+    );
+    let from_checkpoint = is_empty && is_trimmed;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let loaded = checkpoint::load(
+        checkpoints.store(),
+        checkpoints.stream(),
+        &low_waters,
+        if from_checkpoint { until } else { progress },
+        threads,
+    )?;
+    let snapshot = match &loaded.manifest {
+        Some(manifest) if from_checkpoint => manifest.offsets(),
+        _ => progress.to_vec(),
+    };
+    let mut checkers: Vec<_> = loaded.parts.iter().map(|p| p.checker().clone()).collect();
+    let folded = loaded.parts.into_iter().map(|part| part.folded).collect();
+    let config = flightline_dataflows::Config::new(inner.partitions).with_views(views);
+    let sink = Arc::new(Mutex::new(sink));
+    let mut dataflow = Dataflow::resume(config, Arc::new(NoDecisions), Lent(sink.clone()), folded)?;
+    let mut fold = |until: &[u64], each: bool, dataflow: &mut Dataflow| {
+        for_each_batch(&*inner.log, &mut checkers, until, |records| {
+            dataflow.send(records)?;
+            if each {
+                dataflow.close_epoch()?;
+            }
+            Ok::<_, FoldError>(())
+        })
+    };
+    if snapshot.iter().any(|offset| *offset > 0) {
+        dataflow.snapshot_epoch(&snapshot);
+        fold(&snapshot, false, &mut dataflow)?;
+        dataflow.close_epoch()?;
+    }
+    fold(until, true, &mut dataflow)?;
+    dataflow.shutdown()?;
+    let sink = Arc::into_inner(sink).context("the dataflow did not give the tables back")?;
+    Ok(sink.into_inner())
+}
