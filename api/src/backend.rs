@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use flightline_ledger::command::Counts;
 use flightline_ledger::order::{LogEntry, OrderAction, OrderDecision, OrderId, OrderState};
 use flightline_ledger::view::HoldView;
 use flightline_ledger::{
-    Command, CommandId, Decision, FlightKey, InventoryLine, Ledger, ProviderCode,
+    Cabin, Class, Command, CommandId, Date, Decision, FlightKey, InventoryLine, Ledger,
+    ProviderCode, Station,
 };
 use flightline_sinks::followed::ViewFollowers;
 use flightline_sinks::serving::Serving;
@@ -385,6 +387,127 @@ pub struct ProviderStatus {
     pub drift_seats: u64,
     /// Watched folders and pulls, as configured.
     pub sources: Vec<SourceStatus>,
+    /// Whether its seats are sold.
+    pub sale: SaleState,
+}
+
+/// Whether a provider's seats are sold, over all partitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SaleState {
+    /// It was told to stop.
+    pub stopped: bool,
+    /// It was silent for too long; it goes on with its next report.
+    pub silent: bool,
+    /// How long it may be silent, in milliseconds; absent = for ever.
+    pub silence_max_ms: Option<u64>,
+    /// When it was last heard, Unix time in milliseconds, where that matters.
+    pub heard_at_ms: Option<i64>,
+}
+
+/// What a provider's feed did on a day, and how it stands now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderDay {
+    /// Events applied on the day, by the clock of the stream, in UTC.
+    pub accepted: u64,
+    /// Events that came again.
+    pub duplicate: u64,
+    /// Events older than what was known.
+    pub stale: u64,
+    /// Events refused and records that could not be read.
+    pub rejected: u64,
+    /// When the last event of the feed was taken, on whatever day, Unix time in milliseconds.
+    pub last_event_at_ms: Option<i64>,
+    /// Counts that differ from what was expected, now.
+    pub drifting: u64,
+    /// Sum of the differences, in seats.
+    pub drift_seats: u64,
+    /// Whether its seats are sold, now.
+    pub sale: SaleState,
+}
+
+/// A provider's file beside the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reconciliation {
+    /// Records read.
+    pub read: u64,
+    /// Records that could not be read.
+    pub rejected: u64,
+    /// The first of them, at most [`FeedReport::REJECTS_MAX`].
+    pub rejects: Vec<FeedRejection>,
+    /// Flights that the file names.
+    pub flights: u64,
+    /// Counts that were compared.
+    pub compared: u64,
+    /// Counts that are of no single cabin on a leg, and were not.
+    pub not_compared: u64,
+    /// Differences with a known cause.
+    pub explained: u64,
+    /// Differences without.
+    pub unexplained: u64,
+    /// The differences, those without a cause first, at most [`Reconciliation::ROWS_MAX`].
+    pub rows: Vec<ReconcileRow>,
+    /// How many more there are.
+    pub omitted: u64,
+}
+
+impl Reconciliation {
+    /// The most differences that are listed.
+    pub const ROWS_MAX: usize = 10_000;
+}
+
+/// A difference between a provider's word and the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReconcileRow {
+    /// The flight.
+    pub flight: FlightKey,
+    /// Where the leg begins; absent = it is about the flight.
+    pub board: Option<Station>,
+    /// The cabin.
+    pub cabin: Option<Cabin>,
+    /// The booking class; absent = the whole cabin.
+    pub class: Option<Class>,
+    /// How the count is to be read.
+    pub counts: Option<Counts>,
+    /// What the provider says.
+    pub reported: Option<i64>,
+    /// What it should say, as far as the ledger knows.
+    pub expected: Option<i64>,
+    /// Why they differ.
+    pub cause: Cause,
+}
+
+/// Why a provider's word differs from the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Nobody knows.
+    Unexplained,
+    /// Sales of ours that the provider has not acknowledged, but has taken off its count.
+    UnacknowledgedSales,
+    /// The file is older than what the provider reported since.
+    StaleReport,
+    /// More is held and sold than the provider allows.
+    Oversale,
+    /// The flight or cabin was never reported before.
+    UnknownToUs,
+    /// The provider sells the flight as far as we know, and does not name it.
+    UnknownToThem,
+    /// No count was reported before.
+    NoCountYet,
+}
+
+impl Cause {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Cause::Unexplained => "unexplained",
+            Cause::UnacknowledgedSales => "unacknowledged_sales",
+            Cause::StaleReport => "stale_report",
+            Cause::Oversale => "oversale",
+            Cause::UnknownToUs => "unknown_to_us",
+            Cause::UnknownToThem => "unknown_to_them",
+            Cause::NoCountYet => "no_count_yet",
+        }
+    }
 }
 
 /// How a watched folder or a pull stands, since the replica started.
@@ -636,6 +759,49 @@ pub trait Backend: Send + Sync + 'static {
     /// Counts of a provider's feed since the stream began; `None` when it never sent anything.
     fn provider_status(&self, provider: ProviderCode) -> Option<ProviderStatus>;
 
+    /// What a provider's feed did on a day; `None` when it never sent anything. The default knows
+    /// nothing, as those after it do.
+    fn provider_day(&self, provider: ProviderCode, day: Date) -> Option<ProviderDay> {
+        let _ = (provider, day);
+        None
+    }
+
+    /// Stops the sale of a provider's seats, or lets it go on. Blocking: it returns when that is
+    /// decided in every partition.
+    ///
+    /// # Errors
+    /// When the stream takes nothing now.
+    fn set_sale(
+        &self,
+        provider: ProviderCode,
+        sells: bool,
+        actor: &str,
+    ) -> Result<SaleState, SubmitError> {
+        let _ = (provider, sells, actor);
+        Err(SubmitError::Unavailable {
+            why: NO_FEEDS.into(),
+        })
+    }
+
+    /// Compares a provider's file with the ledger, and appends nothing. Blocking. The arguments are
+    /// those of [`Backend::ingest`].
+    ///
+    /// # Errors
+    /// As [`Backend::ingest`].
+    fn reconcile(
+        &self,
+        provider: ProviderCode,
+        format: &str,
+        options: &[(String, String)],
+        message: &str,
+        body: Box<dyn std::io::Read + Send>,
+    ) -> Result<Reconciliation, FeedError> {
+        let _ = (provider, format, options, message, body);
+        Err(FeedError::Submit(SubmitError::Unavailable {
+            why: NO_FEEDS.into(),
+        }))
+    }
+
     /// Takes a provider's feed to its end, with back-pressure on `body`. Blocking: call it off the
     /// async threads. Returns when everything is durable and decided. `format` names a connector,
     /// `message` the file or message for people (`feed_reject.message`). The body may be gzipped.
@@ -693,6 +859,7 @@ pub trait Backend: Send + Sync + 'static {
 const NO_VIEWS: &str = "this replica runs no views in SQL";
 
 const NO_ORDERS: &str = "this replica takes no orders";
+const NO_FEEDS: &str = "this replica takes no feeds";
 
 /// What a fold of one partition gives: equal on all replicas that folded the same records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

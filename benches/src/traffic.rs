@@ -263,6 +263,7 @@ impl Maker {
             seats: (!of_class).then(|| 170 + self.dice.below(15) as i32),
             is_floor: false,
             counts: Counts::Total,
+            expires_ms: None,
         })
     }
 }

@@ -232,6 +232,10 @@ impl Hash {
                     Counts::Total => 0,
                     Counts::Remaining => 1,
                 });
+                // Ids of what holds for good are those of before anything could lapse.
+                if let Some(expires_ms) = availability.expires_ms {
+                    self.u64(expires_ms.cast_unsigned());
+                }
             }
             ProviderBody::Fares(fares) => {
                 self.u8(5);
@@ -317,6 +321,7 @@ mod tests {
                 seats: Some(-3),
                 is_floor: true,
                 counts: Counts::Remaining,
+                expires_ms: None,
             })
         };
         vec![

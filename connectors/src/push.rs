@@ -162,6 +162,7 @@ impl<'a> Push<'a> {
                     return;
                 }
                 let mut event = event;
+                event.lapse_with_observation();
                 let observed = event.observed.take();
                 let (id, flight, event) =
                     event.into_command(self.config.provider, self.config.authority);

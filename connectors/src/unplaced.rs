@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use flightline_ledger::command::SourceVersion;
+use flightline_ledger::command::{SourceVersion, UnplacedReport};
 use flightline_ledger::{
     Carrier, Date, FlightCommand, FlightKey, ProviderBody, ProviderCode, ProviderEvent, Station,
 };
@@ -89,6 +89,50 @@ impl Unplaced {
     /// Whether it only tidies up behind another report, so that it is no fault when there is no such flight.
     pub fn is_tidying(&self) -> bool {
         self.flights.but.is_some()
+    }
+
+    /// As the stream keeps it.
+    pub fn to_report(&self, provider: ProviderCode, authority: u8) -> UnplacedReport {
+        let Flights {
+            carrier,
+            number,
+            suffix,
+            date,
+            utc,
+            but,
+        } = self.flights;
+        UnplacedReport {
+            carrier,
+            number,
+            suffix,
+            date,
+            utc,
+            but,
+            event: ProviderEvent {
+                provider,
+                version: self.version,
+                authority,
+                quality: self.quality,
+                body: self.body.clone(),
+            },
+        }
+    }
+
+    /// Out of the stream.
+    pub fn of_report(report: &UnplacedReport) -> Self {
+        Self {
+            flights: Flights {
+                carrier: report.carrier,
+                number: report.number,
+                suffix: report.suffix,
+                date: report.date,
+                utc: report.utc,
+                but: report.but,
+            },
+            version: report.event.version,
+            quality: report.event.quality,
+            body: report.event.body.clone(),
+        }
     }
 
     /// The report about one of the flights, as a command.

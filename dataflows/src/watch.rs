@@ -167,6 +167,10 @@ impl Observer for Listener<'_> {
         self.watch.last_changed = flight;
     }
 
+    fn sale_changed(&mut self, flight: FlightIx) {
+        self.watch.mark(flight).extent = Extent::Anything;
+    }
+
     #[inline]
     fn hold_changed(&mut self, flight: FlightIx, hold: HoldIx, before: Option<HoldState>) {
         let watch = &mut *self.watch;

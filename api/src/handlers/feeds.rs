@@ -1,6 +1,7 @@
 //! Providers: sending feeds, and seeing how they stand.
 
 mod reader;
+pub(crate) mod reconcile;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,7 +24,9 @@ use crate::http::query::Query;
 use crate::http::reply::{self, NDJSON, OFFSET, to_json};
 use crate::http::request::{Request, provider_in_path};
 use crate::openapi::{FeedQuery, FileQuery, ProviderPath, ReadHeaders, WriteHeaders};
-use crate::wire::provider::{DriftAnswer, FeedAnswer, SequenceAnswer, SourceAnswer, StatusAnswer};
+use crate::wire::provider::{
+    DriftAnswer, FeedAnswer, SaleAnswer, SequenceAnswer, SourceAnswer, StatusAnswer,
+};
 use crate::wire::text;
 use reader::{BodyReader, Piece, unpack};
 
@@ -348,6 +351,7 @@ pub(crate) async fn status(request: &Request, provider: &str) -> Result<Response
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| d.as_millis() as i64);
     let answer = StatusAnswer {
+        sale: SaleAnswer::of(&status.sale),
         provider: provider.as_str(),
         accepted: status.accepted,
         duplicate: status.duplicate,

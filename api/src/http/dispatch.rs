@@ -123,6 +123,12 @@ where
         Route::Events(provider) => Box::pin(feeds::events(request, &provider, body)).await,
         Route::Files(provider) => Box::pin(feeds::files(request, &provider, body)).await,
         Route::ProviderStatus(provider) => feeds::status(request, &provider).await,
+        Route::ProviderReport(provider) => feeds::reconcile::report(request, &provider).await,
+        Route::Reconcile(provider) => {
+            Box::pin(feeds::reconcile::reconcile(request, &provider, body)).await
+        }
+        Route::StopProvider(provider) => feeds::reconcile::stop(request, &provider).await,
+        Route::ResumeProvider(provider) => feeds::reconcile::resume(request, &provider).await,
         Route::Changes => changes::changes(request).await,
         Route::Dataflows => dataflows::list(request).await,
         Route::PutDataflow(name) => Box::pin(dataflows::put(request, &name, &mut body)).await,

@@ -237,6 +237,16 @@ impl ApiError {
                 "the hold still waits for its seats: confirm it when it is held",
                 "",
             ),
+            Reason::ProviderStopped => (
+                &f::PROVIDER_STOPPED,
+                "the provider sells nothing for now: take another one, or try again later under another id",
+                "",
+            ),
+            Reason::ProviderSilent => (
+                &f::PROVIDER_SILENT,
+                "nothing was heard of the provider for longer than is relied on: take another one, or try again later under another id",
+                "",
+            ),
         };
         let error = Self::new(fault, message);
         if field.is_empty() {

@@ -86,6 +86,8 @@ faults! {
     ALREADY_CONFIRMED = 409 InvalidState "already_confirmed" "Already confirmed";
     DISPLACED = 409 InvalidState "displaced" "Hold displaced";
     STILL_WAITING = 409 InvalidState "still_waiting" "Hold still waits";
+    PROVIDER_STOPPED = 409 InvalidState "provider_stopped" "Provider stopped";
+    PROVIDER_SILENT = 409 InvalidState "provider_silent" "Provider silent";
     NOT_OWNER = 409 InvalidState "not_owner" "Not the owner";
     KEY_REUSED = 409 InvalidState "idempotency_key_reused" "Idempotency key reused";
     VIEW_CONFLICT = 409 InvalidState "view_conflict" "View conflict";

@@ -49,6 +49,10 @@ pub(crate) enum Route<'a> {
     Events(Cow<'a, str>),
     Files(Cow<'a, str>),
     ProviderStatus(Cow<'a, str>),
+    ProviderReport(Cow<'a, str>),
+    Reconcile(Cow<'a, str>),
+    StopProvider(Cow<'a, str>),
+    ResumeProvider(Cow<'a, str>),
     Changes,
     Dataflows,
     PutDataflow(Cow<'a, str>),
@@ -77,6 +81,10 @@ pub(crate) enum RouteName {
     Events,
     Files,
     ProviderStatus,
+    ProviderReport,
+    Reconcile,
+    StopProvider,
+    ResumeProvider,
     Changes,
     Dataflows,
     Dataflow,
@@ -130,6 +138,10 @@ impl RouteName {
         RouteName::Events,
         RouteName::Files,
         RouteName::ProviderStatus,
+        RouteName::ProviderReport,
+        RouteName::Reconcile,
+        RouteName::StopProvider,
+        RouteName::ResumeProvider,
         RouteName::Changes,
         RouteName::Dataflows,
         RouteName::Dataflow,
@@ -181,6 +193,10 @@ impl RouteName {
             RouteName::Events => "/providers/{provider}/events",
             RouteName::Files => "/providers/{provider}/files",
             RouteName::ProviderStatus => "/providers/{provider}/status",
+            RouteName::ProviderReport => "/providers/{provider}/report",
+            RouteName::Reconcile => "/providers/{provider}/reconcile",
+            RouteName::StopProvider => "/providers/{provider}/stop",
+            RouteName::ResumeProvider => "/providers/{provider}/resume",
             RouteName::Changes => "/changes",
             RouteName::Dataflows => "/dataflows",
             RouteName::Dataflow => "/dataflows/{name}",
@@ -267,6 +283,18 @@ impl<'a> Route<'a> {
             [Some("providers"), Some(provider), Some("status"), None] => {
                 Route::ProviderStatus(decode(provider)?)
             }
+            [Some("providers"), Some(provider), Some("report"), None] => {
+                Route::ProviderReport(decode(provider)?)
+            }
+            [Some("providers"), Some(provider), Some("reconcile"), None] => {
+                Route::Reconcile(decode(provider)?)
+            }
+            [Some("providers"), Some(provider), Some("stop"), None] => {
+                Route::StopProvider(decode(provider)?)
+            }
+            [Some("providers"), Some(provider), Some("resume"), None] => {
+                Route::ResumeProvider(decode(provider)?)
+            }
             [Some("changes"), None, None, None] => Route::Changes,
             [Some("dataflows"), None, None, None] => Route::Dataflows,
             [Some("dataflows"), Some(name), None, None] if !name.is_empty() => match *method {
@@ -289,6 +317,9 @@ impl<'a> Route<'a> {
                 | Route::Batch
                 | Route::Events(_)
                 | Route::Files(_)
+                | Route::Reconcile(_)
+                | Route::StopProvider(_)
+                | Route::ResumeProvider(_)
                 | Route::StripeNotices
         );
         if writes && method != Method::POST {
@@ -312,6 +343,10 @@ impl<'a> Route<'a> {
             Route::Events(_) => RouteName::Events,
             Route::Files(_) => RouteName::Files,
             Route::ProviderStatus(_) => RouteName::ProviderStatus,
+            Route::ProviderReport(_) => RouteName::ProviderReport,
+            Route::Reconcile(_) => RouteName::Reconcile,
+            Route::StopProvider(_) => RouteName::StopProvider,
+            Route::ResumeProvider(_) => RouteName::ResumeProvider,
             Route::Changes => RouteName::Changes,
             Route::Dataflows => RouteName::Dataflows,
             Route::PutDataflow(_) | Route::DeleteDataflow(_) => RouteName::Dataflow,

@@ -42,7 +42,21 @@ const ERRORS: &[(&[u16], &[Call])] = &[
     ),
     (
         &[400, 401, 403, 404, 409, 422, 429],
-        &[("get", "/providers/{provider}/status")],
+        &[
+            ("get", "/providers/{provider}/status"),
+            ("get", "/providers/{provider}/report"),
+        ],
+    ),
+    (
+        &[400, 401, 403, 404, 408, 415, 422, 429, 503],
+        &[("post", "/providers/{provider}/reconcile")],
+    ),
+    (
+        &[400, 401, 403, 404, 422, 429, 503],
+        &[
+            ("post", "/providers/{provider}/stop"),
+            ("post", "/providers/{provider}/resume"),
+        ],
     ),
     (
         &[400, 404, 408, 413, 415, 429, 503],

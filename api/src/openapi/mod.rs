@@ -24,7 +24,7 @@ use crate::handlers::{batch, changes, dataflows, feeds, flights, holds, notices,
 use crate::http::error::ErrorBody;
 
 pub(crate) use parameters::{
-    ChangesHeaders, ChangesQuery, FeedQuery, FileQuery, FlightPath, HoldPath, PageQuery,
+    ChangesHeaders, ChangesQuery, DayQuery, FeedQuery, FileQuery, FlightPath, HoldPath, PageQuery,
     ProviderPath, ReadHeaders, SearchParameters, WriteHeaders,
 };
 
@@ -66,6 +66,10 @@ pub fn openapi_json() -> &'static str {
         dataflows::list,
         dataflows::put,
         dataflows::delete,
+        feeds::reconcile::report,
+        feeds::reconcile::reconcile,
+        feeds::reconcile::stop,
+        feeds::reconcile::resume,
         notices::stripe,
         ops::live,
         ops::ready,

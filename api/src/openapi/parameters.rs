@@ -35,6 +35,16 @@ pub(crate) struct ProviderPath {
     provider: String,
 }
 
+/// The day of a report.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)]
+pub(crate) struct DayQuery {
+    /// The day, in UTC.
+    #[param(format = Date, example = "2027-01-05")]
+    day: String,
+}
+
 /// Headers of calls that write.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

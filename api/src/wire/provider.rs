@@ -3,7 +3,13 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::backend::FeedReport;
+use flightline_ledger::ProviderCode;
+use flightline_ledger::command::Counts;
+
+use crate::backend::{
+    FeedRejection, FeedReport, ProviderDay, ReconcileRow, Reconciliation, SaleState,
+};
+use crate::wire::text;
 
 /// What became of a feed. Everything counted is durable.
 #[derive(Serialize, ToSchema)]
@@ -38,6 +44,16 @@ pub(crate) struct RejectAnswer<'a> {
     message: &'a str,
 }
 
+impl<'a> RejectAnswer<'a> {
+    fn of(reject: &'a FeedRejection) -> Self {
+        Self {
+            line: reject.line,
+            code: &reject.code,
+            message: &reject.message,
+        }
+    }
+}
+
 impl<'a> FeedAnswer<'a> {
     pub(crate) fn of(report: &'a FeedReport) -> Self {
         Self {
@@ -50,11 +66,7 @@ impl<'a> FeedAnswer<'a> {
                 .rejects
                 .iter()
                 .take(FeedReport::REJECTS_MAX)
-                .map(|reject| RejectAnswer {
-                    line: reject.line,
-                    code: &reject.code,
-                    message: &reject.message,
-                })
+                .map(RejectAnswer::of)
                 .collect(),
             rejects_omitted: report.rejected.saturating_sub(report.rejects.len() as u64),
         }
@@ -86,6 +98,8 @@ pub(crate) struct StatusAnswer<'a> {
     pub(crate) drift: DriftAnswer,
     /// Its watched folders and pulls on this replica.
     pub(crate) sources: Vec<SourceAnswer<'a>>,
+    /// Whether its seats are sold.
+    pub(crate) sale: SaleAnswer,
 }
 
 /// How a watched folder or a pull stands, since the replica started.
@@ -133,4 +147,177 @@ pub(crate) struct DriftAnswer {
     pub(crate) rows: u64,
     /// Sum of the differences, in seats.
     pub(crate) seats: u64,
+}
+
+/// Whether a provider's seats are sold.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sale)]
+pub(crate) struct SaleAnswer {
+    /// `open`; `stopped`: somebody said so; `silent`: nothing was heard of it for longer than it may
+    /// be silent, and it goes on with its next report.
+    state: &'static str,
+    /// How long it may be silent, in seconds.
+    silence_max_s: Option<u64>,
+    /// When it was last heard, where that matters.
+    #[schema(format = DateTime)]
+    heard_at: Option<String>,
+}
+
+impl SaleAnswer {
+    pub(crate) fn of(sale: &SaleState) -> Self {
+        Self {
+            state: match (sale.stopped, sale.silent) {
+                (true, _) => "stopped",
+                (false, true) => "silent",
+                (false, false) => "open",
+            },
+            silence_max_s: sale.silence_max_ms.map(|ms| ms / 1000),
+            heard_at: sale
+                .silence_max_ms
+                .and(sale.heard_at_ms)
+                .map(|at_ms| text::instant(at_ms).as_str().to_owned()),
+        }
+    }
+}
+
+/// What a provider's feed did on a day, and how it stands now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderDay)]
+pub(crate) struct DayAnswer<'a> {
+    /// The provider.
+    provider: &'a str,
+    /// The day, in UTC, by the clock of the stream.
+    #[schema(format = Date)]
+    day: &'a str,
+    /// Events applied on the day.
+    accepted: u64,
+    /// Events that came again.
+    duplicate: u64,
+    /// Events older than what was known.
+    stale: u64,
+    /// Records that could not be read, and events that were refused.
+    rejected: u64,
+    /// When the last event of the feed was taken, on whatever day.
+    #[schema(format = DateTime)]
+    last_event_at: Option<&'a str>,
+    /// What the provider's counts say beside what the ledger expected, now.
+    drift: DriftAnswer,
+    /// Whether its seats are sold, now.
+    sale: SaleAnswer,
+}
+
+impl<'a> DayAnswer<'a> {
+    pub(crate) fn of(
+        provider: &'a ProviderCode,
+        day: &'a str,
+        found: &ProviderDay,
+        last_event_at: Option<&'a str>,
+    ) -> Self {
+        Self {
+            provider: provider.as_str(),
+            day,
+            accepted: found.accepted,
+            duplicate: found.duplicate,
+            stale: found.stale,
+            rejected: found.rejected,
+            last_event_at,
+            drift: DriftAnswer {
+                rows: found.drifting,
+                seats: found.drift_seats,
+            },
+            sale: SaleAnswer::of(&found.sale),
+        }
+    }
+}
+
+/// A provider's file beside the ledger.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reconciliation)]
+pub(crate) struct ReconciliationAnswer<'a> {
+    /// The provider.
+    provider: &'a str,
+    /// Records read.
+    read: u64,
+    /// Records that could not be read.
+    rejected: u64,
+    /// The first of them, at most 1000.
+    #[schema(max_items = 1000)]
+    rejects: Vec<RejectAnswer<'a>>,
+    /// Flights that the file names.
+    flights: u64,
+    /// Counts that were compared.
+    compared: u64,
+    /// Counts that are of no single cabin on a leg, and were not compared.
+    not_compared: u64,
+    /// Differences with a known cause.
+    explained: u64,
+    /// Differences without.
+    unexplained: u64,
+    /// The differences, those without a cause first, at most 10000.
+    #[schema(max_items = 10000)]
+    differences: Vec<DifferenceAnswer>,
+    /// How many more there are.
+    differences_omitted: u64,
+}
+
+/// A difference between a provider's word and the ledger.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Difference)]
+pub(crate) struct DifferenceAnswer {
+    /// The flight.
+    flight_key: String,
+    /// Where the leg begins; null: it is about the flight.
+    board: Option<String>,
+    /// The cabin.
+    cabin: Option<String>,
+    /// The booking class; null: the whole cabin.
+    class: Option<String>,
+    /// How the count is to be read: `total` or `remaining`.
+    counts: Option<&'static str>,
+    /// What the provider says.
+    reported: Option<i64>,
+    /// What it should say, as far as the ledger knows.
+    expected: Option<i64>,
+    /// The first less the second.
+    difference: Option<i64>,
+    /// `unexplained`, `unacknowledged_sales`, `stale_report`, `oversale`, `unknown_to_us`,
+    /// `unknown_to_them` or `no_count_yet`.
+    cause: &'static str,
+}
+
+impl DifferenceAnswer {
+    fn of(row: &ReconcileRow) -> Self {
+        Self {
+            flight_key: row.flight.to_string(),
+            board: row.board.map(|board| board.to_string()),
+            cabin: row.cabin.map(|cabin| cabin.to_string()),
+            class: row.class.map(|class| class.to_string()),
+            counts: row.counts.map(|counts| match counts {
+                Counts::Total => "total",
+                Counts::Remaining => "remaining",
+            }),
+            reported: row.reported,
+            expected: row.expected,
+            difference: row.reported.zip(row.expected).map(|(r, e)| r - e),
+            cause: row.cause.name(),
+        }
+    }
+}
+
+impl<'a> ReconciliationAnswer<'a> {
+    pub(crate) fn of(provider: &'a ProviderCode, found: &'a Reconciliation) -> Self {
+        Self {
+            provider: provider.as_str(),
+            read: found.read,
+            rejected: found.rejected,
+            rejects: found.rejects.iter().map(RejectAnswer::of).collect(),
+            flights: found.flights,
+            compared: found.compared,
+            not_compared: found.not_compared,
+            explained: found.explained,
+            unexplained: found.unexplained,
+            differences: found.rows.iter().map(DifferenceAnswer::of).collect(),
+            differences_omitted: found.omitted,
+        }
+    }
 }

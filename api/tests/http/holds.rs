@@ -256,6 +256,7 @@ async fn refusals_of_a_hold() {
         seats: None,
         is_floor: false,
         counts: Counts::Total,
+        expires_ms: None,
     };
     replica.event(KEY, ProviderBody::Availability(closed));
     hold(KEY, r#"{"cabin":"F","seats":1}"#)

@@ -30,7 +30,7 @@ fn the_document_is_whole() {
             assert!(operation["summary"].is_string(), "{method} {path}");
         }
     }
-    assert_eq!(calls, 57);
+    assert_eq!(calls, 61);
     references(&document, &document);
 }
 

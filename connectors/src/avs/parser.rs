@@ -353,6 +353,7 @@ impl<'a> Lines<'a> {
                 } else {
                     Counts::Total
                 },
+                expires_ms: None,
             }),
             observed: None,
         };

@@ -67,13 +67,22 @@ impl CanonicalEvent {
         wire::type_name(&self.body)
     }
 
+    /// Availability that was seen holds as long as what was seen does.
+    pub(crate) fn lapse_with_observation(&mut self) {
+        let until = self.observed.as_ref().and_then(|seen| seen.expires_ms);
+        if let (ProviderBody::Availability(report), Some(until)) = (&mut self.body, until) {
+            report.expires_ms = Some(until);
+        }
+    }
+
     /// The same as a command to the ledger, from this provider with this weight (see
     /// [`ProviderEvent::authority`]), with its id.
     pub fn into_command(
-        self,
+        mut self,
         provider: ProviderCode,
         authority: u8,
     ) -> (CommandId, FlightKey, ProviderEvent) {
+        self.lapse_with_observation();
         let event = ProviderEvent {
             provider,
             version: self.version,

@@ -64,6 +64,7 @@ pub(super) fn take(
             seats: None,
             is_floor: false,
             counts: Counts::Total,
+            expires_ms: None,
         };
         gather.event(line, event(key, ProviderBody::Availability(closed)));
         gather.warn(

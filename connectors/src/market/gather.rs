@@ -381,6 +381,7 @@ impl Gather {
                     } else {
                         Counts::Total
                     },
+                    expires_ms: None,
                 });
                 self.seen_event(seen, key, version, marks, body);
             }

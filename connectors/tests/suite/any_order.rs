@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flightline_connectors::{Late, Options, Push, PushCommand, PushConfig, Source, format};
 use flightline_ledger::{
-    Command, FlightKey, FlightStatus, Input, Ledger, Outcome, Reason, Replay, Silent,
+    Command, FlightCommand, FlightKey, FlightStatus, Input, Ledger, Outcome, Reason, Silent,
 };
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -190,17 +190,22 @@ impl Desk {
         };
         self.offset += 1;
         let decision = self.ledger.apply(&input, &mut Silent);
-        match decision.outcome {
-            Outcome::Refused(Reason::NotScheduled) => self.late.refused(&command, false),
-            Outcome::Refused(Reason::InvalidEvent) => self.late.refused(&command, true),
-            Outcome::Refused(reason) => panic!("{reason:?}"),
-            Outcome::Stale => {}
-            _ if decision.replay != Replay::First => {}
-            _ => {
-                for follow in self.late.after(&command) {
-                    self.apply(follow);
-                }
-            }
+        let FlightCommand::Provider(event) = &command.command else {
+            panic!("{command:?}");
+        };
+        if let Outcome::Refused(reason) = decision.outcome {
+            let kept = [Reason::NotScheduled, Reason::InvalidEvent];
+            assert!(kept.contains(&reason), "{reason:?}");
+        }
+        let follow = self.late.decided(
+            command.flight,
+            command.id,
+            event,
+            &decision.outcome,
+            decision.replay,
+        );
+        for follow in follow {
+            self.apply(follow);
         }
     }
 
@@ -236,7 +241,8 @@ impl Desk {
                 }
             }
             if let Some(close) = batch.close {
-                self.late.closed(&close);
+                let of = &close.replacement;
+                self.late.closed(close.provider, of.version, of.scope);
                 let existing = self.flights();
                 for command in close.withdrawals(existing).collect::<Vec<_>>() {
                     self.apply(command);

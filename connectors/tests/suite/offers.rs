@@ -109,7 +109,7 @@ impl World {
     fn apply(&mut self, flight: FlightKey, id: u128, command: FlightCommand) -> Outcome {
         let input = Input {
             offset: self.offset,
-            at_ms: 1_800_000_000_000,
+            at_ms: 1_798_761_960_000,
             id: flightline_ledger::CommandId(id),
             command: Command::Flight(flight, command),
         };

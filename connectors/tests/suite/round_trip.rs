@@ -243,6 +243,7 @@ fn availability() -> impl Strategy<Value = ProviderBody> {
                 } else {
                     Counts::Total
                 },
+                expires_ms: None,
             })
         })
 }

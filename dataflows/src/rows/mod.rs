@@ -312,5 +312,5 @@ pub struct OversoldRow {
 /// Kinds of decision that the `decision` table leaves out: they are noise there (a tick an idle
 /// second a partition) and say nothing about a flight.
 pub const fn is_recorded(kind: Kind) -> bool {
-    !matches!(kind, Kind::Tick | Kind::Fence)
+    !matches!(kind, Kind::Tick | Kind::Fence | Kind::FeedHeard)
 }

@@ -3,8 +3,8 @@
 use flightline_dataflows::changelog::Record;
 use flightline_dataflows::rows::Note;
 use flightline_ledger::command::{
-    Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedReject, Leg, LegTimes, Level,
-    SaleStatus, Schedule, Settings, SourceVersion,
+    Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedCommand, FeedReject, Leg,
+    LegTimes, Level, SaleStatus, Schedule, Settings, SourceVersion,
 };
 use flightline_ledger::{
     Cabin, Class, Command, CommandId, Currency, Date, FlightCommand, FlightKey, HoldRequest, Input,
@@ -122,6 +122,7 @@ impl Maker {
             1 => return (any, id, Command::Fence),
             2 => return (any, id, self.reject()),
             3 if self.dice.one_in(8) => return (any, id, self.settings()),
+            8 if self.dice.one_in(4) => return (any, id, self.feed()),
             // The same id again, with the same or other details.
             4..=7 if !self.sent.is_empty() => {
                 let (id, flight, command) = self.dice.pick(&self.sent);
@@ -186,6 +187,18 @@ impl Maker {
             reason: "2561 is no time".to_owned(),
             raw: vec![1, 2, 3],
         }))
+    }
+
+    fn feed(&mut self) -> Command {
+        let command = match self.dice.below(5) {
+            0 => FeedCommand::Stop,
+            1 | 2 => FeedCommand::Resume,
+            3 => FeedCommand::Heard { at_ms: self.now_ms },
+            _ => FeedCommand::Configure {
+                silence_max_ms: (!self.dice.one_in(3)).then(|| 1 + self.dice.below(60_000)),
+            },
+        };
+        Command::Feed(self.provider(), Box::new(command))
     }
 
     fn settings(&mut self) -> Command {
@@ -386,6 +399,10 @@ impl Maker {
             } else {
                 Counts::Remaining
             },
+            expires_ms: self
+                .dice
+                .one_in(8)
+                .then(|| self.now_ms + self.dice.below(120_000) as i64),
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) fn configured(
     let mut all: Vec<IntakeConfig> = Vec::new();
     for (name, provider) in providers {
         if let Some(format) = &provider.format {
-            kind(name, format, &provider.options)
+            kind(name, format, &provider.options()?)
                 .with_context(|| format!("[providers.{name}] format"))?;
         }
         if let Some(folder) = &provider.folder {
@@ -62,7 +62,7 @@ fn kind_of(
     match (own, &provider.format) {
         (Some((format, options)), _) => kind(name, format, options),
         (None, Some(format)) => {
-            let mut options = provider.options.clone();
+            let mut options = provider.options()?;
             options.extend(pull.map(|pull| pull.options.clone()).unwrap_or_default());
             kind(name, format, &options)
         }

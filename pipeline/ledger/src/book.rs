@@ -10,6 +10,7 @@ use crate::codes::{Cabin, Class, FlightKey, Money, ProviderCode, Station};
 use crate::command::{Counts, SaleStatus, SourceVersion};
 use crate::outcome::Outcome;
 use crate::record::Segment;
+use crate::seller::Pause;
 use crate::shelf::NO_ROW;
 use crate::view::LegView;
 use crate::waiting::Waitlist;
@@ -60,7 +61,7 @@ impl Tally {
 }
 
 /// What was last said about a bucket, beside its bound and status.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
     /// Version of the availability that last touched the bucket.
     pub(crate) version: Option<SourceVersion>,
@@ -68,12 +69,57 @@ pub(crate) struct Report {
     pub(crate) remaining_at: Option<u64>,
     /// The last count, beside what was expected.
     pub(crate) drift: Option<Drift>,
+    /// When what was said does not hold any more; [`NEVER`] when it holds for good, [`LAPSED`] when it
+    /// does not by now.
+    pub(crate) lapses_ms: i64,
+}
+
+/// What was said holds for good.
+const NEVER: i64 = i64::MAX;
+
+/// What was said does not hold any more.
+const LAPSED: i64 = i64::MIN;
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            version: None,
+            remaining_at: None,
+            drift: None,
+            lapses_ms: NEVER,
+        }
+    }
 }
 
 impl Report {
     /// Did the count behind the bound know of a sale that was acknowledged at that offset?
     pub(crate) fn knew(&self, acknowledged_at: u64) -> bool {
         self.remaining_at.is_some_and(|at| at > acknowledged_at)
+    }
+
+    /// Something was said that holds until then; absent = for good.
+    pub(crate) fn holds_until(&mut self, expires_ms: Option<i64>, clock_ms: i64) {
+        self.lapses_ms = expires_ms.unwrap_or(NEVER);
+        self.lapse(clock_ms);
+    }
+
+    /// Lapses if it is time. Gives whether it did now.
+    pub(crate) fn lapse(&mut self, clock_ms: i64) -> bool {
+        let is_due = self.lapses_ms <= clock_ms && self.lapses_at().is_some();
+        if is_due {
+            self.lapses_ms = LAPSED;
+        }
+        is_due
+    }
+
+    /// When it will lapse, if it will.
+    pub(crate) fn lapses_at(&self) -> Option<i64> {
+        let holds = self.lapses_ms != NEVER && self.lapses_ms != LAPSED;
+        holds.then_some(self.lapses_ms)
+    }
+
+    pub(crate) const fn has_lapsed(&self) -> bool {
+        self.lapses_ms == LAPSED
     }
 }
 
@@ -158,6 +204,8 @@ pub(crate) struct Provider {
     pub(crate) code: ProviderCode,
     /// It has not cancelled or withdrawn the flight.
     pub(crate) sells: bool,
+    /// Why it sells nothing at all for now.
+    pub(crate) pause: Option<Pause>,
     /// Sorted by (leg, cabin).
     pub(crate) cabins: Vec<BookCabin>,
     pub(crate) fares: BTreeMap<SegmentKey, PricedFare>,
@@ -324,6 +372,7 @@ impl Provider {
         Self {
             code,
             sells: true,
+            pause: None,
             cabins: Vec::new(),
             fares: BTreeMap::new(),
             segments: BTreeMap::new(),

@@ -75,6 +75,17 @@ impl Ledger {
             let key = flight.key;
             flight.check();
             flight.check_waiting(&self.settings, self.clock_ms);
+            for provider in &flight.book.providers {
+                let (code, pause) = (provider.code, self.sellers.pause_of(provider.code));
+                assert_eq!(provider.pause, pause, "{key}: provider {code} paused");
+            }
+            if let Some(lapses_ms) = flight.next_lapse_ms() {
+                assert!(lapses_ms > self.clock_ms, "{key}: what lapsed is sold");
+                // Maybe before its time: then it is queued again.
+                let mut queued = self.lapses.range(..=(lapses_ms, at));
+                let is_queued = queued.any(|lapse| lapse.1 == at);
+                assert!(is_queued, "{key}: not queued to lapse");
+            }
             live += flight.live as usize;
             waiting += flight.waiting as usize;
             assert_eq!(self.find(&key), Some(at), "{key}: not found by its key");

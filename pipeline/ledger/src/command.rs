@@ -1,6 +1,8 @@
 //! What can be asked of the ledger: the input of the fold.
 
-use crate::codes::{Cabin, Class, CommandId, FlightKey, Money, ProviderCode, Station};
+use crate::codes::{
+    Cabin, Carrier, Class, CommandId, Date, FlightKey, Money, ProviderCode, Station,
+};
 use crate::order::{OrderAction, OrderId, OrderSettings};
 
 /// One record of a partition, as the ledger sees it.
@@ -35,6 +37,67 @@ pub enum Command {
     Order(OrderId, Box<OrderAction>),
     /// From here on the partition's orders fold with these settings.
     ConfigureOrders(Box<OrderSettings>),
+    /// A command about a provider's feed, which is about no single flight.
+    Feed(ProviderCode, Box<FeedCommand>),
+}
+
+/// What concerns a provider's feed as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeedCommand {
+    /// From here on the provider may be silent for so long, in milliseconds, before its seats are off
+    /// sale in the partition; absent = for ever. It counts as heard now.
+    Configure {
+        /// The longest silence.
+        silence_max_ms: Option<u64>,
+    },
+    /// The provider was heard at a time, though not in this partition.
+    Heard {
+        /// Unix time in milliseconds; later than the partition's clock means now.
+        at_ms: i64,
+    },
+    /// Nothing of the provider is sold in the partition until it is resumed.
+    Stop,
+    /// What [`FeedCommand::Stop`] stopped goes on.
+    Resume,
+    /// A report about flights that are known by number and day alone. Changes nothing here: whoever
+    /// appends it makes commands of it for the flights there are and, since it stays in the stream,
+    /// for those to come.
+    Unplaced(Box<UnplacedReport>),
+    /// A full replacement of the provider's flights closed. Changes nothing here: flights of an older
+    /// report that come later are withdrawn by whoever appends them.
+    Replaced(Replaced),
+}
+
+/// A report about the flights of a number and a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnplacedReport {
+    /// The airline.
+    pub carrier: Carrier,
+    /// The number, 1 to 9999.
+    pub number: u16,
+    /// Operational suffix letter, 0 when there is none.
+    pub suffix: u8,
+    /// Day of departure at the first station.
+    pub date: Date,
+    /// The day is counted in UTC, not in local time.
+    pub utc: bool,
+    /// All but the one that departs from here.
+    pub but: Option<Station>,
+    /// What is reported.
+    pub event: ProviderEvent,
+}
+
+/// A full replacement that was whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its version.
+    pub version: SourceVersion,
+    /// The airline whose flights were replaced; absent = of any.
+    pub carrier: Option<Carrier>,
+    /// First origin date.
+    pub from: Date,
+    /// Last origin date.
+    pub to: Date,
 }
 
 /// A command about one flight.
@@ -346,6 +409,10 @@ pub struct Availability {
     pub is_floor: bool,
     /// How to read the count.
     pub counts: Counts,
+    /// Until when it holds, Unix time in milliseconds, by the partition's clock; from then on what it
+    /// is about is not sold, until something newer is reported of it. Absent, and the highest value
+    /// there is = for good.
+    pub expires_ms: Option<i64>,
 }
 
 /// The price of one seat.

@@ -196,6 +196,10 @@ fn availability(print: &mut Fingerprint, report: &Availability) {
         (report.status as u64) << 16 | (report.counts as u64) << 8 | u64::from(report.is_floor),
     );
     print.add_optional(report.seats.map(|seats| seats as u32 as u64));
+    // Without one the number is that of before there could be any.
+    if let Some(expires_ms) = report.expires_ms {
+        print.add_signed(expires_ms);
+    }
 }
 
 fn fare(print: &mut Fingerprint, fare: &Fare) {

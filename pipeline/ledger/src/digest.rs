@@ -21,6 +21,13 @@ impl Ledger {
         print.add(settings.hold_ttl_max_ms);
         print.add(settings.close_before_departure_ms);
         print.add(settings.retire_after_ms);
+        print.add(self.sellers.0.len() as u64);
+        for (provider, seller) in &self.sellers.0 {
+            print.add_wide(u128::from_le_bytes(provider.bytes()));
+            print.add_optional(seller.silence_max_ms);
+            print.add_signed(seller.heard_ms);
+            print.add(u64::from(seller.stopped));
+        }
         let mut order: Vec<usize> = (0..self.keys.len()).collect();
         order.sort_by_key(|at| self.keys[*at]);
         for at in order {
@@ -97,6 +104,7 @@ fn tally(print: &mut Fingerprint, tally: &Tally) {
 fn report(print: &mut Fingerprint, report: &Report) {
     version(print, report.version);
     print.add_optional(report.remaining_at);
+    print.add_signed(report.lapses_ms);
     print.add_optional(report.drift.map(|drift| drift.offset));
     if let Some(drift) = &report.drift {
         print.add(drift.counts as u64);
@@ -156,6 +164,7 @@ fn row(print: &mut Fingerprint, row: &Row) {
 fn provider(print: &mut Fingerprint, provider: &Provider, rows: &[Row]) {
     print.add_wide(u128::from_le_bytes(provider.code.bytes()));
     print.add(u64::from(provider.sells));
+    print.add(provider.pause.map_or(0, |pause| pause as u64 + 1));
     for stored in [
         provider.timing,
         provider.equipment,

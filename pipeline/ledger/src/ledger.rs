@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::batch::Ahead;
-use crate::codes::FlightKey;
-use crate::command::{Command, FlightCommand, Input, ProviderBody, ProviderEvent, Settings};
+use crate::codes::{FlightKey, ProviderCode};
+use crate::command::{
+    Command, FeedCommand, FlightCommand, Input, ProviderBody, ProviderEvent, Settings,
+};
 use crate::details;
 use crate::expiry::{Due, Expiry};
 use crate::flight::{Flight, Step};
@@ -14,7 +16,8 @@ use crate::mix;
 use crate::observer::{FlightIx, Observer};
 use crate::outcome::{Decision, Kind, Outcome, Reason, Replay};
 use crate::prefetch;
-use crate::view::HoldState;
+use crate::seller::Sellers;
+use crate::view::{FeedView, HoldState};
 
 /// The state of one partition: its clock, settings, flights, and what has been decided.
 ///
@@ -49,6 +52,11 @@ pub struct Ledger {
     pub(crate) live: usize,
     /// Holds that wait.
     pub(crate) waiting: usize,
+    /// Providers that may not sell.
+    pub(crate) sellers: Sellers,
+    /// Flights by when something that was said of them lapses next. Those that were told otherwise
+    /// since are void.
+    pub(crate) lapses: BTreeSet<(i64, FlightIx)>,
 }
 
 impl Default for Ledger {
@@ -72,6 +80,8 @@ impl Ledger {
             ends: BTreeSet::new(),
             live: 0,
             waiting: 0,
+            sellers: Sellers::default(),
+            lapses: BTreeSet::new(),
         }
     }
 
@@ -100,7 +110,14 @@ impl Ledger {
         observer: &mut O,
     ) -> Decision {
         self.clock_ms = self.clock_ms.max(input.at_ms);
-        if self.clock_ms >= self.due_ms || matches!(input.command, Command::Configure(_)) {
+        let is_heard = match &input.command {
+            Command::Configure(_) | Command::Feed(..) => true,
+            Command::Flight(_, FlightCommand::Provider(event)) if !self.sellers.is_empty() => {
+                self.sellers.hear(event.provider, self.clock_ms)
+            }
+            _ => false,
+        };
+        if self.clock_ms >= self.due_ms || is_heard {
             self.pass_time(input, observer);
         }
         let mut decision = Decision {
@@ -125,6 +142,7 @@ impl Ledger {
             Command::Fence => decision.kind = Kind::Fence,
             Command::Order(..) => decision.kind = Kind::Order,
             Command::ConfigureOrders(_) => decision.kind = Kind::ConfigureOrders,
+            Command::Feed(_, command) => decision.kind = kind_of_feed(command),
         }
         observer.decided(input, &decision);
         decision
@@ -134,7 +152,11 @@ impl Ledger {
     #[cold]
     #[inline(never)]
     fn pass_time<O: Observer>(&mut self, input: &Input, observer: &mut O) {
+        if let Command::Feed(provider, command) = &input.command {
+            self.sellers.told(*provider, command, self.clock_ms);
+        }
         let mut freed = Vec::new();
+        self.pause_and_lapse(observer, &mut freed);
         let flights = &mut self.flights;
         loop {
             let due = self.expiry.pop_due(self.clock_ms, |distance, later| {
@@ -176,10 +198,8 @@ impl Ledger {
             // Sale may close later by these: everybody's turn may have come.
             if self.waiting > 0 {
                 let flights = self.flights();
-                freed = flights
-                    .filter(|(_, flight)| flight.waiting > 0)
-                    .map(|(at, _)| at)
-                    .collect();
+                let waiting = flights.filter(|(_, flight)| flight.waiting > 0);
+                freed = waiting.map(|(at, _)| at).collect();
             }
         }
         self.retire(input.offset, observer);
@@ -189,6 +209,38 @@ impl Ledger {
             self.seat_waiting(flight, input.offset, observer);
         }
         self.find_due();
+    }
+
+    /// Providers fall silent, stop and go on; what was said until now lapses.
+    fn pause_and_lapse(&mut self, observer: &mut dyn Observer, freed: &mut Vec<FlightIx>) {
+        for provider in self.sellers.settle(self.clock_ms) {
+            let pause = self.sellers.pause_of(provider);
+            for at in 0..self.flights.len() {
+                let flight = self.flights.get_mut(at).filter(|flight| !flight.retired);
+                if let Some(flight) = flight
+                    && flight.pause(provider, pause)
+                {
+                    observer.flight_changed(at);
+                    observer.sale_changed(at);
+                    // Also by a stop: a dearer provider may be the one whose price was expected.
+                    freed.extend((flight.waiting > 0).then_some(at));
+                }
+            }
+        }
+        while let Some((lapses_ms, at)) = self.lapses.first().copied()
+            && lapses_ms <= self.clock_ms
+        {
+            self.lapses.pop_first();
+            let flight = self.flights.get_mut(at).filter(|flight| !flight.retired);
+            let Some(flight) = flight else { continue };
+            if flight.lapse(self.clock_ms) {
+                observer.flight_changed(at);
+                observer.sale_changed(at);
+                freed.extend((flight.waiting > 0).then_some(at));
+            }
+            let next = flight.next_lapse_ms().map(|ms| (ms, at));
+            self.lapses.extend(next);
+        }
     }
 
     /// Holds seats for those that wait on a flight, as far as they fit by now.
@@ -228,7 +280,14 @@ impl Ledger {
         }
         let hold = self.expiry.first().map(|due| due.deadline_ms);
         let flight = self.ends.first().map(|end| self.retires_at_ms(end.0));
-        self.due_ms = hold.into_iter().chain(flight).min().unwrap_or(i64::MAX);
+        let due = hold.into_iter().chain(flight).chain(self.feeds_due_ms());
+        self.due_ms = due.min().unwrap_or(i64::MAX);
+    }
+
+    /// When a provider next falls silent, or something that one said lapses.
+    fn feeds_due_ms(&self) -> Option<i64> {
+        let lapse = self.lapses.first().map(|lapse| lapse.0);
+        lapse.into_iter().chain(self.sellers.due_ms()).min()
     }
 
     fn retires_at_ms(&self, end_ms: i64) -> i64 {
@@ -395,6 +454,15 @@ impl Ledger {
                     observer: step.observer as &mut dyn Observer,
                 };
                 let outcome = flight.hear(event, &mut step);
+                if !self.sellers.is_empty() {
+                    flight.pause(event.provider, self.sellers.pause_of(event.provider));
+                }
+                if lapses(event)
+                    && let Some(lapses_ms) = flight.next_lapse_ms()
+                {
+                    self.lapses.insert((lapses_ms, at));
+                    self.due_ms = self.due_ms.min(lapses_ms);
+                }
                 let new_end_ms = flight.latest_ms();
                 if end_ms != new_end_ms {
                     self.ends.remove(&(end_ms, *key, at));
@@ -447,6 +515,7 @@ impl Ledger {
         let Some((mut flight, outcome)) = Flight::create(*key, event, &mut step) else {
             return Outcome::Refused(Reason::InvalidEvent);
         };
+        flight.pause(event.provider, self.sellers.pause_of(event.provider));
         let details = details::fingerprint(command);
         let hash = mix::hash_id(input.id);
         flight.remember(hash, input.id, details, input.offset, &outcome);
@@ -519,7 +588,8 @@ impl Ledger {
         self.waiting
     }
 
-    /// When the clock next has something to do: a hold lapses or a flight retires. Absent =
+    /// When the clock next has something to do: a hold lapses, a flight retires, a provider falls
+    /// silent, or what one said lapses. Absent =
     /// never. A partition to which nothing else is appended needs a `Tick` then. Never later than
     /// that; earlier when very many holds ended before their deadline.
     pub fn next_deadline_ms(&self) -> Option<i64> {
@@ -532,7 +602,27 @@ impl Ledger {
             })
         };
         let flight = self.ends.first().map(|end| self.retires_at_ms(end.0));
-        hold.into_iter().chain(flight).min()
+        let due = hold.into_iter().chain(flight);
+        due.chain(self.feeds_due_ms()).min()
+    }
+
+    /// How a provider's feed stands in the partition; absent when its silence has no limit and nobody
+    /// told it to stop.
+    pub fn feed(&self, provider: ProviderCode) -> Option<FeedView> {
+        self.sellers.view(provider)
+    }
+
+    /// Every provider's feed of which there is something to say, see [`Ledger::feed`].
+    pub fn feeds(&self) -> impl Iterator<Item = (ProviderCode, FeedView)> + '_ {
+        self.sellers.views()
+    }
+}
+
+/// Does what the event says hold for a time only?
+fn lapses(event: &ProviderEvent) -> bool {
+    match &event.body {
+        ProviderBody::Availability(report) => report.expires_ms.is_some(),
+        _ => false,
     }
 }
 
@@ -572,6 +662,17 @@ pub(crate) fn kind_of(command: &FlightCommand) -> Kind {
         FlightCommand::Release { .. } => Kind::Release,
         FlightCommand::Cancel { .. } => Kind::Cancel,
         FlightCommand::Provider(event) => kind_of_event(event),
+    }
+}
+
+fn kind_of_feed(command: &FeedCommand) -> Kind {
+    match command {
+        FeedCommand::Configure { .. } => Kind::FeedConfigure,
+        FeedCommand::Heard { .. } => Kind::FeedHeard,
+        FeedCommand::Stop => Kind::FeedStop,
+        FeedCommand::Resume => Kind::FeedResume,
+        FeedCommand::Unplaced(_) => Kind::FeedUnplaced,
+        FeedCommand::Replaced(_) => Kind::FeedReplaced,
     }
 }
 

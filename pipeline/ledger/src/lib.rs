@@ -38,6 +38,7 @@ mod prefetch;
 mod read;
 mod record;
 mod sale;
+mod seller;
 mod shelf;
 mod stock;
 mod store;
@@ -53,6 +54,6 @@ pub use observer::{FlightIx, HoldIx, Observer, Silent};
 pub use outcome::{Decision, Outcome, Reason, Replay};
 pub use store::{BadState, STATE_FORMAT};
 pub use view::{
-    AircraftLine, DriftLine, FlightStatus, HoldState, HoldView, InventoryLine, LegView, OfferLine,
-    ProviderView, Quote,
+    AircraftLine, BucketView, DriftLine, FeedView, FlightStatus, HoldState, HoldView,
+    InventoryLine, LegView, OfferLine, ProviderView, Quote,
 };

@@ -36,6 +36,14 @@ pub trait Observer {
         let _ = flight;
     }
 
+    /// What is for sale of the flight may differ now though no count does: a provider stopped, fell
+    /// silent or went on, or what was said until a time lapsed. [`Observer::flight_changed`] is called
+    /// as well.
+    #[inline]
+    fn sale_changed(&mut self, flight: FlightIx) {
+        let _ = flight;
+    }
+
     /// A hold was made (`before` is absent) or went from `before` to another state.
     #[inline]
     fn hold_changed(&mut self, flight: FlightIx, hold: HoldIx, before: Option<HoldState>) {
@@ -64,6 +72,10 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     #[inline]
     fn flight_changed(&mut self, flight: FlightIx) {
         (**self).flight_changed(flight);
+    }
+    #[inline]
+    fn sale_changed(&mut self, flight: FlightIx) {
+        (**self).sale_changed(flight);
     }
     #[inline]
     fn hold_changed(&mut self, flight: FlightIx, hold: HoldIx, before: Option<HoldState>) {

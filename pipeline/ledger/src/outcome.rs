@@ -65,11 +65,23 @@ pub enum Kind {
     Order = 19,
     /// `configure_orders`
     ConfigureOrders = 20,
+    /// `feed_configure`
+    FeedConfigure = 21,
+    /// `feed_heard`
+    FeedHeard = 22,
+    /// `feed_stop`
+    FeedStop = 23,
+    /// `feed_resume`
+    FeedResume = 24,
+    /// `feed_unplaced`
+    FeedUnplaced = 25,
+    /// `feed_replaced`
+    FeedReplaced = 26,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 26] = [
         Kind::Hold,
         Kind::Confirm,
         Kind::Release,
@@ -90,6 +102,12 @@ impl Kind {
         Kind::Fence,
         Kind::Order,
         Kind::ConfigureOrders,
+        Kind::FeedConfigure,
+        Kind::FeedHeard,
+        Kind::FeedStop,
+        Kind::FeedResume,
+        Kind::FeedUnplaced,
+        Kind::FeedReplaced,
     ];
 
     /// The stable name.
@@ -115,6 +133,12 @@ impl Kind {
             Kind::Fence => "fence",
             Kind::Order => "order",
             Kind::ConfigureOrders => "configure_orders",
+            Kind::FeedConfigure => "feed_configure",
+            Kind::FeedHeard => "feed_heard",
+            Kind::FeedStop => "feed_stop",
+            Kind::FeedResume => "feed_resume",
+            Kind::FeedUnplaced => "feed_unplaced",
+            Kind::FeedReplaced => "feed_replaced",
         }
     }
 }
@@ -256,6 +280,10 @@ pub enum Reason {
     NotOwner,
     /// The hold has no seats yet: it waits for them.
     StillWaiting,
+    /// The provider was told to sell nothing for now.
+    ProviderStopped,
+    /// The provider has been silent for longer than it may be: what it said is not relied on.
+    ProviderSilent,
 }
 
 impl Outcome {
@@ -317,6 +345,8 @@ impl Reason {
             Reason::NotScheduled => "not_scheduled",
             Reason::NotOwner => "not_owner",
             Reason::StillWaiting => "still_waiting",
+            Reason::ProviderStopped => "provider_stopped",
+            Reason::ProviderSilent => "provider_silent",
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Reading a flight: what views, answers and checks are made from.
 
-use crate::book::{BookCabin, NO_BOUND, Provider};
+use crate::book::{BookCabin, NO_BOUND, Provider, Report};
 use crate::codes::{Cabin, Class, CommandId, FlightKey, ProviderCode, Station};
 use crate::command::SaleStatus;
 use crate::flight::Flight;
+use crate::mix;
 use crate::observer::HoldIx;
 use crate::record::{NO_MEMO, Seated, Segment};
 use crate::sale::{Supply, shown};
 use crate::shelf::Least;
 use crate::view::{
-    AircraftLine, DriftLine, FlightStatus, HoldView, InventoryLine, LegView, OfferLine,
+    AircraftLine, BucketView, DriftLine, FlightStatus, HoldView, InventoryLine, LegView, OfferLine,
     ProviderView, Quote,
 };
 
@@ -109,6 +110,7 @@ impl Flight {
         providers.map(|(at, provider)| ProviderView {
             code: provider.code,
             sells: provider.sells,
+            paused: provider.pause.is_some(),
             owner: at == self.book.owner as usize,
         })
     }
@@ -117,6 +119,44 @@ impl Flight {
     pub fn allowance(&self, provider: ProviderCode, cabin: Cabin) -> u16 {
         let at = self.provider_at(provider);
         at.map_or(0, |at| self.book.providers[at].allowance(cabin))
+    }
+
+    /// What a provider may sell of a cabin or class on a leg, beside what is sold of it: what its next
+    /// report is compared with.
+    pub fn bucket(
+        &self,
+        provider: ProviderCode,
+        leg: u8,
+        cabin: Cabin,
+        class: Option<Class>,
+    ) -> Option<BucketView> {
+        let provider = &self.book.providers[self.provider_at(provider)?];
+        let seats = provider.cabin(leg, cabin)?;
+        let row = |row: u32| &self.shelf.rows()[row as usize];
+        let view = |bound, sold, acknowledged, used, report: &Report| BucketView {
+            bound: stated(bound),
+            sold,
+            acknowledged,
+            oversold: oversold(used, stated(bound)),
+            version: report.version.or(provider.equipment),
+        };
+        let Some(class) = class else {
+            let sold = i64::from(row(seats.row).sold);
+            let bound = seats.authorised;
+            let used = row(seats.row).used;
+            return Some(view(bound, sold, seats.acknowledged, used, &seats.report));
+        };
+        let at = seats.class_at(class)?;
+        let of_nest = seats.nest[at..].iter();
+        let sold = of_nest.map(|class| i64::from(row(class.row).sold)).sum();
+        let (class, known) = (&seats.nest[at], seats.acknowledged_from(at));
+        Some(view(
+            class.limit,
+            sold,
+            known,
+            row(class.row).used,
+            &class.report,
+        ))
     }
 
     /// Every bucket of seats on every leg: by provider as they came, leg, cabin, and within a cabin
@@ -394,6 +434,11 @@ impl Flight {
     /// All holds ever made, oldest first.
     pub fn holds(&self) -> impl Iterator<Item = HoldView> + '_ {
         (0..self.holds.len() as HoldIx).map(|at| self.hold(at))
+    }
+
+    /// Was a command of this id decided here?
+    pub fn knows(&self, id: CommandId) -> bool {
+        self.look_up(mix::hash_id(id), id).is_some()
     }
 
     /// The hold that the command of this id made.

@@ -290,7 +290,7 @@ plain_reasons! {
     UnknownFlight, FlightCancelled, Departed, Retired, UnknownSegment, SegmentRestricted,
     UnknownCabin, UnknownClass, UnknownProvider, Closed, NotOperating, InvalidSeats, InvalidTtl,
     UnknownHold, Expired, AlreadyReleased, AlreadyCancelled, AlreadyConfirmed, Displaced,
-    InvalidEvent, NotScheduled, NotOwner, StillWaiting,
+    InvalidEvent, NotScheduled, NotOwner, StillWaiting, ProviderStopped, ProviderSilent,
 }
 
 impl Answer {
@@ -407,7 +407,7 @@ mod tests {
             ]);
         }
         outcomes.extend(PLAIN.iter().map(|reason| Outcome::Refused(*reason)));
-        assert_eq!(outcomes.len(), 4 + 8 + 23);
+        assert_eq!(outcomes.len(), 4 + 8 + 25);
         for outcome in outcomes {
             let last = Memo::OFFSETS - 1;
             let memo = Memo::new(CommandId(1), 2, last, &outcome);

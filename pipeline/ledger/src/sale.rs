@@ -2,13 +2,15 @@
 
 use crate::book::{NO_BOUND, SegmentKey};
 use crate::codes::{Cabin, Class, CommandId};
-use crate::command::{HoldRequest, SaleStatus, Settings};
+use crate::command::{HoldRequest, Settings};
 use crate::expiry::Due;
 use crate::flight::{Flight, Step};
 use crate::observer::{HoldIx, Observer};
 use crate::outcome::{Outcome, Reason};
 use crate::record::{Hold, NO_MEMO, Origin, PackedMoney, Seated, Segment};
+use crate::seller::Pause;
 use crate::shelf::{FLIGHT_SEATS_MAX, Least, OnLeg};
+use crate::stock::is_open;
 use crate::view::HoldState;
 
 /// What a provider has for a request.
@@ -88,7 +90,7 @@ impl Flight {
         let segments = &self.book.providers[provider as usize].segments;
         for key in SegmentKey::both(segment, cabin, class) {
             if let Some(limit) = segments.get(&key) {
-                if limit.status != SaleStatus::Open && *supply == Supply::Open {
+                if !is_open(limit.status, &limit.report) && *supply == Supply::Open {
                     *supply = Supply::Closed;
                 }
                 if limit.bound != NO_BOUND {
@@ -136,7 +138,7 @@ impl Flight {
         match seats.supply {
             Supply::UnknownCabin => Err(Reason::UnknownCabin),
             Supply::UnknownClass => Err(Reason::UnknownClass),
-            Supply::Closed => Err(Reason::Closed),
+            Supply::Closed => Err(self.why_closed(provider)),
             Supply::Open if seats.available < i64::from(request.seats) => Err(Reason::SoldOut {
                 available: shown(seats.available),
             }),
@@ -145,6 +147,13 @@ impl Flight {
                 self.price(provider, segment, cabin, class, &seats),
             )),
         }
+    }
+
+    /// Why a provider that has what is asked for does not sell it.
+    #[cold]
+    fn why_closed(&self, provider: u32) -> Reason {
+        let pause = self.book.providers[provider as usize].pause;
+        pause.map_or(Reason::Closed, Pause::reason)
     }
 
     #[inline(never)]
@@ -165,13 +174,14 @@ impl Flight {
         };
         let mut best: Option<(u32, PackedMoney)> = None;
         let mut most: Option<i64> = None;
-        let (mut closed, mut class_unknown) = (false, false);
+        let mut class_unknown = false;
+        let mut closed = Vec::new();
         for provider in 0..self.book.providers.len() as u32 {
             let seats = self.seats::<false>(provider, segment, cabin, class);
             match seats.supply {
                 Supply::UnknownCabin => {}
                 Supply::UnknownClass => class_unknown = true,
-                Supply::Closed => closed = true,
+                Supply::Closed => closed.push(self.why_closed(provider)),
                 Supply::Open if seats.available < i64::from(request.seats) => {
                     most = most.max(Some(seats.available));
                 }
@@ -187,7 +197,13 @@ impl Flight {
             Some(available) => Reason::SoldOut {
                 available: shown(available),
             },
-            None if closed => Reason::Closed,
+            None if !closed.is_empty() => {
+                let ranked = [Reason::Closed, Reason::ProviderStopped];
+                let mut ranked = ranked.into_iter();
+                ranked
+                    .find(|reason| closed.contains(reason))
+                    .unwrap_or(Reason::ProviderSilent)
+            }
             None if class_unknown => Reason::UnknownClass,
             None => Reason::UnknownCabin,
         })

@@ -1,11 +1,16 @@
 //! Making the shelf from the book.
 
-use crate::book::{NO_BOUND, SegmentKey};
+use crate::book::{NO_BOUND, Report, SegmentKey};
 use crate::codes::{Cabin, Money};
 use crate::command::SaleStatus;
 use crate::flight::Flight;
 use crate::record::PackedMoney;
 use crate::shelf::Row;
+
+/// Is a bucket for sale, as far as was said of it alone?
+pub(crate) fn is_open(status: SaleStatus, report: &Report) -> bool {
+    status == SaleStatus::Open && !report.has_lapsed()
+}
 
 impl Flight {
     /// Makes the shelf from the book. Seats already counted move over by the rows the book knows.
@@ -72,7 +77,9 @@ impl Flight {
                 row.set_classes(cabin.nest.len(), cabin.strays.len());
                 row.set(
                     Row::OPEN,
-                    provider.sells && cabin.status == SaleStatus::Open,
+                    provider.sells
+                        && provider.pause.is_none()
+                        && is_open(cabin.status, &cabin.report),
                 );
                 row.set(Row::FLOOR, cabin.is_floor);
                 row.set(Row::KNOWN, cabin.known);
@@ -84,7 +91,7 @@ impl Flight {
                 for (class, price) in cabin.nest.iter_mut().zip(&prices[1..]) {
                     let mut row = Row::new(class.class.letter(), class.limit);
                     counted(&mut row, class.row);
-                    row.set(Row::OPEN, class.status == SaleStatus::Open);
+                    row.set(Row::OPEN, is_open(class.status, &class.report));
                     row.set(Row::FLOOR, class.is_floor);
                     row_prices.resize(rows.len(), none);
                     row_prices.push(PackedMoney::new(*price));

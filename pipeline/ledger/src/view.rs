@@ -1,7 +1,7 @@
 //! What can be read of a flight: plain values, made on demand from the state.
 
 use crate::codes::{Cabin, Class, CommandId, Money, ProviderCode, Station};
-use crate::command::{Counts, LegTimes, SaleStatus};
+use crate::command::{Counts, LegTimes, SaleStatus, SourceVersion};
 
 /// Whether a flight is to fly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +101,8 @@ pub struct ProviderView {
     pub code: ProviderCode,
     /// It sells the flight (it has not cancelled or withdrawn it).
     pub sells: bool,
+    /// It sells nothing of any flight for now: it was told to stop, or is silent for too long.
+    pub paused: bool,
     /// It owns the flight's schedule.
     pub owner: bool,
 }
@@ -237,4 +239,32 @@ pub struct Quote {
     pub is_floor: bool,
     /// Price of one seat, when there is one.
     pub price: Option<Money>,
+}
+
+/// A provider's feed in a partition, where its silence has a limit or it was told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedView {
+    /// The longest silence, in milliseconds; absent = it may be silent for ever.
+    pub silence_max_ms: Option<u64>,
+    /// When it was last heard, Unix time in milliseconds.
+    pub heard_ms: i64,
+    /// It was told to stop.
+    pub stopped: bool,
+    /// It does not sell because it was silent for too long.
+    pub silent: bool,
+}
+
+/// A bucket of seats as its provider's reports are compared with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BucketView {
+    /// What may be used in all, the overbooking allowance aside; absent = not stated.
+    pub bound: Option<i64>,
+    /// Seats of sales that use the bucket.
+    pub sold: i64,
+    /// Of those, the ones that the provider has acknowledged.
+    pub acknowledged: i64,
+    /// Seats used beyond the bound.
+    pub oversold: i64,
+    /// Version of what the bound comes from.
+    pub version: Option<SourceVersion>,
 }

@@ -6,15 +6,15 @@ use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
-    OrderExplanation, OrderSubmit, PartitionDigest, ProviderStatus, Readiness, Settled,
-    SourceStatus, Submit, SubmitError, ViewChange, ViewFault, ViewLine, WebhookAnswer, WebhookCall,
-    WebhookFault,
+    OrderExplanation, OrderSubmit, PartitionDigest, ProviderDay, ProviderStatus, Readiness,
+    Reconciliation, SaleState, Settled, SourceStatus, Submit, SubmitError, ViewChange, ViewFault,
+    ViewLine, WebhookAnswer, WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::sql::View;
 use flightline_dataflows::{OrderChange, Reader};
 use flightline_ledger::order::OrderId;
-use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, ProviderCode};
+use flightline_ledger::{Command, CommandId, Date, FlightCommand, FlightKey, ProviderCode};
 use flightline_sinks::followed::ViewFollowers;
 use flightline_sinks::serving::Serving;
 use flightline_stream::{StreamKey, StreamLog, partition_of_flight};
@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::checkpoint::Checkpoints;
 use crate::hold_index::{Claim, HoldIndex};
+use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::orders::desk::partition_of_order;
 use crate::orders::hints::Hints;
@@ -47,7 +48,7 @@ pub(crate) struct Inner {
     pub(crate) stats: Arc<ProviderStats>,
     pub(crate) people: OnceLock<People>,
     /// Reports that came before their flights.
-    pub(crate) late: Mutex<flightline_connectors::Late>,
+    pub(crate) late: Arc<LateDesk>,
     pub(crate) hints: OnceLock<Hints>,
     /// Absent before the start is through and from the beginning of the stop.
     pub(crate) webhooks: RwLock<Option<Arc<Webhooks>>>,
@@ -77,6 +78,15 @@ impl Inner {
     pub(crate) fn flights_of(&self, provider: ProviderCode, scope: Scope) -> Vec<FlightKey> {
         self.serving
             .flights_of_provider(provider, scope.carrier, scope.from, scope.to)
+    }
+
+    /// When something was last fetched from a provider, or found unchanged.
+    pub(crate) fn last_good_ms(&self, provider: ProviderCode) -> Option<i64> {
+        let all = self.sources.get().map(Vec::as_slice).unwrap_or_default();
+        let theirs = all.iter().filter(|(whose, _)| *whose == provider);
+        theirs
+            .filter_map(|(_, source)| source.state().last_good_ms)
+            .max()
     }
 
     /// How the watched folders and pulls of a provider stand.
@@ -167,6 +177,10 @@ impl Inner {
             }
             Command::FeedReject(reject) => {
                 let key = StreamKey::Feed(reject.provider.as_str());
+                Ok((key.partition(self.partitions), false))
+            }
+            Command::Feed(provider, _) => {
+                let key = StreamKey::Feed(provider.as_str());
                 Ok((key.partition(self.partitions), false))
             }
             // These are a partition's own; whoever appends them names it.
@@ -377,7 +391,44 @@ impl Backend for Inner {
             drifting: drift.drifting,
             drift_seats: drift.seats,
             sources,
+            sale: crate::sale::state(self, provider),
         })
+    }
+
+    fn provider_day(&self, provider: ProviderCode, day: Date) -> Option<ProviderDay> {
+        let counts = self.stats.of(provider)?;
+        let of_day = counts.day(day);
+        let drift = self.serving.drift(provider);
+        Some(ProviderDay {
+            accepted: of_day.accepted,
+            duplicate: of_day.duplicate,
+            stale: of_day.stale,
+            rejected: of_day.rejected,
+            last_event_at_ms: counts.last_at_ms,
+            drifting: drift.drifting,
+            drift_seats: drift.seats,
+            sale: crate::sale::state(self, provider),
+        })
+    }
+
+    fn set_sale(
+        &self,
+        provider: ProviderCode,
+        sells: bool,
+        actor: &str,
+    ) -> Result<SaleState, SubmitError> {
+        crate::sale::set(self, provider, sells, actor)
+    }
+
+    fn reconcile(
+        &self,
+        provider: ProviderCode,
+        format: &str,
+        options: &[(String, String)],
+        message: &str,
+        body: Box<dyn Read + Send>,
+    ) -> Result<Reconciliation, FeedError> {
+        crate::reconcile::reconcile(self, provider, format, options, message, body)
     }
 
     fn ingest(

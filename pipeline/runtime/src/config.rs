@@ -9,9 +9,9 @@ use flightline_api::BookingTerms;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_connectors::payments::stripe::webhook::Webhook;
 use flightline_dataflows::sql::{Text, View};
-use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::OrderSettings;
+use flightline_ledger::{Cabin, ProviderCode};
 
 use crate::checkpoint::CheckpointPolicy;
 use crate::stream::StreamPlace;
@@ -34,6 +34,10 @@ pub struct ProviderFeed {
     pub format: Option<String>,
     /// Options of that format.
     pub options: Vec<(String, String)>,
+    /// How long it may be silent before its seats are off sale, in milliseconds; `None` = for ever.
+    pub silence_max_ms: Option<u64>,
+    /// Seats that may be sold beyond its counts, by cabin, on flights for which it states no terms.
+    pub overbooking: Vec<(Cabin, u16)>,
 }
 
 /// Views in SQL and their files.

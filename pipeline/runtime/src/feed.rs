@@ -12,9 +12,10 @@ use flightline_connectors::{
     Batch, Code, Connector, OBSERVED_AT, Options, Parsed, Push, PushCommand, PushConfig, Reject,
     Scope, Source, Tally, Unplaced, canonical, ids, nycflights13, observed::time_text, ssm,
 };
+use flightline_ledger::command::{FeedCommand, SourceVersion};
 use flightline_ledger::{
-    Carrier, Command, Date, Decision, FlightCommand, FlightKey, Outcome, ProviderBody,
-    ProviderCode, Reason, Replay,
+    Cabin, Carrier, Command, CommandId, Date, Decision, FlightCommand, FlightKey, Outcome,
+    ProviderBody, ProviderCode, ProviderEvent, Reason,
 };
 use tokio::sync::oneshot;
 
@@ -96,6 +97,28 @@ fn received(
     options
 }
 
+/// A format with its options, as a push and the configuration agree on them.
+pub(crate) struct ConfiguredFormat {
+    format: String,
+    options: Vec<(String, String)>,
+}
+
+impl ConfiguredFormat {
+    pub(crate) fn agreed(
+        feed: Option<&ProviderFeed>,
+        format: &str,
+        options: &[(String, String)],
+    ) -> Result<Self, String> {
+        let (format, options) = agreed(feed, format, options)?;
+        let options = received(&format, options, now_ms());
+        Ok(Self { format, options })
+    }
+
+    pub(crate) fn connector(self) -> Result<Box<dyn Connector>, String> {
+        connector(&self.format, self.options)
+    }
+}
+
 fn now_ms() -> i64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -117,6 +140,8 @@ struct Intake<'a> {
     inner: &'a Inner,
     provider: ProviderCode,
     authority: u8,
+    /// Terms of the configuration, for flights of which the provider states none.
+    overbooking: Vec<(Cabin, u16)>,
     message: Arc<str>,
     tally: Tally,
     waiting: VecDeque<Waiting>,
@@ -142,6 +167,7 @@ pub(crate) fn ingest(
         inner,
         provider,
         authority: inner.authority_of(provider),
+        overbooking: feed.map_or_else(Vec::new, |feed| feed.overbooking.clone()),
         message: Arc::from(message),
         tally: Tally::default(),
         waiting: VecDeque::new(),
@@ -162,6 +188,9 @@ pub(crate) fn ingest(
         intake.take(batch)?;
     }
     intake.finish()?;
+    if let Err(failure) = crate::sale::tell_heard(inner, inner.sequencer.now_ms()) {
+        tracing::warn!(%failure, "partitions were not told that a provider was heard");
+    }
     // Who pushed, and searches then, finds what was pushed.
     inner.await_index();
     let report = report_of(intake.tally);
@@ -218,7 +247,10 @@ impl Intake<'_> {
         let existing = self
             .inner
             .flights_of(self.provider, close.replacement.scope);
-        self.inner.late.lock().closed(&close);
+        if let Some(note) = self.inner.late.closed(&close) {
+            let note = self.note(note);
+            self.send(vec![note], vec![None])?;
+        }
         let mut withdrawals = close.withdrawals(existing);
         loop {
             let part: Vec<_> = withdrawals.by_ref().take(BATCH_MAX).collect();
@@ -239,23 +271,21 @@ impl Intake<'_> {
         }
         self.finish()?;
         self.inner.await_index();
-        let flights = self.flights_around(unplaced);
+        let flights = flights_around(self.inner, self.provider, unplaced.iter().map(|(_, e)| e));
         let mut submits = Vec::new();
         let mut lines = Vec::new();
         for (line, event) in unplaced {
-            self.inner.late.lock().unplaced(self.provider, event);
+            // Before what it makes: what it makes of flights to come, a restart finds in it.
+            let note = self
+                .inner
+                .late
+                .unplaced(self.provider, self.authority, event);
+            if let Some(note) = note {
+                lines.push(None);
+                submits.push(self.note(note));
+            }
             let mut found = false;
-            let number = (
-                event.flights.carrier,
-                event.flights.number,
-                event.flights.suffix,
-            );
-            for flight in flights.get(&number).into_iter().flatten() {
-                let departs_s = event.flights.utc.then(|| self.departs_s(flight)).flatten();
-                if !event.flights.contains(flight, departs_s) {
-                    continue;
-                }
-                let flight = *flight;
+            for flight in flights.of(self.inner, event) {
                 found = true;
                 let command = event.command(flight, self.provider, self.authority, *line);
                 // Behind another report, there is nothing to count.
@@ -275,33 +305,14 @@ impl Intake<'_> {
         self.send(submits, lines)
     }
 
-    /// The provider's flights by number, over the days that the reports are about.
-    fn flights_around(&self, unplaced: &[(u64, Unplaced)]) -> HashMap<Number, Vec<FlightKey>> {
-        let mut days: BTreeMap<Carrier, (Date, Date)> = BTreeMap::new();
-        for (_, event) in unplaced {
-            let (from, to) = event.flights.dates();
-            let known = days.entry(event.flights.carrier).or_insert((from, to));
-            *known = (known.0.min(from), known.1.max(to));
+    /// What names no single flight, for the stream.
+    fn note(&self, command: FeedCommand) -> Submit {
+        Submit {
+            id: CommandId(0),
+            command: Command::Feed(self.provider, Box::new(command)),
+            ref_text: None,
+            actor: Some(self.provider.as_str().into()),
         }
-        let mut flights: HashMap<Number, Vec<FlightKey>> = HashMap::new();
-        for (carrier, (from, to)) in days {
-            let scope = Scope {
-                carrier: Some(carrier),
-                from,
-                to,
-            };
-            for flight in self.inner.flights_of(self.provider, scope) {
-                let number = (flight.carrier, flight.number, flight.suffix);
-                flights.entry(number).or_default().push(flight);
-            }
-        }
-        flights
-    }
-
-    /// When a flight departs from its first station.
-    fn departs_s(&self, flight: &FlightKey) -> Option<i64> {
-        let plan = self.inner.serving.plan(flight)?;
-        plan.departures.first().map(|(_, departs_s)| *departs_s)
     }
 
     fn submit_of(&self, command: PushCommand) -> Submit {
@@ -330,16 +341,7 @@ impl Intake<'_> {
         if submits.is_empty() {
             return Ok(());
         }
-        let receiver = loop {
-            // A full queue is back-pressure for a feed, not an error: it has all the time there is.
-            match self.inner.submit_batch(submits.clone()) {
-                Ok(receiver) => break receiver,
-                Err(SubmitError::Overloaded { retry_after_ms }) => {
-                    std::thread::park_timeout(Duration::from_millis(retry_after_ms));
-                }
-                Err(other) => return Err(other.into()),
-            }
-        };
+        let receiver = submit_patiently(self.inner, submits.clone())?;
         self.waiting.push_back(Waiting {
             lines,
             submits,
@@ -381,37 +383,41 @@ impl Intake<'_> {
 
     /// Keeps what came before its flight, and finds what waited for the flights that are there now.
     fn settle_late(&mut self, submits: Vec<Submit>, answers: &[Answer]) {
-        let mut late = self.inner.late.lock();
         for (submit, answer) in submits.into_iter().zip(answers) {
-            let Command::Flight(flight, command) = submit.command else {
-                continue;
-            };
-            let FlightCommand::Provider(event) = &command else {
-                continue;
-            };
-            let outcome = &answer.decision.outcome;
-            let schedules = matches!(event.body, ProviderBody::Schedule(_));
-            let invalid = matches!(outcome, Outcome::Refused(Reason::InvalidEvent));
-            let early = invalid || matches!(outcome, Outcome::Refused(Reason::NotScheduled));
-            // Sent again, a schedule changes nothing: what follows it followed the first time.
-            let applied = !matches!(outcome, Outcome::Refused(_) | Outcome::Stale)
-                && answer.decision.replay == Replay::First;
-            if !(early && !schedules || applied && schedules) {
-                continue;
-            }
-            let command = PushCommand {
-                observed: None,
-                line: 0,
-                id: submit.id,
-                flight,
-                command,
-            };
-            if early {
-                late.refused(&command, invalid);
-            } else {
-                self.follow.extend(late.after(&command));
+            if let Command::Flight(flight, FlightCommand::Provider(event)) = submit.command {
+                let follow = self.inner.late.decided(flight, &event, &answer.decision);
+                self.follow.extend(follow);
+                let accepted = matches!(answer.decision.outcome, Outcome::Accepted { .. });
+                if accepted && matches!(event.body, ProviderBody::Schedule(_)) {
+                    self.follow.extend(self.terms(flight));
+                }
             }
         }
+    }
+
+    /// The terms of the configuration for a flight, older than any that the provider states.
+    fn terms(&self, flight: FlightKey) -> Option<PushCommand> {
+        if self.overbooking.is_empty() {
+            return None;
+        }
+        let event = ProviderEvent {
+            provider: self.provider,
+            version: SourceVersion {
+                time_ms: 0,
+                group: 0,
+                sequence: 0,
+            },
+            authority: self.authority,
+            quality: 0,
+            body: ProviderBody::Terms(self.overbooking.clone()),
+        };
+        Some(PushCommand {
+            line: 0,
+            id: ids::provider_event_id(&flight, &event),
+            flight,
+            command: FlightCommand::Provider(Box::new(event)),
+            observed: None,
+        })
     }
 
     /// Waits until everything is decided, what follows included.
@@ -429,6 +435,71 @@ impl Intake<'_> {
                 self.send(submits, vec![None; part.len()])?;
             }
         }
+    }
+}
+
+/// A full queue is back-pressure for a feed, not an error: it has all the time there is. Blocking.
+pub(crate) fn submit_patiently(
+    inner: &Inner,
+    submits: Vec<Submit>,
+) -> Result<oneshot::Receiver<Vec<Answer>>, SubmitError> {
+    loop {
+        match inner.submit_batch(submits.clone()) {
+            Err(SubmitError::Overloaded { retry_after_ms }) => {
+                std::thread::park_timeout(Duration::from_millis(retry_after_ms));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// A provider's flights by number, over some days.
+pub(crate) struct FlightsAround(HashMap<Number, Vec<FlightKey>>);
+
+/// The provider's flights by number, over the days that the reports are about.
+pub(crate) fn flights_around<'a>(
+    inner: &Inner,
+    provider: ProviderCode,
+    events: impl Iterator<Item = &'a Unplaced>,
+) -> FlightsAround {
+    let mut days: BTreeMap<Carrier, (Date, Date)> = BTreeMap::new();
+    for event in events {
+        let (from, to) = event.flights.dates();
+        let known = days.entry(event.flights.carrier).or_insert((from, to));
+        *known = (known.0.min(from), known.1.max(to));
+    }
+    let mut flights: HashMap<Number, Vec<FlightKey>> = HashMap::new();
+    for (carrier, (from, to)) in days {
+        let scope = Scope {
+            carrier: Some(carrier),
+            from,
+            to,
+        };
+        for flight in inner.flights_of(provider, scope) {
+            let number = (flight.carrier, flight.number, flight.suffix);
+            flights.entry(number).or_default().push(flight);
+        }
+    }
+    FlightsAround(flights)
+}
+
+impl FlightsAround {
+    /// Those that a report is about.
+    pub(crate) fn of<'a>(
+        &'a self,
+        inner: &'a Inner,
+        event: &'a Unplaced,
+    ) -> impl Iterator<Item = FlightKey> + 'a {
+        let which = &event.flights;
+        let number = (which.carrier, which.number, which.suffix);
+        let flights = self.0.get(&number).into_iter().flatten();
+        flights.copied().filter(move |flight| {
+            let departs_s = || {
+                let plan = inner.serving.plan(flight)?;
+                plan.departures.first().map(|(_, departs_s)| *departs_s)
+            };
+            which.contains(flight, which.utc.then(departs_s).flatten())
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Counts of every provider's feed, since the stream began.
 
 use flightline_ledger::command::SourceVersion;
-use flightline_ledger::{Decision, Outcome, ProviderCode, Replay};
+use flightline_ledger::{Date, Decision, Outcome, ProviderCode, Replay};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a record of a provider is, as far as counting goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +14,33 @@ pub enum Report {
     Reject,
 }
 
-/// Counts of one provider.
+/// Counts of one provider on one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DayCounts {
+    /// Events applied.
+    pub accepted: u64,
+    /// Events that came again.
+    pub duplicate: u64,
+    /// Events older than what was known.
+    pub stale: u64,
+    /// Events refused and records that could not be read.
+    pub rejected: u64,
+}
+
+impl DayCounts {
+    fn add(&mut self, other: &DayCounts) {
+        self.accepted += other.accepted;
+        self.duplicate += other.duplicate;
+        self.stale += other.stale;
+        self.rejected += other.rejected;
+    }
+}
+
+/// How many days are counted one by one; the oldest are given up first.
+const DAYS_MAX: usize = 400;
+
+/// Counts of one provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Events applied.
     pub accepted: u64,
@@ -29,6 +54,8 @@ pub struct Counts {
     pub last_version: Option<SourceVersion>,
     /// Clock of its partition when the last record was decided, Unix time in milliseconds.
     pub last_at_ms: Option<i64>,
+    /// By day since 1970-01-01, in UTC, by the clocks of the partitions.
+    pub days: BTreeMap<i32, DayCounts>,
 }
 
 /// Counts of all providers; shared between threads.
@@ -61,18 +88,39 @@ impl Counts {
     /// Counts one decision.
     pub fn note(&mut self, report: Report, decision: &Decision) {
         self.last_at_ms = self.last_at_ms.max(Some(decision.at_ms));
+        let mut one = DayCounts::default();
         match report {
-            Report::Reject => self.rejected += 1,
+            Report::Reject => one.rejected = 1,
             Report::Event(version) => {
                 self.last_version = self.last_version.max(Some(version));
                 match tally(decision) {
-                    Tally::Accepted => self.accepted += 1,
-                    Tally::Duplicate => self.duplicate += 1,
-                    Tally::Stale => self.stale += 1,
-                    Tally::Rejected => self.rejected += 1,
+                    Tally::Accepted => one.accepted = 1,
+                    Tally::Duplicate => one.duplicate = 1,
+                    Tally::Stale => one.stale = 1,
+                    Tally::Rejected => one.rejected = 1,
                 }
             }
         }
+        self.accepted += one.accepted;
+        self.duplicate += one.duplicate;
+        self.stale += one.stale;
+        self.rejected += one.rejected;
+        if let Ok(day) = i32::try_from(decision.at_ms.div_euclid(86_400_000)) {
+            self.count(day, &one);
+        }
+    }
+
+    /// Adds to a day.
+    pub fn count(&mut self, day: i32, counts: &DayCounts) {
+        self.days.entry(day).or_default().add(counts);
+        while self.days.len() > DAYS_MAX {
+            self.days.pop_first();
+        }
+    }
+
+    /// What came on a day.
+    pub fn day(&self, day: Date) -> DayCounts {
+        self.days.get(&day.0).copied().unwrap_or_default()
     }
 }
 
@@ -93,10 +141,13 @@ impl ProviderStats {
         counts.rejected += counted.rejected;
         counts.last_version = counts.last_version.max(counted.last_version);
         counts.last_at_ms = counts.last_at_ms.max(counted.last_at_ms);
+        for (day, of_day) in &counted.days {
+            counts.count(*day, of_day);
+        }
     }
 
     /// Counts of one provider; `None` when it never sent anything.
     pub fn of(&self, provider: ProviderCode) -> Option<Counts> {
-        self.counts.lock().get(&provider).copied()
+        self.counts.lock().get(&provider).cloned()
     }
 }

@@ -12,10 +12,11 @@ use flightline_api::backend::{Answer, OrderAnswer};
 use flightline_dataflows::OrderNews;
 use flightline_dataflows::changelog::DecisionSink;
 use flightline_ledger::order::{EffectId, OrderId};
-use flightline_ledger::{Decision, ProviderCode};
+use flightline_ledger::{Decision, FlightKey, ProviderCode, ProviderEvent};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::provider_stats::{ProviderStats, Report};
 
@@ -24,6 +25,8 @@ use crate::provider_stats::{ProviderStats, Report};
 pub enum Waiter {
     /// Nobody does: a record of our own, or one that is folded again at a start.
     None,
+    /// What comes before its flight is kept: an event that is folded again at a start.
+    Past(Box<(FlightKey, ProviderEvent)>),
     /// One request.
     One(oneshot::Sender<Answer>),
     /// One place in a batch that is answered as a whole.
@@ -99,21 +102,24 @@ pub struct Waiters {
     /// it appends all there are.
     own: Option<Vec<Mutex<VecDeque<u64>>>>,
     desk: Arc<OrderDesk>,
+    late: Arc<LateDesk>,
 }
 
 impl Waiters {
     /// For so many partitions.
     /// `is_shared`: other replicas append to the stream too.
-    pub fn new(
+    pub(crate) fn new(
         partitions: u32,
         stats: Arc<ProviderStats>,
         desk: Arc<OrderDesk>,
+        late: Arc<LateDesk>,
         is_shared: bool,
     ) -> Self {
         let own = || (0..partitions).map(|_| Mutex::default()).collect();
         Self {
             own: is_shared.then(own),
             desk,
+            late,
             partitions: (0..partitions).map(|_| Mutex::default()).collect(),
             answered: (0..partitions).map(|_| AtomicU64::new(0)).collect(),
             stats,
@@ -221,6 +227,10 @@ impl DecisionSink for Waiters {
             };
             match pending.waiter {
                 Waiter::None => {}
+                Waiter::Past(told) => {
+                    let (flight, event) = *told;
+                    self.late.folded(flight, event, decision);
+                }
                 // The client may have gone: its command is decided all the same.
                 Waiter::One(sender) => drop(sender.send(answer)),
                 Waiter::Place(batch, place) => batch.answer(place, answer),

@@ -11,8 +11,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use flightline_ledger::command::{
-    Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedReject, Leg, LegTimes, Level,
-    SaleStatus, Schedule, Settings, SourceVersion,
+    Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedCommand, FeedReject, Leg,
+    LegTimes, Level, Replaced, SaleStatus, Schedule, Settings, SourceVersion, UnplacedReport,
 };
 use flightline_ledger::order::{
     CreateOrder, EffectId, EffectResult, FlightChange, FlightNotice, OfferRequestId, OrderAction,
@@ -234,6 +234,7 @@ fn commands() -> Vec<(&'static str, Command)> {
                 seats: Some(-3),
                 is_floor: false,
                 counts: Counts::Remaining,
+                expires_ms: None,
             })),
         ),
         (
@@ -246,6 +247,7 @@ fn commands() -> Vec<(&'static str, Command)> {
                 seats: Some(9),
                 is_floor: true,
                 counts: Counts::Total,
+                expires_ms: None,
             })),
         ),
         (
@@ -258,6 +260,7 @@ fn commands() -> Vec<(&'static str, Command)> {
                 seats: None,
                 is_floor: false,
                 counts: Counts::Total,
+                expires_ms: None,
             })),
         ),
         (
@@ -513,8 +516,117 @@ fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Comm
                 deadline_ms: 1_798_766_000_000,
             }),
         ),
+        // What concerns a provider's feed as a whole, and what holds for a time only.
+        (
+            "feed_configure",
+            feed(FeedCommand::Configure {
+                silence_max_ms: Some(900_000),
+            }),
+        ),
+        (
+            "feed_configure_none",
+            feed(FeedCommand::Configure {
+                silence_max_ms: None,
+            }),
+        ),
+        (
+            "feed_heard",
+            feed(FeedCommand::Heard {
+                at_ms: 1_798_761_600_123,
+            }),
+        ),
+        ("feed_stop", feed(FeedCommand::Stop)),
+        ("feed_resume", feed(FeedCommand::Resume)),
+        (
+            "feed_unplaced",
+            feed(FeedCommand::Unplaced(Box::new(UnplacedReport {
+                carrier: code("UA"),
+                number: 1545,
+                suffix: b'D',
+                date: code("2027-01-05"),
+                utc: true,
+                but: Some(code("EWR")),
+                event: told(ProviderBody::Cancel),
+            }))),
+        ),
+        (
+            "feed_unplaced_bare",
+            feed(FeedCommand::Unplaced(Box::new(UnplacedReport {
+                carrier: code("BAW"),
+                number: 1,
+                suffix: 0,
+                date: code("1969-12-31"),
+                utc: false,
+                but: None,
+                event: told(ProviderBody::Equipment(Equipment {
+                    board: None,
+                    aircraft: *b"73H",
+                    cabins: cabins(),
+                })),
+            }))),
+        ),
+        (
+            "feed_replaced",
+            feed(FeedCommand::Replaced(Replaced {
+                version: told(ProviderBody::Cancel).version,
+                carrier: Some(code("UA")),
+                from: code("2027-01-01"),
+                to: code("2027-01-31"),
+            })),
+        ),
+        (
+            "feed_replaced_any",
+            feed(FeedCommand::Replaced(Replaced {
+                version: told(ProviderBody::Cancel).version,
+                carrier: None,
+                from: code("2027-01-01"),
+                to: code("2027-12-31"),
+            })),
+        ),
+        (
+            "availability_expiring",
+            Command::Flight(
+                flight,
+                FlightCommand::Provider(Box::new(told(ProviderBody::Availability(Availability {
+                    level: Level::Leg(code("EWR")),
+                    cabin: Some(code("Y")),
+                    class: None,
+                    status: SaleStatus::Open,
+                    seats: Some(4),
+                    is_floor: false,
+                    counts: Counts::Remaining,
+                    expires_ms: Some(1_798_766_000_000),
+                })))),
+            ),
+        ),
+        (
+            "order_done_provider_stopped",
+            done(EffectResult::Refused(Reason::ProviderStopped)),
+        ),
+        (
+            "order_done_provider_silent",
+            done(EffectResult::Refused(Reason::ProviderSilent)),
+        ),
     ]);
     all
+}
+
+fn told(body: ProviderBody) -> ProviderEvent {
+    ProviderEvent {
+        provider: code("air-lines_7"),
+        version: SourceVersion {
+            time_ms: 1_798_761_600_123,
+            group: 70_000,
+            sequence: 5,
+        },
+        authority: 200,
+        quality: 0b100_0101,
+        body,
+    }
+}
+
+fn feed(command: FeedCommand) -> Command {
+    Command::Feed(code("air-lines_7"), Box::new(command))
 }
 
 /// The golden records, in order: each is the next of its producer in one partition.
@@ -567,8 +679,8 @@ fn records_of_version_1_decode_for_ever() {
         );
         kinds.insert(header.kind);
     }
-    // Kinds 1–5, 16–19, 32–41, 48–56.
-    assert_eq!(kinds.len(), 28, "a kind has no golden file: {kinds:?}");
+    // Kinds 1–11, 16–19, 32–41, 48–56.
+    assert_eq!(kinds.len(), 34, "a kind has no golden file: {kinds:?}");
     let files = fs::read_dir(folder()).unwrap();
     let files = files.filter(|f| {
         let name = f.as_ref().unwrap().file_name();

@@ -87,6 +87,8 @@ fn first_answers(kind: Kind) -> Vec<&'static str> {
             "not_operating",
             "invalid_seats",
             "invalid_ttl",
+            "provider_stopped",
+            "provider_silent",
         ],
         Kind::Confirm => vec![
             "confirmed",
@@ -152,7 +154,13 @@ fn first_answers(kind: Kind) -> Vec<&'static str> {
         | Kind::FeedReject
         | Kind::Fence
         | Kind::Order
-        | Kind::ConfigureOrders => vec!["noted"],
+        | Kind::ConfigureOrders
+        | Kind::FeedConfigure
+        | Kind::FeedHeard
+        | Kind::FeedStop
+        | Kind::FeedResume
+        | Kind::FeedUnplaced
+        | Kind::FeedReplaced => vec!["noted"],
     }
 }
 
@@ -188,6 +196,12 @@ fn about_flights() -> impl Iterator<Item = Kind> {
         Kind::Fence,
         Kind::Order,
         Kind::ConfigureOrders,
+        Kind::FeedConfigure,
+        Kind::FeedHeard,
+        Kind::FeedStop,
+        Kind::FeedResume,
+        Kind::FeedUnplaced,
+        Kind::FeedReplaced,
     ];
     Kind::ALL.into_iter().filter(move |k| !alone.contains(k))
 }

@@ -6,6 +6,7 @@ use flightline_ledger::command::{
 use flightline_ledger::{Cabin, CommandId, FlightKey, Money, ProviderCode};
 
 use super::aim::{self, Versions};
+use super::generate::MINUTE_MS;
 use super::rng::Rng;
 use super::schedules::{self, Flavour};
 use crate::model::{Flight, HoldState};
@@ -85,7 +86,7 @@ pub(crate) fn event(
         (What::TimeChange, None) => ProviderBody::TimeChange(Vec::new()),
         (What::Equipment, flight) => schedules::equipment(rng, flavour, flight),
         (What::Availability, flight) => {
-            ProviderBody::Availability(availability(rng, flavour, provider, flight))
+            ProviderBody::Availability(availability(rng, flavour, provider, flight, now_ms))
         }
         (What::Fares, flight) => ProviderBody::Fares(fares(rng, flavour, provider, flight)),
         (What::Terms, _) => ProviderBody::Terms(terms(rng, flavour)),
@@ -132,6 +133,7 @@ fn availability(
     flavour: &Flavour,
     provider: ProviderCode,
     flight: Option<&Flight>,
+    now_ms: i64,
 ) -> Availability {
     let level = match rng.weighted(&[(50, 0), (22, 1), (28, 2)]) {
         0 => Level::Leg(aim::departure(rng, flight)),
@@ -172,6 +174,11 @@ fn availability(
             Counts::Remaining
         } else {
             Counts::Total
+        },
+        expires_ms: match rng.weighted(&[(930, 0), (65, 1), (5, 2)]) {
+            0 => None,
+            1 => Some(now_ms + rng.between(-MINUTE_MS, 40 * MINUTE_MS)),
+            _ => Some(rng.pick(&[i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX])),
         },
     }
 }

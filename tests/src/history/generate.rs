@@ -7,6 +7,7 @@ use flightline_ledger::order::{OrderAction, OrderId};
 use flightline_ledger::{Command, CommandId, FlightCommand, FlightKey, Input};
 
 use super::aim::{self, Versions};
+use super::feeds;
 use super::rng::Rng;
 use super::schedules::Flavour;
 use crate::model::{Hold, HoldState, Model};
@@ -33,6 +34,7 @@ pub(super) enum What {
     Fence,
     Order,
     ConfigureOrders,
+    Feed,
 }
 
 /// Makes the records of one partition, one after another.
@@ -65,6 +67,7 @@ impl Generator {
             repeats: rng.chance(150),
             events: rng.weighted(&[(1, 60), (2, 200), (1, 450)]),
             unsettled: rng.chance(200),
+            fickle: rng.chance(150),
         };
         let now_ms = 1_800_000_000_000 + rng.between(0, 90 * 24) * HOUR_MS;
         let flights = rng.weighted(&[(20, 1), (30, 2), (30, 3), (20, 5), (2, 40)]);
@@ -126,7 +129,13 @@ impl Generator {
     /// Moments at which something is due, soon: deadlines, ends of sale, retirements.
     fn due_soon(&self, model: &Model) -> Vec<i64> {
         let mut due = Vec::new();
+        for seller in model.sellers.values() {
+            let limit = seller.silence_max_ms.unwrap_or(u64::MAX);
+            due.push(seller.heard_ms.saturating_add_unsigned(limit));
+        }
         for flight in model.flights.values() {
+            let cabins = flight.providers.values().flat_map(|p| p.cabins.values());
+            due.extend(cabins.filter_map(|cabin| cabin.own.until_ms));
             let live = |h: &&Hold| matches!(h.state, HoldState::Held | HoldState::Waiting);
             let live = flight.holds.iter().filter(live);
             due.extend(live.map(|hold| hold.deadline_ms));
@@ -249,6 +258,7 @@ impl Generator {
             (2, What::Fence),
             (4, What::Order),
             (1, What::ConfigureOrders),
+            (if self.flavour.fickle { 25 } else { 3 }, What::Feed),
         ]);
         let command = match what {
             What::Tick => Command::Tick,
@@ -268,6 +278,7 @@ impl Generator {
                 Command::Order(order, Box::new(OrderAction::QuoteCancel))
             }
             What::ConfigureOrders => Command::ConfigureOrders(Box::default()),
+            What::Feed => feeds::command(&mut self.rng, &self.flavour, self.now_ms),
             _ => return self.about_flight(model, what),
         };
         // An id seen on a flight means nothing to a record about none.

@@ -10,6 +10,7 @@
 mod aim;
 mod coverage;
 mod events;
+mod feeds;
 mod generate;
 mod judge;
 mod requests;

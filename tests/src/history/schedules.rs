@@ -27,6 +27,8 @@ pub(crate) struct Flavour {
     pub(crate) events: u32,
     /// Settings change often, those of when sale closes by much.
     pub(crate) unsettled: bool,
+    /// Providers fall silent, are stopped and go on often.
+    pub(crate) fickle: bool,
 }
 
 fn times(board: Station, departs_s: i64, arrives_s: i64) -> LegTimes {

@@ -115,7 +115,10 @@ fn set(
 ) {
     allotment.version = Some(version);
     allotment.status = availability.status;
+    // The last moment there is never comes.
+    let until_ms = availability.expires_ms.filter(|ms| *ms != i64::MAX);
     let Some(seats) = availability.seats else {
+        allotment.until_ms = until_ms;
         return;
     };
     let known = match availability.counts {
@@ -130,6 +133,7 @@ fn set(
     });
     allotment.set_bound(Some(i64::from(seats) + known));
     allotment.is_floor = availability.is_floor;
+    allotment.until_ms = until_ms;
     if availability.counts == Counts::Remaining {
         allotment.remaining_at = Some(now.offset);
     }

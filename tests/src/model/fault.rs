@@ -74,11 +74,15 @@ pub enum Fault {
     WaitsOverCancellation,
     /// Repeats of a request that waited what became of it, not what was answered.
     ReplaysTheTurn,
+    /// Relies on what a provider said for ever.
+    NobodyFallsSilent,
+    /// Sells what was seen after its time.
+    NothingLapses,
 }
 
 impl Fault {
     /// Every way there is but [`Fault::None`].
-    pub const ALL: [Fault; 34] = [
+    pub const ALL: [Fault; 36] = [
         Fault::OversellsByOne,
         Fault::ForgetsRefusedIds,
         Fault::ReplayByIdAlone,
@@ -113,5 +117,7 @@ impl Fault {
         Fault::WaitsForEver,
         Fault::WaitsOverCancellation,
         Fault::ReplaysTheTurn,
+        Fault::NobodyFallsSilent,
+        Fault::NothingLapses,
     ];
 }

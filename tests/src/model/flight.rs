@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use flightline_ledger::command::{Counts, LegTimes, SaleStatus, Settings, SourceVersion};
 use flightline_ledger::{
-    Cabin, Class, CommandId, FlightCommand, FlightKey, Money, Outcome, ProviderCode, Station,
+    Cabin, Class, CommandId, FlightCommand, FlightKey, Money, Outcome, ProviderCode, Reason,
+    Station,
 };
 
 use super::Fault;
@@ -89,6 +90,8 @@ pub(crate) struct Allotment {
     pub(crate) is_floor: bool,
     /// The last count reported.
     pub(crate) reported: Option<Reported>,
+    /// Until when what was said of it holds.
+    pub(crate) until_ms: Option<i64>,
 }
 
 /// A count that a provider reported, beside what was expected.
@@ -109,7 +112,14 @@ impl Allotment {
             remaining_at: None,
             is_floor: false,
             reported: None,
+            until_ms: None,
         }
+    }
+
+    /// Is it for sale at that time, as far as was said of it alone?
+    pub(crate) fn is_open(&self, clock_ms: i64) -> bool {
+        let lapsed = self.until_ms.is_some_and(|until| until <= clock_ms);
+        self.status == SaleStatus::Open && !lapsed
     }
 
     /// A bound that is not a provider's count.
@@ -117,6 +127,7 @@ impl Allotment {
         self.bound = bound;
         self.remaining_at = None;
         self.is_floor = false;
+        self.until_ms = None;
     }
 }
 
@@ -209,6 +220,8 @@ pub(crate) struct Flight {
     pub(crate) providers: BTreeMap<ProviderCode, Provider>,
     /// Every hold there ever was, by offset.
     pub(crate) holds: Vec<Hold>,
+    /// Providers that do not sell for now, and what their clients are told.
+    pub(crate) paused: BTreeMap<ProviderCode, Reason>,
     /// Rules that decided something since they were last collected.
     pub(crate) met: RefCell<Vec<&'static str>>,
     pub(crate) fault: Fault,

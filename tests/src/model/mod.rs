@@ -8,7 +8,7 @@
 //! - Commands: `hold.rs` (hold, confirm, release, cancel), `offer.rs` (who can sell, and at which
 //!   price), `waiting.rs` (who waits, and whose turn it is), `valid.rs` (which provider events are
 //!   valid), `event.rs` (their order of checks and the small ones), `schedule.rs` (schedule,
-//!   equipment, status, ownership), `availability.rs`.
+//!   equipment, status, ownership), `availability.rs`, `seller.rs` (who does not sell for now).
 //! - [`Snapshot`]: the whole state in plain values, to compare with.
 //! - [`Fault`]: ways in which the model can be made wrong, to prove that a wrong ledger is noticed.
 
@@ -19,6 +19,7 @@ mod flight;
 mod hold;
 mod offer;
 mod schedule;
+mod seller;
 mod snapshot;
 mod usage;
 mod valid;
@@ -26,10 +27,11 @@ mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flightline_ledger::command::Settings;
+use flightline_ledger::command::{FeedCommand, Settings};
 use flightline_ledger::outcome::Kind;
 use flightline_ledger::{
-    Command, Decision, FlightCommand, FlightKey, Input, Outcome, ProviderBody, Reason, Replay,
+    Command, Decision, FlightCommand, FlightKey, Input, Outcome, ProviderBody, ProviderCode,
+    Reason, Replay,
 };
 
 pub use fault::Fault;
@@ -41,9 +43,10 @@ pub use snapshot::{
 
 use flight::Moment;
 pub(crate) use flight::{CabinOnLeg, Flight, Hold};
+pub(crate) use seller::Seller;
 
 /// The rules that a run must have exercised, by name; see [`Model::rules`].
-pub const RULES: [&str; 52] = [
+pub const RULES: [&str; 57] = [
     "hold expired by the clock",
     "flight retired",
     "live hold expired by retirement",
@@ -96,6 +99,11 @@ pub const RULES: [&str; 52] = [
     "waiting hold displaced by a station change",
     "waiting hold displaced by the flight's cancellation",
     "waiting hold displaced by another's withdrawal",
+    "provider that was stopped passed over",
+    "provider that is silent passed over",
+    "silent provider heard again",
+    "stopped provider resumed",
+    "what was seen lapsed",
 ];
 
 /// The judge: folds one partition as `docs/ledger.md` says.
@@ -105,6 +113,7 @@ pub struct Model {
     pub(crate) settings: Settings,
     pub(crate) flights: BTreeMap<FlightKey, Flight>,
     pub(crate) retired: BTreeSet<FlightKey>,
+    pub(crate) sellers: BTreeMap<ProviderCode, Seller>,
     rules: BTreeMap<&'static str, u64>,
     fault: Fault,
 }
@@ -128,6 +137,7 @@ impl Model {
             settings: Settings::default(),
             flights: BTreeMap::new(),
             retired: BTreeSet::new(),
+            sellers: BTreeMap::new(),
             rules: BTreeMap::new(),
             fault,
         }
@@ -145,7 +155,10 @@ impl Model {
             offset: input.offset,
             clock_ms: self.clock_ms,
         };
+        self.listen(&input.command);
+        let paused = self.paused();
         for flight in self.flights.values_mut() {
+            flight.paused = paused.clone();
             flight.now = now;
             flight.expire();
         }
@@ -176,7 +189,8 @@ impl Model {
             | Command::FeedReject(_)
             | Command::Fence
             | Command::Order(..)
-            | Command::ConfigureOrders(_) => (FlightKey::NONE, Outcome::Noted, Replay::First),
+            | Command::ConfigureOrders(_)
+            | Command::Feed(..) => (FlightKey::NONE, Outcome::Noted, Replay::First),
         };
         self.take_turns("waiting hold got seats that a command made free");
         self.collect_rules();
@@ -256,12 +270,14 @@ impl Model {
             offset: input.offset,
             clock_ms: self.clock_ms,
         };
+        let paused = self.paused();
         let Some(flight) = self.flights.get_mut(&key) else {
             let outcome = match command {
                 FlightCommand::Provider(event) => match &event.body {
                     ProviderBody::Schedule(schedule) => {
                         match Flight::create(key, event, schedule, now, self.fault) {
                             Some(mut flight) => {
+                                flight.paused = paused;
                                 let outcome = Outcome::Accepted {
                                     displaced: 0,
                                     partly_stale: false,
@@ -324,5 +340,13 @@ pub fn kind_of(command: &Command) -> Kind {
         Command::Fence => Kind::Fence,
         Command::Order(..) => Kind::Order,
         Command::ConfigureOrders(_) => Kind::ConfigureOrders,
+        Command::Feed(_, command) => match **command {
+            FeedCommand::Configure { .. } => Kind::FeedConfigure,
+            FeedCommand::Heard { .. } => Kind::FeedHeard,
+            FeedCommand::Stop => Kind::FeedStop,
+            FeedCommand::Resume => Kind::FeedResume,
+            FeedCommand::Unplaced(_) => Kind::FeedUnplaced,
+            FeedCommand::Replaced(_) => Kind::FeedReplaced,
+        },
     }
 }

@@ -40,21 +40,36 @@ impl Flight {
                     .ok_or(Reason::UnknownCabin)?,
             );
         }
-        let mut statuses = Vec::new();
+        let mut said = Vec::new();
         for line in lines {
-            statuses.push(line.own.status);
+            said.push(&line.own);
             if let Some(class) = class {
-                statuses.push(line.class(class).ok_or(Reason::UnknownClass)?.status);
+                said.push(line.class(class).ok_or(Reason::UnknownClass)?);
             }
         }
         let (board, off) = segment.stations;
         for class in BTreeSet::from([None, class]) {
             if let Some(limit) = provider.segments.get(&(board, off, cabin, class)) {
-                statuses.push(limit.status);
+                said.push(limit);
             }
         }
         let sells = provider.sells || self.fault == Fault::SellsWithdrawn;
-        if !sells || statuses.iter().any(|s| *s != SaleStatus::Open) {
+        if let Some(reason) = self.paused.get(&code) {
+            self.met(match reason {
+                Reason::ProviderStopped => "provider that was stopped passed over",
+                _ => "provider that is silent passed over",
+            });
+            return Err(*reason);
+        }
+        let clock_ms = match self.fault {
+            Fault::NothingLapses => i64::MIN,
+            _ => self.now.clock_ms,
+        };
+        let closed = said.iter().any(|one| !one.is_open(clock_ms));
+        if !sells || closed {
+            if said.iter().all(|one| one.status == SaleStatus::Open) && sells {
+                self.met("what was seen lapsed");
+            }
             return Err(Reason::Closed);
         }
         Ok(self.available(code, segment.legs, Some(segment.stations), cabin, class))
@@ -122,7 +137,7 @@ impl Flight {
                     };
                     let seats = match self.sellable(*code, segment, *cabin, *class) {
                         Ok((available, _)) => shown(available),
-                        Err(Reason::Closed) => 0,
+                        Err(Reason::Closed | Reason::ProviderStopped | Reason::ProviderSilent) => 0,
                         Err(_) => continue,
                     };
                     let view = OfferView {
@@ -194,7 +209,12 @@ impl Flight {
         if let Some(available) = most {
             return Err(Reason::SoldOut { available });
         }
-        for reason in [Reason::Closed, Reason::UnknownClass] {
+        for reason in [
+            Reason::Closed,
+            Reason::ProviderStopped,
+            Reason::ProviderSilent,
+            Reason::UnknownClass,
+        ] {
             if refusals.contains(&reason) {
                 return Err(reason);
             }

@@ -54,6 +54,7 @@ impl Flight {
             aircraft: BTreeMap::new(),
             providers: BTreeMap::new(),
             holds: Vec::new(),
+            paused: BTreeMap::new(),
             met: RefCell::default(),
             fault,
         };

@@ -150,9 +150,13 @@ impl Client {
     /// Sends canonical events, and expects every one to be read.
     pub(crate) async fn push(&self, provider: &str, events: &[Value]) -> Value {
         let lines: String = events.iter().map(|e| format!("{e}\n")).collect();
-        let request = self
-            .http
-            .post(format!("{}/providers/{provider}/events", self.url));
+        self.send(&format!("/providers/{provider}/events"), lines)
+            .await
+    }
+
+    /// Sends a text, and expects it to be taken.
+    pub(crate) async fn send(&self, path: &str, lines: String) -> Value {
+        let request = self.http.post(format!("{}{path}", self.url));
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -200,3 +200,49 @@ fn kill_postgres(data_dir: &std::path::Path) -> usize {
     });
     victims.len()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_its_flight_survives_kill_9() {
+    let place = Place::new();
+    let replica = place.start();
+    let client = Client::new(&replica.url);
+    let flights: Vec<_> = (1..=3).map(events::flight).collect();
+    // A cancellation that overtakes its schedule; a teletype message that names a number and a day; a
+    // whole replacement that does not name a flight.
+    client
+        .push("acme", &[events::status(&flights[0], "cancel", 9)])
+        .await;
+    let ssm = "ASM\nLT\n31DEC00009E001\nCNL\nFL2/01JUN35\n";
+    let report = client
+        .send(
+            "/providers/acme/files?format=ssm&received=2034-12-31",
+            ssm.to_owned(),
+        )
+        .await;
+    assert_eq!(report["rejects"][0]["code"], "no_flight", "{report}");
+    let mark = |kind: &str| {
+        serde_json::json!({
+            "type": kind, "source_version": events::version(9), "carrier": "FL",
+            "from": "2035-06-01", "to": "2035-06-01",
+        })
+    };
+    client
+        .push("other", &[mark("replace_begin"), mark("replace_end")])
+        .await;
+    replica.kill();
+
+    let replica = place.start();
+    let client = Client::new(&replica.url);
+    for (provider, flight) in [("acme", 0), ("acme", 1), ("other", 2)] {
+        let mut schedule = events::schedule(&flights[flight], 50, 1);
+        if flight == 1 {
+            schedule["source_version"] = serde_json::json!({"time": "2034-12-01T00:00:00Z"});
+        }
+        let report = client.push(provider, &[schedule]).await;
+        assert_eq!(report["accepted"], 1, "{report}");
+        let answer = client.get(&format!("/flights/{}", flights[flight])).await;
+        assert_eq!(answer.body["status"], "cancelled", "{}", answer.body);
+    }
+    replica.stop();
+    place.verify();
+}

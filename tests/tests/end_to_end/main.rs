@@ -14,6 +14,7 @@ mod order_crash;
 mod orders;
 mod program;
 mod provider;
+mod reconcile;
 mod replicas;
 mod tables;
 mod trip;

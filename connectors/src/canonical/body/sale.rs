@@ -106,6 +106,7 @@ pub(in crate::canonical) fn availability(
         seats,
         is_floor: wire.seats_is_floor,
         counts,
+        expires_ms: None,
     }))
 }
 

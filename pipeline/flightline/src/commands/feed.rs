@@ -23,6 +23,15 @@ pub(crate) enum FeedCommand {
     /// Parse provider files and print canonical events (NDJSON) to stdout and rejects to stderr;
     /// sends nothing.
     Check(CheckArgs),
+    /// Compare a provider's whole snapshot with what a running replica expects of it; sends nothing
+    /// into the stream. Exit code 1 when a difference has no known cause.
+    Reconcile(super::reconcile::ReconcileArgs),
+    /// What a provider's feed did on a day.
+    Report(super::reconcile::ReportArgs),
+    /// Stop selling a provider's seats, on every flight.
+    Stop(super::reconcile::SaleArgs),
+    /// Sell a provider's seats again.
+    Resume(super::reconcile::SaleArgs),
 }
 
 #[derive(Debug, Args)]
@@ -111,18 +120,22 @@ pub(crate) fn run(command: FeedCommand) -> anyhow::Result<()> {
     match command {
         FeedCommand::Push(args) => push(&args),
         FeedCommand::Check(args) => check(&args),
+        FeedCommand::Reconcile(args) => super::reconcile::reconcile(&args),
+        FeedCommand::Report(args) => super::reconcile::report(&args),
+        FeedCommand::Stop(args) => super::reconcile::set_sale(&args, "stop"),
+        FeedCommand::Resume(args) => super::reconcile::set_sale(&args, "resume"),
     }
 }
 
 /// Reads `NAME=VALUE`; names may be written with hyphens, as flags are.
-fn option(text: &str) -> Result<(String, String), String> {
+pub(super) fn option(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.replace('-', "_"), value.to_owned())),
         _ => Err("write it as NAME=VALUE, such as counts=total".to_owned()),
     }
 }
 
-fn open(file: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
+pub(super) fn open(file: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
     if file == Path::new("-") {
         return Ok((Box::new(std::io::stdin()), None));
     }
@@ -138,7 +151,7 @@ fn open(file: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
     Ok((Box::new(opened), Some(metadata.len())))
 }
 
-fn name_of(file: &Path) -> String {
+pub(super) fn name_of(file: &Path) -> String {
     if file == Path::new("-") {
         return "stdin".to_owned();
     }
@@ -249,7 +262,7 @@ fn push(args: &PushArgs) -> anyhow::Result<()> {
 }
 
 /// Reads a file in the background and hands it to the HTTP client piece by piece.
-fn stream(mut body: Box<dyn Read + Send>, bar: ProgressBar) -> reqwest::Body {
+pub(super) fn stream(mut body: Box<dyn Read + Send>, bar: ProgressBar) -> reqwest::Body {
     let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Vec<u8>>>(4);
     std::thread::spawn(move || {
         loop {

@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod feed;
+mod reconcile;
 pub(crate) mod serve;
 pub(crate) mod stream;
 pub(crate) mod token;

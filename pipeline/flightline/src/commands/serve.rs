@@ -26,7 +26,11 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         feeds.push(ProviderFeed {
             provider: code,
             format: provider.format.clone(),
-            options: provider.options.clone().into_iter().collect(),
+            options: provider.options().map_err(Usage)?.into_iter().collect(),
+            silence_max_ms: provider
+                .staleness_limit_s
+                .map(|limit_s| limit_s.saturating_mul(1000)),
+            overbooking: provider.overbooking().map_err(Usage)?,
         });
     }
     let payments: PaymentsUrl = config

@@ -295,7 +295,22 @@ mod tests {
             from_text("[providers.pk]\nformat = \"avs\"\noptions = { codes = \"CS=open\", counts = \"total\" }\n")
                 .is_ok()
         );
+        let full = "[providers.pk]\nformat = \"avs\"\nmode = \"total\"\nstaleness_limit_s = 900\noverbooking = { Y = 4 }\n";
+        let full = from_text(full).unwrap();
+        let provider = &full.providers["pk"];
+        assert_eq!(provider.options().unwrap()["counts"], "total");
+        assert_eq!(provider.overbooking().unwrap(), [("Y".parse().unwrap(), 4)]);
         for (bad, want) in [
+            ("staleness_limit_s = 0", "staleness_limit_s"),
+            ("overbooking = { economy = 4 }", "overbooking.economy"),
+            ("overbooking = { Y = 10000 }", "0 to 9999"),
+            ("mode = \"total\"", "no format"),
+            ("format = \"ssim\"\nmode = \"total\"", "ssim"),
+            ("format = \"avs\"\nmode = \"some\"", "\"remaining\""),
+            (
+                "format = \"avs\"\nmode = \"total\"\noptions = { counts = \"total\" }",
+                "leave one out",
+            ),
             ("format = \"avx\"", "avx"),
             ("options = { codes = \"CS=open\" }", "no format"),
             (

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use flightline_ledger::Cabin;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -17,6 +18,14 @@ pub(crate) struct Provider {
     pub format: Option<String>,
     /// Options of that format: code tables, how counts are to be read, and so on.
     pub options: BTreeMap<String, String>,
+    /// How counts of seats are to be read, where the format does not say: `total` or `remaining`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// How long it may be silent before its seats are off sale, in seconds. Absent: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staleness_limit_s: Option<u64>,
+    /// Seats that may be sold beyond its counts, by cabin, on flights of which it states no terms.
+    pub overbooking: BTreeMap<String, u16>,
     /// A folder that it drops files into.
     pub folder: Option<Folder>,
     /// What is fetched from it.
@@ -26,6 +35,11 @@ pub(crate) struct Provider {
 impl Provider {
     /// The format is known, and its options are options that it has.
     pub(super) fn check(&self) -> anyhow::Result<()> {
+        if self.staleness_limit_s == Some(0) {
+            bail!("staleness_limit_s is 0: nothing could ever be sold; leave it out for no limit");
+        }
+        self.overbooking()?;
+        let options = self.options()?;
         let Some(name) = &self.format else {
             if let Some(option) = self.options.keys().next() {
                 bail!("options.{option} is set, but no format that has it");
@@ -33,12 +47,52 @@ impl Provider {
             return Ok(());
         };
         let format = flightline_connectors::format(name)?;
-        let options = self.options.iter().fold(
+        let options = options.iter().fold(
             flightline_connectors::Options::new(),
             |all, (name, value)| all.with(name, value),
         );
         format.connector(&options).context("options")?;
         Ok(())
+    }
+}
+
+impl Provider {
+    /// The options of the format, with the mode among them.
+    pub(crate) fn options(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut options = self.options.clone();
+        let Some(mode) = &self.mode else {
+            return Ok(options);
+        };
+        if mode != "total" && mode != "remaining" {
+            bail!("mode is '{mode}': it must be \"total\" or \"remaining\"");
+        }
+        let Some(name) = &self.format else {
+            bail!("mode is set, but no format whose counts it could tell how to read");
+        };
+        let format = flightline_connectors::format(name)?;
+        if !format.has_option("counts") {
+            bail!(
+                "mode is set, but counts of format {name} say themselves how they are to be read"
+            );
+        }
+        if options.insert("counts".to_owned(), mode.clone()).is_some() {
+            bail!("mode and options.counts say the same thing: leave one out");
+        }
+        Ok(options)
+    }
+
+    /// The overbooking allowance, by cabin.
+    pub(crate) fn overbooking(&self) -> anyhow::Result<Vec<(Cabin, u16)>> {
+        let cabins = self.overbooking.iter().map(|(cabin, seats)| {
+            let code: Cabin = cabin.parse().map_err(|_| {
+                anyhow::anyhow!("overbooking.{cabin}: a cabin is one capital letter, such as Y")
+            })?;
+            if *seats > 9999 {
+                bail!("overbooking.{cabin} is {seats}: it must be 0 to 9999");
+            }
+            Ok((code, *seats))
+        });
+        cabins.collect()
     }
 }
 

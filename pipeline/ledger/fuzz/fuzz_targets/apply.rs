@@ -217,6 +217,7 @@ impl Maker<'_, '_> {
             },
             is_floor: self.0.arbitrary()?,
             counts: self.one_of(&[Counts::Total, Counts::Remaining])?,
+            expires_ms: self.maybe(|m| m.0.int_in_range(0..=20_000))?,
         })
     }
 

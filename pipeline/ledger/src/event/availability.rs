@@ -26,6 +26,7 @@ fn report_on(
     step: &Told<'_>,
 ) -> Option<i64> {
     stored.version = Some(event.version);
+    stored.holds_until(report.expires_ms, step.clock_ms);
     let seats = report.seats?;
     let known_sales = match report.counts {
         Counts::Total => 0,

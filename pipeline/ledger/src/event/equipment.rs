@@ -27,6 +27,7 @@ fn planned(
         None => return None,
     };
     report.remaining_at = None;
+    report.holds_until(None, 0);
     Some(bound)
 }
 
@@ -37,6 +38,7 @@ impl BookCabin {
         self.is_floor = false;
         self.report.version = None;
         self.report.remaining_at = None;
+        self.report.holds_until(None, 0);
     }
 
     fn plan(&mut self, plan: &CabinPlan, version: SourceVersion) {
@@ -64,6 +66,7 @@ impl BookCabin {
                 Some(at) => planned(&mut class.report, version, plans[at].limit, NO_BOUND),
                 None => {
                     class.report.remaining_at = None;
+                    class.report.holds_until(None, 0);
                     Some(0)
                 }
             };

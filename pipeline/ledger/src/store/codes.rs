@@ -5,6 +5,7 @@ use crate::codes::{Cabin, Class, CommandId, Currency, FlightKey, Money, Provider
 use crate::command::{Counts, HoldRequest, LegTimes, SaleStatus, Settings, SourceVersion};
 use crate::outcome::{Outcome, Reason};
 use crate::record::PackedMoney;
+use crate::seller::{Pause, Seller};
 use crate::view::LegView;
 
 wrapped!(CommandId);
@@ -101,6 +102,13 @@ stored!(HoldRequest {
 });
 
 variants!(Counts { 1 = Total, 2 = Remaining });
+variants!(Pause { 1 = Stopped, 2 = Silent });
+stored!(Seller {
+    silence_max_ms,
+    heard_ms,
+    stopped,
+    pause,
+});
 variants!(SaleStatus {
     1 = Open,
     2 = Request,
@@ -134,6 +142,8 @@ variants!(Reason {
     23 = NotScheduled,
     24 = NotOwner,
     25 = StillWaiting,
+    26 = ProviderStopped,
+    27 = ProviderSilent,
 });
 variants!(Outcome {
     1 = Held { provider, seats, deadline_ms, price },

@@ -19,7 +19,8 @@ stored!(Tally {
 stored!(Report {
     version,
     remaining_at,
-    drift
+    drift,
+    lapses_ms
 });
 stored!(Drift {
     counts,
@@ -68,6 +69,7 @@ stored!(AircraftCabin {
 stored!(Provider {
     code,
     sells,
+    pause,
     cabins,
     fares,
     segments,

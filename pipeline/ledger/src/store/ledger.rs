@@ -19,6 +19,7 @@ impl Ledger {
         writer.number(u64::from(STATE_FORMAT));
         self.clock_ms.put(&mut writer);
         self.settings.put(&mut writer);
+        self.sellers.0.put(&mut writer);
         writer.len(self.keys.len());
         for (key, at) in self.keys.iter().zip(0..) {
             key.put(&mut writer);
@@ -44,6 +45,7 @@ impl Ledger {
         let mut ledger = Self::new();
         ledger.clock_ms = Stored::get(&mut input)?;
         ledger.settings = Stored::get(&mut input)?;
+        ledger.sellers.0 = Stored::get(&mut input)?;
         let len = input.len()?;
         let mut index = Index::with_capacity(len);
         let mut ends = Vec::new();
@@ -58,6 +60,9 @@ impl Ledger {
             }
             let flight = flight::get(key, &mut input)?;
             ends.push((flight.latest_ms(), key, at));
+            ledger
+                .lapses
+                .extend(flight.next_lapse_ms().map(|ms| (ms, at)));
             ledger.live += flight.live as usize;
             ledger.waiting += flight.waiting as usize;
             let holds = flight.holds.iter().zip(&flight.origins).zip(0..);

@@ -175,6 +175,7 @@ impl Outside {
             seats: Some(seats),
             is_floor: false,
             counts: Counts::Total,
+            expires_ms: None,
         };
         self.event(number, ProviderBody::Availability(availability));
     }

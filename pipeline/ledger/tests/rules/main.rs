@@ -9,6 +9,7 @@ mod availability;
 mod client_answers;
 mod displacement;
 mod equipment;
+mod feeds;
 mod folding;
 mod holds;
 mod ids;

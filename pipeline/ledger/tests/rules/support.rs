@@ -135,6 +135,7 @@ pub(crate) fn count(letter: char, counts: Counts, seats: i32) -> Availability {
         seats: Some(seats),
         is_floor: false,
         counts,
+        expires_ms: None,
     }
 }
 

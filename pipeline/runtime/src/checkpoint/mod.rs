@@ -23,6 +23,7 @@
 //!   lie. `take`: making one. `load`: going on from one. `keeper`: when, how many, and trimming.
 
 mod keeper;
+mod kept;
 mod load;
 mod manifest;
 mod part;
@@ -40,7 +41,7 @@ use crate::reading::ReadError;
 
 /// Version of a checkpoint's layout: of manifest and parts. The state within has its own,
 /// [`flightline_ledger::STATE_FORMAT`].
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Why a checkpoint could not be made or used.
 #[derive(Debug, thiserror::Error)]

@@ -17,9 +17,10 @@ use flightline_stream::{Checker, CheckerState};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{CheckpointError, FORMAT};
+use super::{CheckpointError, FORMAT, kept};
+use crate::late::Kept;
 use crate::people::key_named;
-use crate::provider_stats::Counts;
+use crate::provider_stats::{Counts, DayCounts};
 use crate::reading::{ReadError, take};
 use crate::sequencer::report_of;
 
@@ -40,6 +41,8 @@ pub(crate) struct Part {
     /// Which keys sealed the persons of which order, retired ones included: erasing needs them.
     sealed: Vec<(OrderId, KeyId)>,
     providers: BTreeMap<ProviderCode, Counts>,
+    /// Reports that came before their flights.
+    kept: Kept,
 }
 
 /// What stands in front of the sections.
@@ -53,8 +56,8 @@ struct Head {
     /// [`CheckerState::to_bytes`], hexadecimal.
     checker: String,
     providers: Vec<StoredCounts>,
-    /// Lengths of the sections, in bytes: seats, orders, reports, claims, sealed.
-    sections: [u64; 5],
+    /// Lengths of the sections, in bytes: seats, orders, reports, claims, sealed, kept.
+    sections: [u64; 6],
 }
 
 /// [`Counts`] of a provider.
@@ -67,6 +70,8 @@ struct StoredCounts {
     rejected: u64,
     last_version: Option<(i64, u32, u32)>,
     last_at_ms: Option<i64>,
+    /// Day, accepted, duplicate, stale, rejected.
+    days: Vec<(i32, u64, u64, u64, u64)>,
 }
 
 impl Part {
@@ -78,6 +83,7 @@ impl Part {
             claims: Vec::new(),
             sealed: Vec::new(),
             providers: BTreeMap::new(),
+            kept: Kept::default(),
         }
     }
 
@@ -108,6 +114,8 @@ impl Part {
         {
             self.sealed.push((*order, key));
         }
+        self.kept
+            .take(input.at_ms, &input.command, input.id, &decision);
         if let Some((provider, report)) = report_of(&input.command) {
             self.providers
                 .entry(provider)
@@ -145,6 +153,11 @@ impl Part {
         self.providers.iter().map(|(code, counts)| (*code, counts))
     }
 
+    /// Reports that came before their flights.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
     /// Its bytes.
     pub(crate) fn encode(&mut self, partitions: u32) -> Vec<u8> {
         let ledger = self.folded.ledger();
@@ -155,6 +168,8 @@ impl Part {
         self.sealed
             .sort_unstable_by_key(|(order, key)| (*order, key.0));
         self.sealed.dedup();
+        self.kept.tidy(ledger.clock_ms());
+        let late = kept::put(&self.kept);
         let state = self.folded.save();
         let mut claims = Vec::with_capacity(self.claims.len() * CLAIM_BYTES);
         for (flight, id) in &self.claims {
@@ -172,6 +187,7 @@ impl Part {
             &state.versions,
             &claims,
             &sealed,
+            &late,
         ];
         let head = Head {
             format: FORMAT,
@@ -229,12 +245,14 @@ impl Part {
                 head.partition, head.partitions
             )));
         }
-        let mut sections = [&[][..]; 5];
+        let mut sections = [&[][..]; 6];
         for (section, len) in sections.iter_mut().zip(head.sections) {
             let len = usize::try_from(len).map_err(|_| cut())?;
             (*section, rest) = rest.split_at_checked(len).ok_or_else(cut)?;
         }
-        let [ledger, orders, versions, claims, sealed] = sections;
+        let [ledger, orders, versions, claims, sealed, late] = sections;
+        let kept = kept::get(late)
+            .ok_or_else(|| bad("the reports that were kept cannot be read".to_owned()))?;
         let checker = unhex(&head.checker)
             .and_then(|bytes| CheckerState::from_bytes(&bytes).ok())
             .filter(|state| state.next_offset == head.next_offset)
@@ -275,6 +293,7 @@ impl Part {
             claims,
             sealed: sealed.collect(),
             providers: providers.collect::<Result<_, CheckpointError>>()?,
+            kept,
         })
     }
 }
@@ -291,6 +310,11 @@ impl StoredCounts {
                 .last_version
                 .map(|v| (v.time_ms, v.group, v.sequence)),
             last_at_ms: counts.last_at_ms,
+            days: counts
+                .days
+                .iter()
+                .map(|(day, c)| (*day, c.accepted, c.duplicate, c.stale, c.rejected))
+                .collect(),
         }
     }
 
@@ -308,6 +332,19 @@ impl StoredCounts {
                     sequence,
                 }),
             last_at_ms: self.last_at_ms,
+            days: self
+                .days
+                .iter()
+                .map(|(day, accepted, duplicate, stale, rejected)| {
+                    let counts = DayCounts {
+                        accepted: *accepted,
+                        duplicate: *duplicate,
+                        stale: *stale,
+                        rejected: *rejected,
+                    };
+                    (*day, counts)
+                })
+                .collect(),
         }
     }
 }

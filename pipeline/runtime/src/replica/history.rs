@@ -12,6 +12,7 @@ use flightline_stream::Checker;
 use super::fanout::Fanout;
 use crate::backend::Inner;
 use crate::checkpoint::{self, Loaded, Part};
+use crate::late::Note;
 use crate::people::key_named;
 use crate::reading::{ReadError, for_each_batch};
 use crate::sequencer::report_of;
@@ -91,6 +92,7 @@ fn note_part(inner: &Inner, part: &Part) {
     for (provider, counts) in part.providers() {
         inner.stats.add(provider, counts);
     }
+    inner.late.load(part.kept());
 }
 
 /// Folds what the stream holds beyond the newest checkpoint. What the tables have already is one epoch
@@ -193,10 +195,19 @@ pub(crate) fn note_record(inner: &Inner, record: &Record) {
     if let Some(key) = key_named(&record.input.command) {
         inner.desk.note_key(key);
     }
+    if let Some(note) = Note::of(record.input.at_ms, &record.input.command) {
+        inner.late.note(note);
+    }
     let report = report_of(&record.input.command);
     if report.is_some() {
+        let waiter = match &record.input.command {
+            Command::Flight(flight, FlightCommand::Provider(event)) => {
+                Waiter::Past(Box::new((*flight, (**event).clone())))
+            }
+            _ => Waiter::None,
+        };
         inner
             .waiters
-            .register(record.partition, record.input.offset, Waiter::None, report);
+            .register(record.partition, record.input.offset, waiter, report);
     }
 }

@@ -30,6 +30,7 @@ use crate::config::{AuthMode, ReplicaConfig};
 use crate::database::{Database, Opened};
 use crate::hold_index::HoldIndex;
 use crate::intake::Intakes;
+use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
 use crate::orders::hints::Hints;
@@ -54,7 +55,7 @@ mod own;
 use fanout::Fanout;
 use history::fold_history;
 pub(crate) use history::note_record;
-use own::{Ticker, configure, resume_orders};
+use own::{Ticker, configure, resume_feeds, resume_orders};
 
 /// A running replica.
 pub struct Replica {
@@ -133,6 +134,7 @@ impl Replica {
         let holds = Arc::new(HoldIndex::default());
         let (desk, effects, looks) =
             OrderDesk::new(partitions, sequencer.clone(), holds.clone(), is_shared);
+        let late = Arc::new(LateDesk::default());
         let inner = Arc::new(Inner {
             log,
             partitions,
@@ -140,13 +142,14 @@ impl Replica {
                 partitions,
                 stats.clone(),
                 desk.clone(),
+                late.clone(),
                 is_shared,
             )),
             sequencer: sequencer.clone(),
             desk: desk.clone(),
             holds,
             people: OnceLock::new(),
-            late: Mutex::default(),
+            late,
             hints: OnceLock::new(),
             webhooks: RwLock::new(None),
             serving: Arc::new(Serving::new(partitions)),
@@ -312,6 +315,7 @@ impl Replica {
         ));
         resume_orders(&inner, &notices, &cashier)?;
         inner.sequencer.open();
+        resume_feeds(&inner).await?;
         inner.ready.store(true, Ordering::Release);
         let ticker = Ticker::start(inner.clone(), config.tick)?;
         let covered = {

@@ -13,6 +13,7 @@ use crate::backend::Inner;
 use crate::checkpoint;
 use crate::orders::cashier::Cashier;
 use crate::orders::notices::Notices;
+use crate::sale;
 use crate::sequencer::Job;
 use crate::waiters::Waiter;
 
@@ -42,7 +43,7 @@ pub(super) fn configure(
     if changed > 0 {
         tracing::info!(partitions = changed, "settings written into the stream");
     }
-    Ok(())
+    sale::configure(inner)
 }
 
 /// From here on orders are run: what they wait for is asked for, whether or not it was before, and
@@ -84,6 +85,24 @@ pub(super) fn resume_orders(
         tracing::info!(effects = resumed, "orders go on where they were");
     }
     Ok(())
+}
+
+/// Sends what should have followed schedules that the stream ends with.
+pub(super) async fn resume_feeds(inner: &Arc<Inner>) -> anyhow::Result<()> {
+    let inner = inner.clone();
+    tokio::task::spawn_blocking(move || {
+        let missing = inner.late.resume(&inner)?;
+        if !missing.is_empty() {
+            tracing::info!(
+                reports = missing.len(),
+                "reports that came before their flights are applied"
+            );
+            inner.late.send(&inner, missing);
+        }
+        Ok(())
+    })
+    .await
+    .context("sending what follows schedules was broken off")?
 }
 
 /// A record of the replica's own.
@@ -164,7 +183,7 @@ impl Inner {
                 self.sequencer.push_own(own(partition, Command::Tick));
             }
         }
-        Ok(())
+        sale::tell_heard(self, now)
     }
 
     /// Waits until the index shows everything that was answered before this call. Blocking.

@@ -1,5 +1,8 @@
 //! Schedules and their changes, pushed to a whole replica in any order.
 
+use flightline_api::backend::Submit;
+use flightline_ledger::{Command, Outcome};
+
 use crate::world::{World, key};
 
 /// `SSM` in local time, with reference and parts.
@@ -145,4 +148,118 @@ async fn a_replaced_flight_is_withdrawn_from_where_it_began_and_days_in_utc_find
     assert_eq!(state(&world, from_jfk).await.unwrap().0, "cancelled");
     world.verify().await;
     world.stop().await;
+}
+
+/// A command of provider acme as a push would make it.
+fn command(line: &str) -> flightline_connectors::PushCommand {
+    let connector = flightline_connectors::format("canonical").unwrap();
+    let connector = connector.connector(&Default::default()).unwrap();
+    let source = flightline_connectors::Source::new("m", line.as_bytes());
+    let config = flightline_connectors::PushConfig::new("acme".parse().unwrap());
+    let mut batch = flightline_connectors::Push::new(&*connector, source, config)
+        .next()
+        .unwrap();
+    batch.commands.remove(0)
+}
+
+/// Appends a command without what a push does besides, as if the process had ended behind it.
+async fn append(world: &World, line: &str) -> Outcome {
+    let command = command(line);
+    let submit = Submit {
+        id: command.id,
+        command: Command::Flight(command.flight, command.command),
+        ref_text: None,
+        actor: None,
+    };
+    let answer = world.backend().submit(submit).unwrap().await.unwrap();
+    answer.decision.outcome
+}
+
+/// One canonical event, at a sequence.
+fn event(kind: &str, flight: &str, sequence: u32, more: &str) -> String {
+    format!(
+        r#"{{"type":"{kind}","flight_key":"{flight}","source_version":{{"time":"2027-01-01T00:00:00Z","sequence":{sequence}}}{more}}}"#
+    )
+}
+
+fn canonical_schedule(flight: &str, sequence: u32) -> String {
+    event(
+        "schedule",
+        flight,
+        sequence,
+        r#","legs":[{"board":"EWR","off":"IAH","departs":"2027-03-01T12:00:00-05:00","arrives":"2027-03-01T15:00:00-06:00","cabins":[{"cabin":"Y","seats":150}]}]"#,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_should_have_followed_a_schedule_when_the_process_ended_follows_at_the_next_start() {
+    let mut world = World::start().await;
+    let two = "UA2.2027-03-01.EWR";
+    let three = "UA3.2027-03-01.EWR";
+    // A cancellation, a message of days and numbers, and a whole replacement overtake the schedules.
+    push(&world, "canonical", event("cancel", ONE, 9, "")).await;
+    let cancel = ssm("10JAN00001E001", "CNL\nUA2\n01MAR27 01MAR27 1");
+    push(&world, "ssm", cancel).await;
+    let marks = ["replace_begin", "replace_end"].map(|mark| {
+        format!(
+            r#"{{"type":"{mark}","source_version":{{"time":"2027-01-01T00:00:00Z","sequence":9}},"carrier":"UA","from":"2027-03-01","to":"2027-03-01"}}"#
+        )
+    });
+    push(&world, "canonical", marks.join("\n")).await;
+    for flight in [ONE, two, three] {
+        let outcome = append(&world, &canonical_schedule(flight, 1)).await;
+        assert_eq!(outcome.name(), "accepted");
+        assert_eq!(state(&world, flight).await.unwrap().0, "scheduled");
+    }
+    world.restart().await;
+    for flight in [ONE, two, three] {
+        assert_eq!(
+            state(&world, flight).await.unwrap().0,
+            "cancelled",
+            "{flight}"
+        );
+    }
+    // It was sent once: another start finds nothing missing.
+    let sent = world.backend().provider_status("acme".parse().unwrap());
+    world.restart().await;
+    let now = world.backend().provider_status("acme".parse().unwrap());
+    assert_eq!(sent, now);
+    world.verify().await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_its_flight_is_known_after_a_start_with_and_without_a_checkpoint() {
+    for with_checkpoint in [false, true] {
+        let mut world = World::start().await;
+        let two = "UA2.2027-03-01.EWR";
+        let three = "UA3.2027-03-01.EWR";
+        push(&world, "canonical", event("cancel", ONE, 9, "")).await;
+        let cancel = ssm("10JAN00001E001", "CNL\nUA2\n01MAR27 01MAR27 1");
+        push(&world, "ssm", cancel).await;
+        push(&world, "ssim", ssim("06JAN27", &[(9, "01MAR27")])).await;
+        if with_checkpoint {
+            let patience = crate::world::PATIENCE;
+            world.replica().flushed(patience).await.unwrap();
+            world.replica().checkpoint().await.unwrap();
+        }
+        world.restart().await;
+        if with_checkpoint {
+            assert!(world.replica().checkpoint_records() > 0);
+        }
+        let schedules: Vec<String> = [(ONE, 1), (two, 1)]
+            .map(|(flight, sequence)| canonical_schedule(flight, sequence))
+            .into();
+        push(&world, "canonical", schedules.join("\n")).await;
+        push(&world, "ssim", ssim("05JAN27", &[(3, "01MAR27")])).await;
+        for flight in [ONE, two, three] {
+            assert_eq!(
+                state(&world, flight).await.unwrap().0,
+                "cancelled",
+                "{flight}, with a checkpoint: {with_checkpoint}"
+            );
+        }
+        world.verify().await;
+        world.stop().await;
+    }
 }

@@ -6,6 +6,7 @@
 //! | 3 configure | default time to hold, longest, closing before departure, retirement after: integers, ms |
 //! | 4 feed reject | provider, message, line, code, reason, raw |
 //! | 5 configure orders | see `order.rs` |
+//! | 6–11 | a provider and what is said of its feed, see `feed.rs` |
 //! | 16 hold | flight key, bits, cabin, seats, then what the bits say: provider 1, class 2, board 4, off 8, time to hold 16, price 32, time to wait 64 |
 //! | 17 confirm, 18 release, 19 cancel | flight key, id of the hold |
 //! | 32–41 | flight key and the provider's event |
@@ -20,6 +21,7 @@ use flightline_ledger::codes::{
 use flightline_ledger::command::{Command, FeedReject, FlightCommand, HoldRequest, Settings};
 
 use super::error::{DecodeError, EncodeError};
+use super::feed;
 use super::order;
 use super::provider;
 use super::wire::{Reader, code, put_bytes, put_int, put_uint};
@@ -55,6 +57,7 @@ pub(super) fn kind_of(command: &Command) -> u8 {
         Command::FeedReject(_) => kind::FEED_REJECT,
         Command::ConfigureOrders(_) => kind::CONFIGURE_ORDERS,
         Command::Order(_, action) => order::kind_of(action),
+        Command::Feed(_, command) => feed::kind_of(command),
         Command::Flight(_, FlightCommand::Hold(_)) => kind::HOLD,
         Command::Flight(_, FlightCommand::Confirm { .. }) => kind::CONFIRM,
         Command::Flight(_, FlightCommand::Release { .. }) => kind::RELEASE,
@@ -91,6 +94,7 @@ pub(super) fn put(out: &mut Vec<u8>, command: &Command) -> Result<(), EncodeErro
             Ok(())
         }
         Command::Order(id, action) => order::put(out, *id, action),
+        Command::Feed(provider, command) => feed::put(out, *provider, command),
         Command::Flight(key, command) => {
             put_flight(out, key)?;
             match command {
@@ -143,6 +147,10 @@ pub(super) fn get(kind: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeEr
                     _ => FlightCommand::Cancel { hold },
                 },
             ))
+        }
+        other if feed::is_kind(other) => {
+            let (provider, command) = feed::get(other, reader)?;
+            Ok(Command::Feed(provider, Box::new(command)))
         }
         other if order::is_kind(other) => {
             let (id, action) = order::get(other, reader)?;

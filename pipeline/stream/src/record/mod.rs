@@ -26,6 +26,7 @@
 
 mod body;
 mod error;
+mod feed;
 mod order;
 mod order_result;
 mod provider;

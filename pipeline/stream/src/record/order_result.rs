@@ -28,7 +28,7 @@ const SOLD_OUT: u8 = 1;
 const PRICE_CHANGED: u8 = 12;
 
 /// The reasons that say nothing more, with their numbers.
-const PLAIN: [(u8, Reason); 23] = [
+const PLAIN: [(u8, Reason); 25] = [
     (2, Reason::UnknownFlight),
     (3, Reason::FlightCancelled),
     (4, Reason::Departed),
@@ -52,6 +52,8 @@ const PLAIN: [(u8, Reason); 23] = [
     (23, Reason::NotScheduled),
     (24, Reason::NotOwner),
     (25, Reason::StillWaiting),
+    (26, Reason::ProviderStopped),
+    (27, Reason::ProviderSilent),
 ];
 
 pub(super) fn put(out: &mut Vec<u8>, result: &EffectResult) -> Result<(), EncodeError> {
@@ -213,7 +215,9 @@ mod tests {
                 | Reason::InvalidEvent
                 | Reason::NotScheduled
                 | Reason::NotOwner
-                | Reason::StillWaiting => PLAIN.iter().filter(|(_, r)| *r == reason).count() == 1,
+                | Reason::StillWaiting
+                | Reason::ProviderStopped
+                | Reason::ProviderSilent => PLAIN.iter().filter(|(_, r)| *r == reason).count() == 1,
             }
         }
         for (number, reason) in PLAIN {

@@ -6,7 +6,7 @@
 //! | 32 schedule | bits (1 = operated by another key, which follows), legs, restricted pairs |
 //! | 33 time change | list of leg times |
 //! | 34 equipment | bits (1 = board station follows), aircraft, cabins |
-//! | 35 availability | level, status, counts, bits (cabin 1, class 2, seats 4, floor 8), then those present |
+//! | 35 availability | level, status, counts, bits (cabin 1, class 2, seats 4, floor 8, expiry 16), then those present |
 //! | 36 fares | list: bits (segment 1, class 2), cabin, then those present, price |
 //! | 37 terms | list: cabin, seats |
 //! | 38 cancel, 39 reinstate, 40 withdraw | – |
@@ -44,7 +44,8 @@ mod availability_bits {
     pub(super) const CLASS: u8 = 2;
     pub(super) const SEATS: u8 = 4;
     pub(super) const FLOOR: u8 = 8;
-    pub(super) const ALL: u8 = 15;
+    pub(super) const EXPIRES: u8 = 16;
+    pub(super) const ALL: u8 = 31;
 }
 
 mod fare_bits {
@@ -285,7 +286,8 @@ fn put_availability(out: &mut Vec<u8>, a: &Availability) -> Result<(), EncodeErr
         bit(a.cabin.is_some(), availability_bits::CABIN)
             | bit(a.class.is_some(), availability_bits::CLASS)
             | bit(a.seats.is_some(), availability_bits::SEATS)
-            | bit(a.is_floor, availability_bits::FLOOR),
+            | bit(a.is_floor, availability_bits::FLOOR)
+            | bit(a.expires_ms.is_some(), availability_bits::EXPIRES),
     );
     if let Some(cabin) = a.cabin {
         out.push(cabin.letter());
@@ -295,6 +297,9 @@ fn put_availability(out: &mut Vec<u8>, a: &Availability) -> Result<(), EncodeErr
     }
     if let Some(seats) = a.seats {
         put_int(out, i64::from(seats));
+    }
+    if let Some(expires_ms) = a.expires_ms {
+        put_int(out, expires_ms);
     }
     Ok(())
 }
@@ -335,6 +340,9 @@ fn get_availability(reader: &mut Reader<'_>) -> Result<Availability, DecodeError
             .transpose()?,
         is_floor: has(availability_bits::FLOOR),
         counts,
+        expires_ms: has(availability_bits::EXPIRES)
+            .then(|| reader.int("expiry"))
+            .transpose()?,
     })
 }
 

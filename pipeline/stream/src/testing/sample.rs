@@ -2,8 +2,8 @@
 
 use flightline_ledger::codes::{Cabin, Class, Currency, Date, Money};
 use flightline_ledger::command::{
-    Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedReject, Leg, LegTimes, Level,
-    SaleStatus, Schedule, Settings, SourceVersion,
+    Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedCommand, FeedReject, Leg,
+    LegTimes, Level, Replaced, SaleStatus, Schedule, Settings, SourceVersion, UnplacedReport,
 };
 use flightline_ledger::order::{
     CreateOrder, EffectId, EffectResult, FlightChange, FlightNotice, Metadata, OfferRequestId,
@@ -20,7 +20,7 @@ pub struct Sampler(u64);
 
 impl Sampler {
     /// How many kinds of commands there are.
-    pub const KINDS: u64 = 28;
+    pub const KINDS: u64 = 34;
 
     /// From a seed.
     pub fn new(seed: u64) -> Self {
@@ -77,6 +77,11 @@ impl Sampler {
             6 => FlightCommand::Release { hold: self.id() },
             7 => FlightCommand::Cancel { hold: self.id() },
             18 => return Command::ConfigureOrders(Box::new(self.order_settings())),
+            28.. => {
+                let provider = self.provider();
+                let command = self.feed_command(kind - 28, provider);
+                return Command::Feed(provider, Box::new(command));
+            }
             19.. => {
                 let id = OrderId(self.id().0);
                 return Command::Order(id, Box::new(self.order_action(kind - 19)));
@@ -203,6 +208,46 @@ impl Sampler {
             code: self.text(),
             reason: self.text(),
             raw: self.list(300, |s| s.bits() as u8),
+        }
+    }
+
+    fn feed_command(&mut self, kind: u64, provider: ProviderCode) -> FeedCommand {
+        match kind {
+            0 => FeedCommand::Configure {
+                silence_max_ms: self.maybe(Self::number).filter(|ms| *ms < u64::MAX),
+            },
+            1 => FeedCommand::Heard {
+                at_ms: self.signed(),
+            },
+            2 => FeedCommand::Stop,
+            3 => FeedCommand::Resume,
+            4 => {
+                let flight = self.flight();
+                let body = self.below(10);
+                let body = self.body(body);
+                FeedCommand::Unplaced(Box::new(UnplacedReport {
+                    carrier: flight.carrier,
+                    number: flight.number,
+                    suffix: flight.suffix,
+                    date: flight.origin_date,
+                    utc: self.below(2) == 0,
+                    but: self.maybe(Self::station),
+                    event: ProviderEvent {
+                        provider,
+                        ..self.event(body)
+                    },
+                }))
+            }
+            _ => FeedCommand::Replaced(Replaced {
+                version: SourceVersion {
+                    time_ms: self.signed(),
+                    group: self.bits() as u32,
+                    sequence: self.bits() as u32,
+                },
+                carrier: self.maybe(|s| s.flight().carrier),
+                from: Date(self.bits() as i32),
+                to: Date(self.bits() as i32),
+            }),
         }
     }
 
@@ -439,6 +484,7 @@ impl Sampler {
             seats: self.maybe(|s| [0, i32::MIN, i32::MAX, s.bits() as i32][s.below(4) as usize]),
             is_floor: self.below(2) == 0,
             counts: [Counts::Total, Counts::Remaining][self.below(2) as usize],
+            expires_ms: self.maybe(Self::signed),
         }
     }
 }
