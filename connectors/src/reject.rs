@@ -11,6 +11,9 @@ use crate::ids;
 /// A reject keeps at most this many bytes of the record as it came: 4 KiB.
 pub const RAW_BYTES_MAX: usize = 4096;
 
+/// The most bytes of a reason.
+pub const REASON_BYTES_MAX: usize = 1500;
+
 macro_rules! codes {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal, $remedy:literal;)+) => {
         /// Why a record was set aside. The names are stable: programs may compare them.
@@ -136,7 +139,7 @@ impl Reject {
             message: Arc::clone(message),
             line,
             code,
-            reason: reason.into(),
+            reason: bounded(reason.into()),
             raw: raw[..raw.len().min(RAW_BYTES_MAX)].to_vec(),
             flight: None,
         }
@@ -194,6 +197,18 @@ impl Fault {
     }
 }
 
+/// Keeps the beginning and the end of a reason, which says what to do: a parser's own words may repeat much
+/// of what it read.
+fn bounded(reason: String) -> String {
+    const END_BYTES: usize = 400;
+    if reason.len() <= REASON_BYTES_MAX {
+        return reason;
+    }
+    let begin = reason.floor_char_boundary(REASON_BYTES_MAX - END_BYTES - "…".len());
+    let end = reason.ceil_char_boundary(reason.len() - END_BYTES);
+    format!("{}…{}", &reason[..begin], &reason[end..])
+}
+
 /// A value as it stands in a reason: quoted, escaped, and short whatever its length.
 pub(crate) fn quoted(value: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 40;
@@ -212,6 +227,19 @@ pub(crate) fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_keeps_its_beginning_and_end() {
+        for len in [10, REASON_BYTES_MAX, REASON_BYTES_MAX + 1, 100_000] {
+            for letter in ["x", "é", "€"] {
+                let reason = format!("begin {} end", letter.repeat(len / letter.len()));
+                let reject = Reject::new(&"m".into(), 1, Code::BadXml, reason.clone(), b"");
+                assert!(reject.reason.len() <= REASON_BYTES_MAX);
+                assert!(reject.reason.starts_with("begin ") && reject.reason.ends_with(" end"));
+                assert_eq!(reject.reason == reason, reason.len() <= REASON_BYTES_MAX);
+            }
+        }
+    }
 
     #[test]
     fn code_names_are_distinct_and_say_what_to_do() {

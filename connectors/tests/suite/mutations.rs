@@ -5,7 +5,7 @@
 //! A failure prints the bytes.
 
 use flightline_connectors::canonical::to_line;
-use flightline_connectors::reject::RAW_BYTES_MAX;
+use flightline_connectors::reject::{RAW_BYTES_MAX, REASON_BYTES_MAX};
 use flightline_connectors::{Options, Parsed};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -137,7 +137,10 @@ fn check(format: &str, bytes: &[u8]) {
         match item {
             Parsed::Reject(reject) => {
                 assert!(reject.raw.len() <= RAW_BYTES_MAX);
-                assert!((1..2000).contains(&reject.reason.len()), "{reject}");
+                assert!(
+                    (1..=REASON_BYTES_MAX).contains(&reject.reason.len()),
+                    "{reject}"
+                );
             }
             Parsed::Warning(warning) => {
                 assert!((1..2000).contains(&warning.text.len()), "{warning:?}")

@@ -468,6 +468,21 @@ fn pitfall_11_a_bad_record_is_quarantined_and_not_the_file() {
     assert_eq!(all.len(), 2);
 }
 
+/// The reader of XML repeats the tag that it did not expect, however long it is.
+#[test]
+fn a_tag_that_never_ends_is_not_repeated_whole() {
+    let long = "x".repeat(100_000);
+    let text = format!("<AirShoppingRS><Offer><OfferID>1</Offer{long}></Offer></AirShoppingRS>");
+    let items = parse("ndc", text.as_bytes());
+    let all = rejects(&items);
+    assert_eq!(all[0].code, Code::BadXml);
+    let reason = &all[0].reason;
+    assert!(
+        reason.len() <= 1500 && reason.contains("well-formed"),
+        "{reason}"
+    );
+}
+
 #[test]
 fn pitfall_12_amounts_have_their_currencys_decimals() {
     let price = |amount: &str, currency: &str| {
