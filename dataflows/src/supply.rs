@@ -24,7 +24,9 @@ impl Supply {
     /// What the offers of a flight draw on, if that is simple. Both lists are sorted.
     pub(crate) fn of(flight: &Flight, lines: &[Line], offers: &[Offer]) -> Option<Self> {
         let mut providers = flight.providers();
-        let is_simple = !flight.inventory().any(|line| line.is_floor)
+        // What does not sell for now is open as far as its lines tell.
+        let is_simple = !flight.has_pause()
+            && !flight.inventory().any(|line| line.is_floor)
             && !providers.any(|p| flight.segment_limits(p.code).next().is_some());
         if !is_simple {
             return None;

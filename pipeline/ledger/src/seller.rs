@@ -176,6 +176,24 @@ impl Flight {
         reports.filter_map(Report::lapses_at).min()
     }
 
+    /// Is something off sale though its status is open: a provider that does not sell for now, or
+    /// what lapsed?
+    pub fn has_pause(&self) -> bool {
+        self.book.providers.iter().any(|provider| {
+            let cabins = provider.cabins.iter();
+            let mut lapsed = cabins.flat_map(|cabin| {
+                let classes = cabin.nest.iter().map(|class| &class.report);
+                std::iter::once(&cabin.report).chain(classes)
+            });
+            provider.pause.is_some()
+                || lapsed.any(Report::has_lapsed)
+                || provider
+                    .segments
+                    .values()
+                    .any(|limit| limit.report.has_lapsed())
+        })
+    }
+
     /// What was said until now does not hold any more. Gives whether there was any.
     pub(crate) fn lapse(&mut self, clock_ms: i64) -> bool {
         let mut has_lapsed = false;
