@@ -21,6 +21,9 @@ use support::sinks::Words;
 use support::{Dice, history, january, order_history};
 use tokio_postgres::Client;
 
+/// A view and its file.
+type Added = (Arc<View>, Text);
+
 const LONG: Duration = Duration::from_secs(120);
 const PARTITIONS: u32 = 4;
 
@@ -499,7 +502,7 @@ async fn views_come_change_and_go_while_the_stream_goes_on() {
         let mut dice = Dice(seed);
         let (mut sent, mut clock_ms, mut points) = (0, 0, 0);
         let mut beside = 0;
-        let mut coming: Option<(Vec<(Arc<View>, Text)>, _)> = None;
+        let mut coming: Option<(Vec<Added>, _)> = None;
         while sent < history.len() || coming.is_some() {
             let take = (1 + dice.below(12) as usize).min(history.len() - sent);
             let now = &history[sent..sent + take];
