@@ -49,14 +49,8 @@ pub(crate) struct PushArgs {
     /// Bearer token; also FLIGHTLINE_TOKEN. Not needed for a replica on the same data directory.
     #[arg(long)]
     token: Option<String>,
-    /// Move every date by so many days (formats with dates of the past, such as nycflights13).
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    shift_days: Option<i64>,
     #[command(flatten)]
     options: FormatOptions,
-    /// An option of the format, such as counts=total; may stand several times.
-    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option)]
-    more: Vec<(String, String)>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -72,14 +66,8 @@ pub(crate) struct CheckArgs {
     /// Format of the files.
     #[arg(long, value_name = "F")]
     format: String,
-    /// Move every date by so many days.
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    shift_days: Option<i64>,
     #[command(flatten)]
     options: FormatOptions,
-    /// An option of the format, such as counts=total; may stand several times.
-    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option)]
-    more: Vec<(String, String)>,
     /// Print rejects as JSON lines.
     #[arg(long)]
     json: bool,
@@ -91,28 +79,35 @@ pub(crate) struct CheckArgs {
 /// Rejects that are printed for a reader; all of them are rows of `flightline.feed_reject`.
 const REJECTS_SHOWN: usize = 20;
 
-/// Options of single formats.
+/// Options of formats.
 #[derive(Debug, Args)]
 pub(crate) struct FormatOptions {
+    /// Move every date by so many days (formats with dates of the past, such as nycflights13).
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    shift_days: Option<i64>,
     /// Service types whose seats are sold, as letters (format ssim). Default: JGSBQRC.
     #[arg(long, value_name = "LETTERS")]
     sell: Option<String>,
     /// Day on which the messages were received, as 2027-01-05 (format ssm). Default: today.
     #[arg(long, value_name = "DAY")]
     received: Option<String>,
+    /// An option of the format, such as counts=total; may stand several times.
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option)]
+    more: Vec<(String, String)>,
 }
 
 impl FormatOptions {
-    /// Those that were given, with `--shift-days`, by the names that formats know them by.
-    fn named(&self, shift_days: Option<i64>) -> Vec<(String, String)> {
-        [
-            ("shift_days", shift_days.map(|days| days.to_string())),
+    /// Those that were given, by the names that formats know them by.
+    pub(super) fn named(&self) -> Vec<(String, String)> {
+        let of_their_own = [
+            ("shift_days", self.shift_days.map(|days| days.to_string())),
             ("sell", self.sell.clone()),
             ("received", self.received.clone()),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
+        ];
+        let given = of_their_own
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        given.chain(self.more.iter().cloned()).collect()
     }
 }
 
@@ -128,7 +123,7 @@ pub(crate) fn run(command: FeedCommand) -> anyhow::Result<()> {
 }
 
 /// Reads `NAME=VALUE`; names may be written with hyphens, as flags are.
-pub(super) fn option(text: &str) -> Result<(String, String), String> {
+fn option(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.replace('-', "_"), value.to_owned())),
         _ => Err("write it as NAME=VALUE, such as counts=total".to_owned()),
@@ -207,8 +202,7 @@ fn push(args: &PushArgs) -> anyhow::Result<()> {
         if let Some(format) = &args.format {
             path.push_str(&format!("&format={}", encode(format)));
         }
-        let named = args.options.named(args.shift_days).into_iter();
-        for (name, value) in named.chain(args.more.iter().cloned()) {
+        for (name, value) in args.options.named() {
             path.push_str(&format!("&{}={}", encode(&name), encode(&value)));
         }
         let request = client
@@ -329,8 +323,7 @@ impl Counts {
 }
 
 fn check(args: &CheckArgs) -> anyhow::Result<()> {
-    let named = args.options.named(args.shift_days).into_iter();
-    let options: Vec<_> = named.chain(args.more.iter().cloned()).collect();
+    let options = args.options.named();
     let mut rejected = 0_u64;
     let mut events = 0_u64;
     for file in &args.files {

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::{Client, encode};
-use super::feed::{name_of, open, option, progress, stream};
+use super::feed::{FormatOptions, name_of, open, progress, stream};
 use super::print_line;
 use crate::cli::{ConfigArgs, Reported, Usage};
 use crate::config::Overrides;
@@ -40,9 +40,8 @@ pub(crate) struct ReconcileArgs {
     /// Format of the file. Default: the one that the replica's configuration has for the provider.
     #[arg(long, value_name = "F")]
     format: Option<String>,
-    /// An option of the format, such as counts=total; may stand several times.
-    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option)]
-    options: Vec<(String, String)>,
+    #[command(flatten)]
+    options: FormatOptions,
     /// The snapshot, plain or gzipped; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -98,8 +97,8 @@ pub(crate) fn reconcile(args: &ReconcileArgs) -> anyhow::Result<()> {
     if let Some(format) = &args.format {
         path.push_str(&format!("&format={}", encode(format)));
     }
-    for (name, value) in &args.options {
-        path.push_str(&format!("&{}={}", encode(name), encode(value)));
+    for (name, value) in args.options.named() {
+        path.push_str(&format!("&{}={}", encode(&name), encode(&value)));
     }
     let answer = args
         .at
