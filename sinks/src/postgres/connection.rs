@@ -11,6 +11,7 @@ use tokio_postgres::{Client, NoTls, Statement, ToStatement, Transaction};
 use super::PostgresError;
 use super::batch::{Rows, Sealed, TableWrite};
 use super::copy::{HEADER, TRAILER};
+use super::fence::check_progress;
 use super::tables::{self, Table, ViewTable};
 use super::view_batch::ViewStep;
 use super::{lock, migrate, view_tables};
@@ -372,18 +373,6 @@ fn vector(rows: &[tokio_postgres::Row], partitions: usize) -> Result<Vec<u64>, P
         .iter()
         .map(|row| row.get::<_, i64>(1).max(0) as u64)
         .collect())
-}
-
-fn check_progress(stored: &[u64], believed: &[u64]) -> Result<(), PostgresError> {
-    let differs = stored.iter().zip(believed).position(|(a, b)| a != b);
-    match differs {
-        None => Ok(()),
-        Some(at) => Err(PostgresError::Fenced {
-            partition: at as u32,
-            found: stored[at],
-            believed: believed[at],
-        }),
-    }
 }
 
 /// Reads the vector of an existing schema, for tools. `None` when there is none.

@@ -21,6 +21,8 @@ mod format;
 mod open;
 mod preflight;
 mod read;
+#[cfg(any(test, feature = "testing"))]
+pub mod simulated;
 mod state;
 mod store;
 #[cfg(test)]
