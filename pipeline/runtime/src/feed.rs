@@ -243,6 +243,8 @@ impl Intake<'_> {
             submits.push(self.reject_submit(&reject));
         }
         self.send(submits, lines)?;
+        // Not only at the end, which may be far away: see `SCHEDULES_MAX`.
+        self.send_follow()?;
         if self.touched.len() >= TOUCHED_MAX {
             self.finish()?;
         }
@@ -421,12 +423,18 @@ impl Intake<'_> {
             if self.follow.is_empty() {
                 return Ok(());
             }
-            let follow = std::mem::take(&mut self.follow);
-            for part in follow.chunks(BATCH_MAX) {
-                let submits = part.iter().cloned().map(|c| self.submit_of(c)).collect();
-                self.send(submits, vec![None; part.len()])?;
-            }
+            self.send_follow()?;
         }
+    }
+
+    /// Sends what has to follow the schedules that were decided so far.
+    fn send_follow(&mut self) -> Result<(), FeedError> {
+        let follow = std::mem::take(&mut self.follow);
+        for part in follow.chunks(BATCH_MAX) {
+            let submits = part.iter().cloned().map(|c| self.submit_of(c)).collect();
+            self.send(submits, vec![None; part.len()])?;
+        }
+        Ok(())
     }
 }
 
