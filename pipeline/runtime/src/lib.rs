@@ -42,6 +42,7 @@ pub mod simulation {
     pub use crate::replica::simulated::*;
 }
 pub mod stream;
+mod terms;
 pub mod tokens;
 pub mod verify;
 mod views;
