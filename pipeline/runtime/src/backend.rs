@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
     OrderExplanation, OrderSubmit, PartitionDigest, ProviderDay, ProviderStatus, Readiness,
-    Reconciliation, SaleState, Settled, SourceStatus, Submit, SubmitError, ViewChange, ViewFault,
-    ViewLine, WebhookAnswer, WebhookCall, WebhookFault,
+    Reconciliation, Remembered, SaleState, Settled, SourceStatus, Submit, SubmitError, ViewChange,
+    ViewFault, ViewLine, WebhookAnswer, WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::sql::View;
@@ -30,6 +30,9 @@ use crate::orders::hints::Hints;
 use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::{Job, Sequencer};
+use crate::several::answers::Answers;
+use crate::several::digests::DigestStats;
+use crate::several::rings::Rings;
 use crate::views::LiveViews;
 use crate::waiters::{BatchWaiter, Waiter, Waiters};
 use crate::webhooks::Webhooks;
@@ -60,6 +63,11 @@ pub(crate) struct Inner {
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
     /// Absent when the replica runs without views in SQL.
     pub(crate) views: OnceLock<LiveViews>,
+    /// What was folded last, to be compared with other replicas; absent without any.
+    pub(crate) rings: OnceLock<Arc<Rings>>,
+    pub(crate) digests: Arc<DigestStats>,
+    /// Answers under idempotency keys of all replicas; absent without any others.
+    pub(crate) answers: OnceLock<Answers>,
     /// Absent before the start is through.
     pub(crate) checkpoints: OnceLock<Arc<Checkpoints>>,
     pub(crate) ready: AtomicBool,
@@ -492,6 +500,24 @@ impl Backend for Inner {
             parts.push(("postgres", fine, text));
         }
         Readiness { ready, parts }
+    }
+
+    fn has_shared_memory(&self) -> bool {
+        self.answers.get().is_some()
+    }
+
+    fn recall(&self, key: &[u8; 16]) -> Result<Option<Remembered>, String> {
+        match self.answers.get() {
+            Some(answers) => answers.recall(key),
+            None => Ok(None),
+        }
+    }
+
+    fn remember(&self, key: &[u8; 16], new: Remembered) -> Result<Remembered, String> {
+        match self.answers.get() {
+            Some(answers) => answers.remember(key, new),
+            None => Ok(new),
+        }
     }
 
     fn metrics(&self) -> String {

@@ -52,7 +52,7 @@ async fn start_private(data_dir: &Path) -> anyhow::Result<PrivatePostgres> {
         .context("starting PostgreSQL was broken off")??)
 }
 
-fn parse(url: &str) -> anyhow::Result<tokio_postgres::Config> {
+pub(crate) fn parse(url: &str) -> anyhow::Result<tokio_postgres::Config> {
     // The URL may hold a password: it is not repeated in the message.
     tokio_postgres::Config::from_str(url).context(
         "database.url is not a PostgreSQL URL such as postgres://user:password@host/database",
@@ -69,7 +69,7 @@ impl Database {
     ) -> anyhow::Result<(Self, Opened)> {
         anyhow::ensure!(
             config.database_url.is_some() || !config.stream.is_shared(),
-            "stream.shared needs database.url: all replicas of the stream use one PostgreSQL"
+            crate::replica::NEEDS_DATABASE
         );
         let (connect, url, private) = match &config.database_url {
             Some(url) => (parse(url)?, url.clone(), None),

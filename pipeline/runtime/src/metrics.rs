@@ -182,6 +182,28 @@ fn several(r: &mut Registry, inner: &Inner) {
         "What stamps are put right by, where this machine's clock is far from the database's",
         inner.sequencer.correction_ms(),
     );
+    let (digests, load) = (&inner.digests, |value: &std::sync::atomic::AtomicU64| {
+        value.load(Ordering::Relaxed)
+    });
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    gauge(
+        r,
+        "replicas_seen",
+        "Other replicas of the stream that said lately what they have folded",
+        number(load(&digests.seen)),
+    );
+    gauge(
+        r,
+        "replicas_differing",
+        "Of those, the ones that have folded other records than this one",
+        number(load(&digests.differing)),
+    );
+    counter(
+        r,
+        "stream_hashes_compared",
+        "Running hashes of partitions compared with the topic and with other replicas",
+        load(&digests.compared),
+    );
 }
 
 /// Everything in the Prometheus text format, without the end mark.

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs)]
 
+mod balanced;
+mod balancer;
 mod booking;
 mod checkpoint;
 mod client;

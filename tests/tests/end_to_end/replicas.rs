@@ -19,14 +19,14 @@ use crate::tables;
 const LONG: Duration = Duration::from_secs(60);
 
 /// A topic and a database for several replicas. The database is one of a replica that does nothing else.
-struct Shared {
+pub(crate) struct Shared {
     config: String,
     _host: Replica,
     _place: Place,
 }
 
 impl Shared {
-    async fn new(purpose: &str) -> Option<Self> {
+    pub(crate) async fn new(purpose: &str) -> Option<Self> {
         let Ok(controller) = std::env::var("FLIGHTLINE_TEST_FLUVIO") else {
             use std::io::Write;
             let line = "#".repeat(78);
@@ -64,10 +64,16 @@ impl Shared {
     fn place(&self) -> Place {
         Place::with_config(&self.config)
     }
+
+    /// A folder of a replica that wants tokens, with further settings.
+    pub(crate) fn place_with_tokens(&self, further: &str) -> Place {
+        let config = self.config.replace("mode = \"open\"", "mode = \"tokens\"");
+        Place::with_config(&format!("{config}{further}"))
+    }
 }
 
 /// What the replica says of its tables: does it write them?
-async fn writes(client: &Client) -> bool {
+pub(crate) async fn writes(client: &Client) -> bool {
     let ready = client.get("/health/ready").await;
     !ready
         .body
@@ -75,7 +81,7 @@ async fn writes(client: &Client) -> bool {
         .contains("another replica writes the tables")
 }
 
-async fn wait_until<F: Future<Output = bool>>(
+pub(crate) async fn wait_until<F: Future<Output = bool>>(
     what: &str,
     mut holds: impl FnMut() -> F,
 ) -> Duration {

@@ -175,8 +175,10 @@ fn take_frame(
 ) -> Result<(), FeedError> {
     let partition = frame.partition();
     let checker = &mut checkers[partition as usize];
+    let mut hashes = Vec::with_capacity(frame.len());
     for (offset, bytes) in frame {
         let view = checker.check(offset, bytes)?;
+        hashes.push((checker.state().next_offset, checker.state().hash));
         let header = *view.header();
         inner.sequencer.note_clock(header.at_ms);
         if header.stamp.producer == own.producer {
@@ -212,6 +214,9 @@ fn take_frame(
         if records.len() >= BATCH {
             full(std::mem::take(records))?;
         }
+    }
+    if let Some(rings) = inner.rings.get() {
+        rings.note(partition, &hashes);
     }
     Ok(())
 }
