@@ -11,13 +11,19 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
 use tokio_postgres::{Client, Config, NoTls};
 
-/// Durable whatever the server's default is; a stricter default stays. Short patience with locks.
+/// Short patience with locks.
 const SESSION: &str = "\
-SELECT set_config('synchronous_commit', 'on', false)
-  WHERE current_setting('synchronous_commit') IN ('off', 'local');
 SET statement_timeout = '10s';
 SET lock_timeout = '5s';
 ";
+
+/// Durable whatever the server's default is; a stricter default stays.
+const DURABLE: &str = "\
+SELECT set_config('synchronous_commit', 'on', false)
+  WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+
+/// The last moments before the server's power is cut may be lost, and commits do not wait for its disk.
+const RELAXED: &str = "SET synchronous_commit = off";
 
 /// A schema and the steps that lead to its version.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +69,7 @@ pub struct Session {
     connect: Config,
     call_timeout: Duration,
     schema: Schema,
+    commits: &'static str,
     client: Mutex<Option<Client>>,
     /// Drives all I/O. `None` only while it is dropped.
     runtime: Option<Runtime>,
@@ -86,6 +93,27 @@ impl Session {
         schema: Schema,
         call_timeout: Duration,
     ) -> Result<Self, DatabaseError> {
+        Self::start(connect, schema, call_timeout, DURABLE)
+    }
+
+    /// As [`Session::open`], for what may be lost with the last moments of a server whose power is cut.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_relaxed(
+        connect: Config,
+        schema: Schema,
+        call_timeout: Duration,
+    ) -> Result<Self, DatabaseError> {
+        Self::start(connect, schema, call_timeout, RELAXED)
+    }
+
+    fn start(
+        connect: Config,
+        schema: Schema,
+        call_timeout: Duration,
+        commits: &'static str,
+    ) -> Result<Self, DatabaseError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("database")
@@ -96,6 +124,7 @@ impl Session {
             connect,
             call_timeout,
             schema,
+            commits,
             client: Mutex::default(),
             runtime: Some(runtime),
         };
@@ -162,7 +191,9 @@ impl Session {
                 tracing::debug!(%error, "a connection to the database ended");
             }
         });
-        client.batch_execute(SESSION).await.map_err(connecting)?;
+        for set in [SESSION, self.commits] {
+            client.batch_execute(set).await.map_err(connecting)?;
+        }
         self.migrate(&mut client).await?;
         Ok(client)
     }

@@ -33,6 +33,7 @@ use crate::sequencer::{Job, Sequencer};
 use crate::several::answers::Answers;
 use crate::several::digests::DigestStats;
 use crate::several::rings::Rings;
+use crate::telemetry::{Asked, Telemetry, Traced};
 use crate::views::LiveViews;
 use crate::waiters::{BatchWaiter, Waiter, Waiters};
 use crate::webhooks::Webhooks;
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) log: Arc<dyn StreamLog>,
     pub(crate) partitions: u32,
     pub(crate) sequencer: Arc<Sequencer>,
+    /// Absent = nothing is recorded in traces.
+    pub(crate) telemetry: Option<Arc<Telemetry>>,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) desk: Arc<OrderDesk>,
     pub(crate) holds: Arc<HoldIndex>,
@@ -169,6 +172,11 @@ impl Inner {
         *self.phase.lock() = phase;
     }
 
+    /// What the request that is worked on asked for, if it is recorded in a trace.
+    fn asked(&self) -> Option<Asked> {
+        self.telemetry.as_ref()?.asked()
+    }
+
     /// The partition of a command, and the claim on its id if it makes a hold.
     fn place(&self, submit: &Submit) -> Result<(u32, bool), SubmitError> {
         match &submit.command {
@@ -207,6 +215,9 @@ impl Backend for Inner {
         submit: OrderSubmit,
     ) -> Result<oneshot::Receiver<OrderAnswer>, SubmitError> {
         let (sender, receiver) = oneshot::channel();
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.follow(submit.order);
+        }
         self.sequencer.push(Job {
             partition: self.partition_of_order(submit.order),
             submit: Submit {
@@ -215,7 +226,7 @@ impl Backend for Inner {
                 ref_text: None,
                 actor: submit.actor,
             },
-            waiter: Waiter::Order(sender),
+            waiter: Traced::around(Waiter::Order(sender), self.asked()),
         })?;
         Ok(receiver)
     }
@@ -276,7 +287,7 @@ impl Backend for Inner {
             .push(Job {
                 partition,
                 submit,
-                waiter: Waiter::One(sender),
+                waiter: Traced::around(Waiter::One(sender), self.asked()),
             })
             .inspect_err(|_| {
                 if claimed {
@@ -313,13 +324,14 @@ impl Backend for Inner {
             }
         }
         let waiter = BatchWaiter::new(batch.len(), sender);
+        let asked = self.asked();
         self.sequencer
             .push_with(batch.len(), |jobs| {
                 let placed = batch.into_iter().zip(partitions).zip(0_u32..);
                 jobs.extend(placed.map(|((submit, partition), place)| Job {
                     partition,
                     submit,
-                    waiter: Waiter::Place(waiter.clone(), place),
+                    waiter: Traced::around(Waiter::Place(waiter.clone(), place), asked),
                 }));
             })
             .inspect_err(|_| take_back(&claims))?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use flightline_sinks::postgres::{
-    PostgresConfig, PostgresError, PostgresHandle, PostgresSink, PrivateAddress, PrivateConfig,
+    OnCommit, PostgresConfig, PostgresError, PostgresHandle, PostgresSink, PrivateAddress, PrivateConfig,
     PrivatePostgres,
 };
 use parking_lot::{Mutex, RwLock};
@@ -66,6 +66,7 @@ impl Database {
         config: &ReplicaConfig,
         partitions: u32,
         stream_id: &str,
+        on_commit: Option<OnCommit>,
     ) -> anyhow::Result<(Self, Opened)> {
         anyhow::ensure!(
             config.database_url.is_some() || !config.stream.is_shared(),
@@ -82,6 +83,7 @@ impl Database {
         let spool = config.data_dir.join("postgres-spool");
         let mut sink_config = PostgresConfig::new(connect.clone(), partitions, spool);
         sink_config.stream_id = Some(stream_id.into());
+        sink_config.on_commit = on_commit;
         if let Some(files) = &config.views {
             sink_config.views.clone_from(&files.views);
         }

@@ -182,6 +182,21 @@ fn several(r: &mut Registry, inner: &Inner) {
         "What stamps are put right by, where this machine's clock is far from the database's",
         inner.sequencer.correction_ms(),
     );
+    if let Some(telemetry) = &inner.telemetry {
+        let (failed, dropped) = telemetry.counts();
+        counter(
+            r,
+            "traces_failed_posts",
+            "Requests to the collector of traces that failed: what was in them is lost",
+            failed,
+        );
+        counter(
+            r,
+            "traces_dropped_steps",
+            "Commands that were not followed to their commit, since too many waited for it",
+            dropped,
+        );
+    }
     let (digests, load) = (&inner.digests, |value: &std::sync::atomic::AtomicU64| {
         value.load(Ordering::Relaxed)
     });

@@ -37,7 +37,7 @@ impl PostgresStore {
     ) -> Result<Due, WebhooksError> {
         let grace_ms = self.grace_ms();
         let (number, limit) = (row_of(endpoint), place_of(count as u64 + 1));
-        let rows = self.call("reading what is due", async |db| {
+        let rows = self.delivering("reading what is due", async |db| {
             db.query(DUE, &[&number, &limit]).await
         })?;
         let mut due = Due::default();
@@ -61,7 +61,7 @@ impl PostgresStore {
         let claim = i64::from(rand::random::<u32>()) + 1;
         let (number, event) = (row_of(endpoint), place_of(sequence));
         let (now_ms, for_ms) = (self.clock.now_ms(), millis(self.config.claim));
-        let row = self.call("taking a delivery", async |db| {
+        let row = self.delivering("taking a delivery", async |db| {
             let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
                 [&number, &event, &now_ms, &claim, &for_ms];
             db.query_opt(CLAIM, &values).await
@@ -111,7 +111,7 @@ impl PostgresStore {
         let now_ms = self.clock.now_ms();
         let (number, event) = (row_of(endpoint), place_of(sequence));
         let keep = place_of(self.config.log_entries_max.max(1));
-        self.call("writing down a delivery", async |db| {
+        self.delivering("writing down a delivery", async |db| {
             let tx = db.transaction().await?;
             let old = "SELECT status, at_ms, asked, claim FROM flightline_webhooks.delivery
                        WHERE event = $1 AND endpoint = $2 FOR UPDATE";

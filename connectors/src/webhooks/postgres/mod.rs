@@ -84,6 +84,8 @@ impl PostgresStoreConfig {
 pub struct PostgresStore {
     config: PostgresStoreConfig,
     session: Session,
+    /// For deliveries: one that is forgotten is made again.
+    deliveries: Session,
     clock: Arc<dyn Clock>,
     seen: Arc<Seen>,
     /// Ends the thread that looks when it is dropped.
@@ -119,8 +121,10 @@ impl PostgresStore {
     /// # Errors
     /// The database cannot be reached, or its tables are of a newer release.
     pub fn open(config: PostgresStoreConfig, clock: Arc<dyn Clock>) -> Result<Self, WebhooksError> {
-        let session = Session::open(config.connect.clone(), schema::SCHEMA, config.call_timeout)?;
-        let looks = Session::open(config.connect.clone(), schema::SCHEMA, config.call_timeout)?;
+        let (schema, timeout) = (schema::SCHEMA, config.call_timeout);
+        let session = Session::open(config.connect.clone(), schema, timeout)?;
+        let deliveries = Session::open_relaxed(config.connect.clone(), schema, timeout)?;
+        let looks = Session::open_relaxed(config.connect.clone(), schema, timeout)?;
         let seen = Arc::new(Seen::default());
         let (looking, stop) = channel();
         let look = Look {
@@ -148,6 +152,7 @@ impl PostgresStore {
         Ok(Self {
             config,
             session,
+            deliveries,
             clock,
             seen,
             _looking: looking,
@@ -165,6 +170,14 @@ impl PostgresStore {
         work: impl AsyncFnOnce(&mut Client) -> Result<T, tokio_postgres::Error> + Send,
     ) -> Result<T, WebhooksError> {
         Ok(self.session.call(doing, work)?)
+    }
+
+    fn delivering<T: Send>(
+        &self,
+        doing: &'static str,
+        work: impl AsyncFnOnce(&mut Client) -> Result<T, tokio_postgres::Error> + Send,
+    ) -> Result<T, WebhooksError> {
+        Ok(self.deliveries.call(doing, work)?)
     }
 
     /// How long others leave what is due to the one that leads, in milliseconds.

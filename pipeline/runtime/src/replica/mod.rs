@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use flightline_api::backend::{Authenticator, Backend};
+use flightline_api::trace::Tracing;
 use flightline_connectors::payments::{PaymentService, PaymentsUrl};
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::EpochSink;
 use flightline_dataflows::sql::View;
+use flightline_sinks::postgres::OnCommit;
 use flightline_sinks::serving::Serving;
 use flightline_stream::{Checker, Producer};
 use parking_lot::{Mutex, RwLock};
@@ -48,6 +50,7 @@ use crate::several::tables::{Tables, ToTables};
 use crate::several::takeover::{Setup, Turn, Watcher};
 use crate::several::tokens::SharedAuthenticator;
 use crate::stream::OpenStream;
+use crate::telemetry::Telemetry;
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
 use crate::views::LiveViews;
 use crate::waiters::Waiters;
@@ -136,7 +139,16 @@ impl Replica {
         let address = listener.local_addr()?;
 
         let stats = Arc::new(ProviderStats::default());
-        let sequencer = Arc::new(Sequencer::new(config.queue_max));
+        let telemetry = match &config.telemetry {
+            Some(telemetry) => {
+                let replica = format!("{:016x}", producer.id());
+                let telemetry = Telemetry::start(telemetry, partitions, replica)?;
+                Some(Arc::new(telemetry))
+            }
+            None => None,
+        };
+        let sequencer = Sequencer::new(config.queue_max).recorded(telemetry.clone());
+        let sequencer = Arc::new(sequencer);
         let holds = Arc::new(HoldIndex::default());
         let (desk, effects, looks) =
             OrderDesk::new(partitions, sequencer.clone(), holds.clone(), is_shared);
@@ -152,6 +164,7 @@ impl Replica {
                 is_shared,
             )),
             sequencer: sequencer.clone(),
+            telemetry: telemetry.clone(),
             desk: desk.clone(),
             holds,
             people: OnceLock::new(),
@@ -184,7 +197,11 @@ impl Replica {
         config.booking.is_live = !service.is_test();
         let (stop_http, http) = start_http(&config, &inner, auth, listener, booking);
         inner.set_phase("starting PostgreSQL");
-        let (database, opened) = Database::start(&config, partitions, &stream_id).await?;
+        let on_commit = telemetry.clone().map(|telemetry| {
+            OnCommit(Arc::new(move |committed| telemetry.committed(committed)))
+        });
+        let (database, opened) =
+            Database::start(&config, partitions, &stream_id, on_commit).await?;
         let Opened { sink, postgres } = opened;
         let progress = sink.as_ref().map(|sink| sink.progress().to_vec());
         if sink.is_none() {
@@ -266,6 +283,7 @@ impl Replica {
                 holds: folding.holds.clone(),
                 notices: fanned,
                 webhooks,
+                telemetry,
                 tables: rows,
                 retired: Vec::new(),
             };
@@ -509,6 +527,11 @@ impl Replica {
         if let Some(database) = self.inner.postgres.get() {
             database.stop().await?;
         }
+        if let Some(telemetry) = self.inner.telemetry.clone() {
+            tokio::task::spawn_blocking(move || telemetry.stop())
+                .await
+                .context("sending the last traces")?;
+        }
         Ok(())
     }
 }
@@ -657,6 +680,7 @@ fn start_http(
     api.offer_key = booking.key;
     api.reference = booking.reference;
     api.booking = config.booking.clone();
+    api.tracing = inner.telemetry.clone().map(|t| t as Arc<dyn Tracing>);
     api.drain_timeout_ms = u64::try_from(config.shutdown_timeout.as_millis()).unwrap_or(u64::MAX);
     let server = flightline_api::serve(
         api,
