@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use flightline_sinks::postgres::{
-    OnCommit, PostgresConfig, PostgresError, PostgresHandle, PostgresSink, PrivateAddress, PrivateConfig,
-    PrivatePostgres,
+    OnCommit, PostgresConfig, PostgresError, PostgresHandle, PostgresSink, PrivateAddress,
+    PrivateConfig, PrivatePostgres,
 };
 use parking_lot::{Mutex, RwLock};
 use tokio_postgres::{Client, NoTls};

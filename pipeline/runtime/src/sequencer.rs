@@ -312,7 +312,9 @@ impl Sequencer {
                 let mut recorded = Vec::new();
                 if let Some(telemetry) = tracing {
                     let begun = SystemTime::now();
-                    let of = jobs.iter_mut().filter_map(|job| telemetry.begun(job, begun));
+                    let of = jobs
+                        .iter_mut()
+                        .filter_map(|job| telemetry.begun(job, begun));
                     recorded.extend(of);
                 }
                 let ticket = match producer.append(log, &group) {

@@ -15,7 +15,7 @@ use crate::{events, trip};
 
 /// Replicas, and who stands around them.
 struct Service {
-    _shared: Shared,
+    shared: Shared,
     places: Vec<Place>,
     replicas: Vec<Replica>,
     balancer: Balancer,
@@ -59,7 +59,7 @@ impl Service {
             client: Client::unpooled(&balancer.url, &client),
             provider: Client::unpooled(&balancer.url, &provider),
             token: client,
-            _shared: shared,
+            shared,
             places,
             replicas: started,
             balancer,
@@ -309,4 +309,42 @@ async fn events_are_told_by_those_that_are_left() {
     assert_eq!(numbers, [1, 2, 3, 4]);
     let report = service.places[1 - writer].verify();
     assert_eq!(report["oversold"], 0);
+}
+
+/// Bookings never wait for the database, with what the replicas knew when it went.
+#[tokio::test(flavor = "multi_thread")]
+async fn booking_goes_on_while_the_database_is_away() {
+    let Some(mut service) = Service::start("balanced-alone", 2).await else {
+        return;
+    };
+    service.sell(9).await;
+    service.shared.lose_database().await;
+    for n in 0..4 {
+        let held = service
+            .client
+            .hold(&events::flight(1), &format!("h{n}"), 1)
+            .await;
+        assert_eq!(held.status, StatusCode::CREATED, "{held:?}");
+    }
+    let search = trip::search_body(1, false);
+    let path = "/air/offer_requests";
+    for _ in 0..2 {
+        let call = service
+            .client
+            .try_keyed(Method::POST, path, Some(&search), Some("a-key"));
+        let found = call.await.expect("an answer");
+        assert_eq!(found.status, StatusCode::CREATED, "{found:?}");
+    }
+    let offer = trip::offer(&service.client, 1, false).await;
+    let order = trip::ordered(&service.client, &trip::order_body(&offer, None)).await;
+    let paid = trip::pay(&service.client, &order, None).await;
+    assert_eq!(paid.status, StatusCode::CREATED, "{paid:?}");
+    assert_eq!(paid.body["data"]["status"], "succeeded", "{paid:?}");
+    // What is in the database says so.
+    let webhooks = service.client.get("/air/webhooks").await;
+    assert_eq!(
+        webhooks.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{webhooks:?}"
+    );
 }

@@ -20,8 +20,10 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// A topic and a database for several replicas. The database is one of a replica that does nothing else.
 pub(crate) struct Shared {
+    /// Of the database.
+    pub(crate) url: String,
     config: String,
-    _host: Replica,
+    host: Option<Replica>,
     _place: Place,
 }
 
@@ -52,16 +54,27 @@ impl Shared {
             .replace(":///flightline?", &format!(":///{name}?"));
         let topic = format!("replicas-{}-{purpose}", std::process::id());
         Some(Self {
+            url: url.clone(),
             config: format!(
                 "[stream]\nurl = \"fluvio://{controller}/{topic}\"\npartitions = 8\nshared = true\n\
                  [database]\nurl = \"{url}\"\n[auth]\nmode = \"open\"\n"
             ),
-            _host: host,
+            host: Some(host),
             _place: place,
         })
     }
 
-    fn place(&self) -> Place {
+    /// Kills the host of the database, which goes with it.
+    pub(crate) async fn lose_database(&mut self) {
+        self.host.take().expect("a host").kill();
+        wait_until("the database is gone", || async {
+            let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
+            connected.is_err()
+        })
+        .await;
+    }
+
+    pub(crate) fn place(&self) -> Place {
         Place::with_config(&self.config)
     }
 

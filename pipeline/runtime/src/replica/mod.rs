@@ -197,9 +197,9 @@ impl Replica {
         config.booking.is_live = !service.is_test();
         let (stop_http, http) = start_http(&config, &inner, auth, listener, booking);
         inner.set_phase("starting PostgreSQL");
-        let on_commit = telemetry.clone().map(|telemetry| {
-            OnCommit(Arc::new(move |committed| telemetry.committed(committed)))
-        });
+        let on_commit = telemetry
+            .clone()
+            .map(|telemetry| OnCommit(Arc::new(move |committed| telemetry.committed(committed))));
         let (database, opened) =
             Database::start(&config, partitions, &stream_id, on_commit).await?;
         let Opened { sink, postgres } = opened;

@@ -96,7 +96,9 @@ pub(crate) fn append(inner: &Inner, own: &Own, mut producer: Producer) -> Result
             let mut recorded = Vec::new();
             if let Some(telemetry) = tracing {
                 let begun = SystemTime::now();
-                let of = jobs.iter_mut().filter_map(|job| telemetry.begun(job, begun));
+                let of = jobs
+                    .iter_mut()
+                    .filter_map(|job| telemetry.begun(job, begun));
                 recorded.extend(of);
             }
             // Before they can come back.

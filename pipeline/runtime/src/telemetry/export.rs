@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{
-    Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
-};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use tokio::runtime::Handle;
 
 use super::TelemetryConfig;
@@ -22,10 +20,9 @@ pub(super) fn exporter(
     config: &TelemetryConfig,
     failed: Arc<AtomicU64>,
 ) -> anyhow::Result<SpanExporter> {
-    let url: reqwest::Url = config
-        .url
-        .parse()
-        .context("it must be the base of a collector's OTLP interface, such as http://127.0.0.1:4318")?;
+    let url: reqwest::Url = config.url.parse().context(
+        "it must be the base of a collector's OTLP interface, such as http://127.0.0.1:4318",
+    )?;
     anyhow::ensure!(
         matches!(url.scheme(), "http" | "https"),
         "it must begin with http:// or https://"
@@ -77,7 +74,10 @@ impl Poster {
     }
 }
 
-async fn post(http: reqwest::Client, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+async fn post(
+    http: reqwest::Client,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, HttpError> {
     let mut answer = http.execute(request.try_into()?).await?;
     let mut response = Response::builder().status(answer.status());
     if let Some(headers) = response.headers_mut() {

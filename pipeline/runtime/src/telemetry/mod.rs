@@ -38,12 +38,13 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, Span,
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SamplingResult, SdkTracer, SdkTracerProvider,
+    ShouldSample, Span,
 };
 use parking_lot::Mutex;
 
-pub(crate) use steps::{Asked, Traced};
 use steps::Steps;
+pub(crate) use steps::{Asked, Traced};
 
 /// Orders whose requests wait. More are not followed beyond their first command.
 const ORDERS_MAX: usize = 10_000;
@@ -106,8 +107,8 @@ impl Telemetry {
             .with_attribute(KeyValue::new("service.instance.id", replica));
         let provider = SdkTracerProvider::builder()
             .with_span_processor(batches.build())
-            .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
-                config.sample,
+            .with_sampler(Chosen(Sampler::ParentBased(Box::new(
+                Sampler::TraceIdRatioBased(config.sample),
             ))))
             .with_resource(resource.build())
             .build();
@@ -206,10 +207,31 @@ impl Telemetry {
             .with_start_time(from)
             .with_links(of.iter().take(LINKS_MAX).map(link).collect())
             .with_attributes(attributes);
-        // Chosen because one of its requests was.
-        let chosen = Context::new().with_remote_span_context(SpanContext::NONE);
-        let mut span = span.start_with_context(&self.tracer, &chosen);
+        let mut span = span.start_with_context(&self.tracer, &Context::new());
         span.end_with_timestamp(to);
+    }
+}
+
+/// Which traces are recorded: what a caller says, and else a share of them. What requests share is when one of
+/// them is: only then it is made, with links.
+#[derive(Clone, Debug)]
+struct Chosen(Sampler);
+
+impl ShouldSample for Chosen {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let sampler = match links.is_empty() {
+            true => &self.0,
+            false => &Sampler::AlwaysOn,
+        };
+        sampler.should_sample(parent, trace, name, kind, attributes, links)
     }
 }
 

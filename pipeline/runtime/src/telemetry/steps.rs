@@ -172,7 +172,10 @@ impl Telemetry {
         let now = SystemTime::now();
         for (partition, (queue, until)) in (0..).zip(self.steps.partitions.iter().zip(covers)) {
             let mut queue = queue.lock();
-            for step in queue.iter_mut().filter(|s| !s.is_folded && s.offset < *until) {
+            for step in queue
+                .iter_mut()
+                .filter(|s| !s.is_folded && s.offset < *until)
+            {
                 let name = format!("fold {}", step.name);
                 let place = place(partition, step.offset);
                 self.step(name, step.context, step.since, now, place);
@@ -234,7 +237,7 @@ fn place(partition: u32, offset: u64) -> Vec<KeyValue> {
     ]
 }
 
-/// The command, in words. No wild card is meant to be complete: what is new is called by its kind.
+/// The command, in words; what is rare is called by its kind.
 fn name_of(command: &Command) -> &'static str {
     match command {
         Command::Flight(_, FlightCommand::Hold(_)) => "hold",
