@@ -38,6 +38,7 @@ pub mod sequencer;
 mod several;
 pub mod stream;
 mod telemetry;
+mod terms;
 pub mod tokens;
 pub mod verify;
 mod views;
