@@ -12,7 +12,7 @@ use super::support::config;
 
 pub(crate) enum Home {
     Folder(tempfile::TempDir),
-    Database(tokio_postgres::Config),
+    Database(Box<tokio_postgres::Config>),
 }
 
 /// What a test may set.
@@ -44,7 +44,7 @@ impl Home {
         let create = format!("CREATE DATABASE {name}");
         client.batch_execute(&create).await.unwrap();
         connect.dbname(name);
-        Home::Database(connect)
+        Home::Database(Box::new(connect))
     }
 
     pub(crate) fn open(&self, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
@@ -73,7 +73,7 @@ impl Home {
         let Home::Database(connect) = self else {
             panic!("a folder is one process's");
         };
-        let mut config = PostgresStoreConfig::new(connect.clone());
+        let mut config = PostgresStoreConfig::new((**connect).clone());
         config.allow_private = rules.allow_private;
         config.log_entries_max = rules.log_entries_max;
         config.endpoints_per_client_max = 5;
