@@ -166,7 +166,7 @@ impl Inner {
         match &submit.command {
             Command::Flight(flight, command) => {
                 let mut claimed = false;
-                if matches!(command, FlightCommand::Hold(_)) {
+                if matches!(command, FlightCommand::Hold(_) | FlightCommand::Reseat(_)) {
                     match self.holds.claim(submit.id, flight) {
                         Claim::New => claimed = true,
                         Claim::Same => {}

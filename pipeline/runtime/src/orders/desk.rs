@@ -214,7 +214,7 @@ impl OrderDesk {
     fn ask_flight(&self, effect: &Effect, flight: FlightKey, command: Command) {
         let id = CommandId::from(effect.id);
         match &command {
-            Command::Flight(_, FlightCommand::Hold(_)) => {
+            Command::Flight(_, FlightCommand::Hold(_) | FlightCommand::Reseat(_)) => {
                 self.holds.claim(id, &flight);
             }
             // The order gives it up: what becomes of it is no news any more.
