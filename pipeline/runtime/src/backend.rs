@@ -127,7 +127,7 @@ impl Inner {
         })
     }
 
-    fn people(&self) -> Result<&People, String> {
+    pub(crate) fn people(&self) -> Result<&People, String> {
         let people = self.people.get();
         people.ok_or_else(|| "the replica is still starting".to_owned())
     }
