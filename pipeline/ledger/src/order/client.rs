@@ -178,9 +178,6 @@ impl Order {
         if !valid::is_method(&payment.method) {
             return Err(OrderReason::Invalid(Field::Method));
         }
-        if let Some(quote) = &mut self.quote {
-            quote.stale = true;
-        }
         self.start_charge(payment.method.clone(), cx);
         Ok(OrderOutcome::PaymentStarted {
             payment: self.charge.number,

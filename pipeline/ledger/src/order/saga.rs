@@ -84,6 +84,10 @@ impl Order {
 
     /// Begins to pay.
     pub(super) fn start_charge(&mut self, method: Box<str>, cx: &mut Context<'_>) {
+        if let Some(quote) = &mut self.quote {
+            // It was made of an order that nothing was paid for.
+            quote.stale = true;
+        }
         self.charge = Charge {
             number: self.charge.number + 1,
             money: MoneyState::Authorising,
@@ -292,6 +296,7 @@ impl Order {
             Step::Void | Step::Refund => {
                 u64::from(self.charge.number) << 32 | u64::from(self.charge.failures)
             }
+            Step::Ticket => u64::from(self.attempt),
             _ => {
                 // While an attempt begins there is no segment yet.
                 let reseats = self.segments.get(usize::from(segment));

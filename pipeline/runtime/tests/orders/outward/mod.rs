@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use flightline_connectors::payments::Sandbox;
 use flightline_ledger::order::{OrderSettings, OrderState, Outward, Seat};
+use flightline_ledger::{FlightCommand, HoldRequest, Outcome, Reason};
 use serde_json::json;
 
 use crate::world::{Draft, PATIENCE, Setup, World, settings, usd};
@@ -55,7 +56,7 @@ impl World {
     /// Another provider sells the flight too.
     async fn sold_by(&self, provider: &str, flight: &str, seats: u16, amount: &str) {
         let available = format!(
-            "{{{},\"level\":\"flight\",\"cabin\":\"Y\",\"status\":\"open\",\"seats\":{seats},\"counts\":\"total\"}}",
+            "{{{},\"cabin\":\"Y\",\"status\":\"open\",\"seats\":{seats},\"counts\":\"total\"}}",
             self.head("availability", flight)
         );
         let fares = format!(
@@ -69,19 +70,27 @@ impl World {
     /// Provider `acme` says how many seats are left for anybody.
     async fn remaining(&self, flight: &str, seats: u16) {
         let line = format!(
-            "{{{},\"level\":\"flight\",\"cabin\":\"Y\",\"status\":\"open\",\"seats\":{seats},\"counts\":\"remaining\"}}",
+            "{{{},\"cabin\":\"Y\",\"status\":\"open\",\"seats\":{seats},\"counts\":\"remaining\"}}",
             self.head("availability", flight)
         );
         self.push(&[line]).await;
     }
 
-    async fn available_of(&self, flight: &str, provider: &str) -> i32 {
-        self.index().await;
-        let view = self.backend().serving().flight(&crate::world::key(flight));
-        let view = view.unwrap();
-        let mut lines = view.inventory.iter();
-        let line = lines.find(|line| line.provider.as_str() == provider);
-        line.unwrap().available
+    /// What becomes of a hold of one seat of a provider's.
+    async fn hold_of(&self, provider: &str) -> Outcome {
+        let request = HoldRequest {
+            provider: Some(provider.parse().unwrap()),
+            cabin: "Y".parse().unwrap(),
+            class: None,
+            board: None,
+            off: None,
+            seats: 1,
+            ttl_ms: None,
+            expected_price: None,
+            wait_ms: None,
+        };
+        let held = self.flight_command(FLIGHT, FlightCommand::Hold(request));
+        held.await.outcome
     }
 
     /// Creates an order that does not settle by itself, and waits until it stands so.
@@ -184,9 +193,11 @@ async fn a_refusal_seats_the_passengers_at_another_provider_of_the_flight() {
     assert_eq!(globex.heard("order.place").len(), 1);
     assert_eq!(world.captured(), [usd(10_000)]);
     // What acme refused it does not sell again before it says anew what it has.
-    assert_eq!(world.available_of(FLIGHT, "acme").await, 0);
+    let asked = world.hold_of("acme").await;
+    assert_eq!(asked, Outcome::Refused(Reason::Closed));
     world.sold_by("acme", FLIGHT, 4, "100.00").await;
-    assert_eq!(world.available_of(FLIGHT, "acme").await, 4);
+    let asked = world.hold_of("acme").await;
+    assert!(matches!(asked, Outcome::Held { .. }), "{asked:?}");
     world.verify().await;
     world.stop().await;
 }
