@@ -304,7 +304,7 @@ mod tests {
             (reference, "segment line"),
             (&format!("UA1545Q05JANEWRIAH ZZ1\n{reference}"), "ZZ"),
             (&format!("UA1545Q05JANEWRIAH HK\n{reference}"), "HK1"),
-            (&format!("UA1545Q05JANEWRIAH é1\n{reference}"), "HK1"),
+            (&format!("UA1545Q05JANEWRIAH é1\n{reference}"), "none of"),
             (
                 &format!("UA1545Q05JANEWRIAH HK1\nUA1545Q05JANEWRIAH HK1\n{reference}"),
                 "second segment",
