@@ -57,5 +57,5 @@ pub use outcome::{Decision, Outcome, Reason, Replay};
 pub use store::{BadState, STATE_FORMAT};
 pub use view::{
     AircraftLine, BucketView, DriftLine, FeedView, FlightStatus, HoldState, HoldView,
-    InventoryLine, LegView, OfferLine, ProviderView, Quote,
+    InventoryLine, LegView, OfferLine, ProviderView, Quote, TermsView,
 };
