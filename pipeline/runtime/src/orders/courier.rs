@@ -99,7 +99,13 @@ impl Courier {
                     Some(effect) => self.start(effect),
                     None => return,
                 },
-                _ = listen.tick(), if listens => self.listen().await,
+                _ = listen.tick(), if listens => {
+                    if self.inner.strong_count() == 0 {
+                        // The replica has stopped: what lies there is for the next one.
+                        return;
+                    }
+                    self.listen().await;
+                }
             }
         }
     }
@@ -158,9 +164,11 @@ impl Courier {
                     open.placement != placement || open.is_busy || *other == id
                 });
             }
-            let is_followed = all
-                .values()
-                .any(|open| open.placement == placement && open.is_busy);
+            let mut others = all.values().filter(|open| open.placement == placement);
+            if !withdraws && others.clone().any(|open| is_withdrawal(&open.effect)) {
+                return;
+            }
+            let is_followed = others.any(|open| open.is_busy);
             let open = all.entry(id).or_insert(Open {
                 effect: effect.clone(),
                 placement,
@@ -198,7 +206,9 @@ impl Courier {
                 // Each hint is good for one more ask.
                 continue;
             }
-            self.desk.report(effect.order, id, result);
+            // Told, and not reported: what waits for a provider is no payment that nobody knows of.
+            let done = OrderAction::EffectDone { effect: id, result };
+            self.desk.tell(effect.order, done);
             self.finish(id, is_known);
             return;
         }
