@@ -1,10 +1,9 @@
-//! Which offer was chosen for a placement, written down before it is ordered.
+//! Which offer was chosen for a placement, written down before it is ordered. No passenger is named in it.
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::outward::port::PlacementKey;
 
@@ -19,8 +18,12 @@ pub(super) struct Journal {
 pub(super) struct Chosen {
     /// The offer.
     pub(super) offer: String,
-    /// What it is ordered with.
-    pub(super) body: Value,
+    /// The ids that the provider gave the passengers, in their order.
+    pub(super) passengers: Vec<String>,
+    /// What it costs.
+    pub(super) amount: String,
+    /// In which currency.
+    pub(super) currency: String,
 }
 
 impl Journal {
@@ -53,7 +56,6 @@ impl Journal {
                 .mode(0o700)
                 .create(&self.folder)?;
             let partial = path.with_extension("part");
-            // Passengers are named in it.
             let mut file = std::fs::OpenOptions::new()
                 .write(true)
                 .create(true)

@@ -106,12 +106,9 @@ impl Duffel {
     }
 
     async fn try_place(&self, placement: &Placement) -> Result<Placed, Stop> {
-        if placement.travellers.is_empty() {
-            let what = "the passengers' data was erased before the order was placed";
-            return Err(Stop::Refused(Refusal::new("passengers_erased", what)));
-        }
         let chosen = match self.journal.read(placement.key)? {
             Some(chosen) => chosen,
+            None if placement.travellers.is_empty() => return Err(erased()),
             None => {
                 // Perhaps another replica chose, and its journal is elsewhere.
                 if placement.asked_before > 0
@@ -137,25 +134,20 @@ impl Duffel {
             return Err(wire::stopped(&reply, "the search"));
         }
         let offer = wire::choose(&reply.body, placement).map_err(Stop::Refused)?;
-        let body = wire::order(&reply.body, offer, placement)
-            .ok_or_else(|| Stop::Unknown("an offer without id, price or passengers".to_owned()))?;
-        let id = offer.get("id").and_then(Value::as_str).unwrap_or_default();
-        Ok(Chosen {
-            offer: id.to_owned(),
-            body,
-        })
+        wire::chosen(&reply.body, offer, placement)
+            .ok_or_else(|| Stop::Unknown("an offer without id, price or passengers".to_owned()))
     }
 
     /// Orders what was chosen, or finds the order that was made of it.
     async fn order(&self, placement: &Placement, chosen: &Chosen) -> Result<Value, Stop> {
+        if placement.travellers.is_empty() {
+            // It cannot be asked for again; what was asked for before may be there.
+            return self.order_of(&chosen.offer).await?.ok_or_else(erased);
+        }
         let key = placement.key.to_string();
+        let body = wire::order(chosen, placement);
         let reply = self
-            .ask(
-                Method::POST,
-                "air/orders",
-                Some(&chosen.body),
-                Some(key.as_str()),
-            )
+            .ask(Method::POST, "air/orders", Some(&body), Some(key.as_str()))
             .await?;
         if (200..300).contains(&reply.status) {
             return wire::data(reply.body)
@@ -258,6 +250,12 @@ impl Duffel {
             None => Ok(self.search_orders(placement).await?.as_ref().and_then(id)),
         }
     }
+}
+
+/// Nobody can be named any more.
+fn erased() -> Stop {
+    let what = "the passengers' data was erased before the order was placed";
+    Stop::Refused(Refusal::new("passengers_erased", what))
 }
 
 /// What an order says of a placement.

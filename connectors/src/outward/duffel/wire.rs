@@ -4,6 +4,7 @@ use flightline_ledger::Date;
 use serde_json::{Value, json};
 
 use super::Stop;
+use super::journal::Chosen;
 use crate::outward::http::Reply;
 use crate::outward::port::{Placement, Refusal, Traveller};
 
@@ -107,21 +108,32 @@ fn minor(amount: &Value, placement: &Placement) -> Option<i64> {
     minor.checked_add(i64::from(rest.bytes().any(|b| b != b'0')))
 }
 
-/// What orders an offer for the travellers.
-pub(super) fn order(found: &Value, offer: &Value, placement: &Placement) -> Option<Value> {
+/// What has to be remembered of an offer to order it.
+pub(super) fn chosen(found: &Value, offer: &Value, placement: &Placement) -> Option<Chosen> {
     let named = offer["passengers"].as_array();
     let named = named.or_else(|| found["data"]["passengers"].as_array())?;
     if named.len() != placement.travellers.len() {
         return None;
     }
-    let ids: Vec<&str> = named
-        .iter()
-        .map(|p| p["id"].as_str())
-        .collect::<Option<_>>()?;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Some(Chosen {
+        offer: text(&offer["id"])?,
+        passengers: named
+            .iter()
+            .map(|p| text(&p["id"]))
+            .collect::<Option<_>>()?,
+        amount: text(&offer["total_amount"])?,
+        currency: text(&offer["total_currency"])?,
+    })
+}
+
+/// What orders an offer for the travellers.
+pub(super) fn order(chosen: &Chosen, placement: &Placement) -> Value {
+    let ids = &chosen.passengers;
     let passengers: Vec<Value> = placement
         .travellers
         .iter()
-        .zip(&ids)
+        .zip(ids)
         .map(|(traveller, id)| {
             let mut passenger = json!({
                 "id": id,
@@ -139,20 +151,20 @@ pub(super) fn order(found: &Value, offer: &Value, placement: &Placement) -> Opti
             passenger
         })
         .collect();
-    Some(json!({ "data": {
+    json!({ "data": {
         "type": "instant",
-        "selected_offers": [offer["id"].as_str()?],
+        "selected_offers": [chosen.offer],
         "passengers": passengers,
         "payments": [{
             "type": "balance",
-            "amount": offer["total_amount"].as_str()?,
-            "currency": offer["total_currency"].as_str()?,
+            "amount": chosen.amount,
+            "currency": chosen.currency,
         }],
         "metadata": {
             PLACEMENT: placement.key.to_string(),
             "flightline_booking": placement.booking,
         },
-    } }))
+    } })
 }
 
 /// The object of an answer.

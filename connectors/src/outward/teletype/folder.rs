@@ -75,7 +75,10 @@ impl Folder {
             return Ok(());
         }
         let name = file_name(key, kind);
-        put(&self.out, &name, text.as_bytes()).map_err(|error| at(&self.out.join(name), &error))?;
+        let path = self.out.join(&name);
+        if !path.exists() {
+            put(&self.out, &name, text.as_bytes()).map_err(|error| at(&path, &error))?;
+        }
         let mark = format!("{key}.{kind}");
         put(&self.journal, &mark, b"").map_err(|error| at(&self.journal.join(mark), &error))
     }

@@ -48,13 +48,13 @@ impl Teletype {
     }
 
     fn try_place(&self, placement: &Placement) -> Result<Answer<Placed>, String> {
-        if placement.travellers.is_empty() {
-            let what = "the passengers' data was erased before the order was placed";
-            return Ok(Answer::Refused(Refusal::new("passengers_erased", what)));
-        }
         self.folder.take_answers();
         if let Some(answer) = self.folder.answer(placement.key)? {
             return Ok(self.judge(placement, &answer)?);
+        }
+        if placement.travellers.is_empty() && !self.folder.is_sent(placement.key, "SS") {
+            let what = "the passengers' data was erased before the order was placed";
+            return Ok(Answer::Refused(Refusal::new("passengers_erased", what)));
         }
         let text = self.text(placement, Action::Sell);
         self.folder.send(placement.key, "SS", &text)?;

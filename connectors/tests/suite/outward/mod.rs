@@ -289,6 +289,34 @@ async fn a_provider_that_is_away_says_neither_yes_nor_no() {
     }
 }
 
+/// Whoever was erased is not told to anybody, and what was placed before is not forgotten by that.
+#[tokio::test]
+async fn without_passengers_nothing_new_is_placed() {
+    let folder = tempfile::tempdir().unwrap();
+    for stand in stands(folder.path()).await {
+        let name = stand.way.name();
+        if name == "webhook" {
+            // It is told, with nobody in it, and says itself what it makes of that.
+            continue;
+        }
+        let erased = |key: u128| Placement {
+            travellers: Vec::new(),
+            ..placement(key)
+        };
+        let answer = stand.place(&erased(1)).await;
+        let Answer::Refused(refusal) = answer else {
+            panic!("{name}: {answer:?}");
+        };
+        assert_eq!(refusal.code, "passengers_erased", "{name}");
+        stand.books.lock().loses = true;
+        let answer = stand.way.place(&placement(2)).await;
+        assert!(matches!(answer, Answer::Unknown(_)), "{name}: {answer:?}");
+        stand.books.lock().loses = false;
+        stand.placed(&erased(2)).await;
+        assert_eq!(stand.books.lock().taken, 1, "{name}");
+    }
+}
+
 /// Another replica takes over, whose journal knows of nothing.
 #[tokio::test]
 async fn duffel_finds_an_order_by_its_metadata() {
