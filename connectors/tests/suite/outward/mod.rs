@@ -335,6 +335,13 @@ async fn duffel_finds_an_order_by_its_metadata() {
     let answer = connect("first").place(&placement(1)).await;
     assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
     books.lock().loses = false;
+    for file in std::fs::read_dir(folder.path().join("first")).unwrap() {
+        let kept = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(
+            kept.contains("off_1") && !kept.contains("Earhart"),
+            "{kept}"
+        );
+    }
     let mut asked = placement(1);
     asked.asked_before = 1;
     let answer = connect("second").place(&asked).await;
