@@ -127,7 +127,7 @@ impl Inner {
         })
     }
 
-    fn people(&self) -> Result<&People, String> {
+    pub(crate) fn people(&self) -> Result<&People, String> {
         let people = self.people.get();
         people.ok_or_else(|| "the replica is still starting".to_owned())
     }
@@ -166,7 +166,7 @@ impl Inner {
         match &submit.command {
             Command::Flight(flight, command) => {
                 let mut claimed = false;
-                if matches!(command, FlightCommand::Hold(_)) {
+                if matches!(command, FlightCommand::Hold(_) | FlightCommand::Reseat(_)) {
                     match self.holds.claim(submit.id, flight) {
                         Claim::New => claimed = true,
                         Claim::Same => {}

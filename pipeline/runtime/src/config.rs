@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flightline_api::BookingTerms;
+use flightline_connectors::outward::OutwardConfig;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_connectors::payments::stripe::webhook::Webhook;
 use flightline_dataflows::sql::{Text, View};
@@ -94,6 +95,8 @@ pub struct ReplicaConfig {
     pub checkpoints: CheckpointPolicy,
     /// What is known of providers' feeds.
     pub feeds: Vec<ProviderFeed>,
+    /// Providers to which orders are sent, and how.
+    pub outward: Vec<(ProviderCode, OutwardConfig)>,
     /// Terms of the booking API.
     pub booking: BookingTerms,
 }

@@ -264,6 +264,24 @@ pub(crate) fn text(inner: &Inner) -> String {
     );
     counter(
         r,
+        "order_effects_outward",
+        "What orders asked of the providers that granted their seats",
+        load(&orders.outward),
+    );
+    counter(
+        r,
+        "order_outward_refused",
+        "Of these, what a provider refused for good",
+        load(&orders.outward_refused),
+    );
+    gauge(
+        r,
+        "order_outward_waiting",
+        "Of these, what waits for a provider's certain answer",
+        load(&orders.outward_open) as i64,
+    );
+    counter(
+        r,
         "order_effects_unknown",
         "Effects with an unknown outcome, which are asked for again",
         load(&orders.unknown),

@@ -218,6 +218,9 @@ sources! {
         hold_id Text "The hold.";
         held_until TimestampTz NULL "When the hold lapses, once held.";
         held_offset Int8 NULL "Offset of the hold, once held.";
+        outward_state Text "Where the sale stands with the provider that granted the seats.";
+        outward_reference Text NULL "The provider's name for it.";
+        outward_code Text NULL "The provider's code when it refused something last.";
     }
     PAYMENTS = payments, key 2, in "flightline.payment":
         "The newest payment of an order." {

@@ -16,6 +16,7 @@ use flightline_connectors::payments::{PaymentService, PaymentsUrl};
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::EpochSink;
 use flightline_dataflows::sql::View;
+use flightline_ledger::order::OrderSettings;
 use flightline_sinks::serving::Serving;
 use flightline_stream::{Checker, Producer};
 use parking_lot::{Mutex, RwLock};
@@ -33,6 +34,7 @@ use crate::intake::Intakes;
 use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
+use crate::orders::courier::{Courier, Ways};
 use crate::orders::hints::Hints;
 use crate::orders::notices::Notices;
 use crate::orders::waits;
@@ -132,7 +134,7 @@ impl Replica {
         let stats = Arc::new(ProviderStats::default());
         let sequencer = Arc::new(Sequencer::new(config.queue_max));
         let holds = Arc::new(HoldIndex::default());
-        let (desk, effects, looks) =
+        let (desk, effects, outward, looks) =
             OrderDesk::new(partitions, sequencer.clone(), holds.clone(), is_shared);
         let late = Arc::new(LateDesk::default());
         let inner = Arc::new(Inner {
@@ -189,6 +191,8 @@ impl Replica {
 
         let cashier = Cashier::new(service, desk.clone(), sequencer, claims_as);
         tokio::spawn(cashier.clone().run(effects));
+        let courier = Courier::new(ways(&config)?, desk.clone(), &inner, claims_as);
+        tokio::spawn(courier.clone().run(outward));
         let hints = Hints::new(config.payment_notices.clone(), cashier.clone());
         if inner.hints.set(hints).is_err() {
             unreachable!("notices of the payment service are set up once, here");
@@ -293,7 +297,7 @@ impl Replica {
         if inner.people.set(people).is_err() {
             unreachable!("the keys are opened once, here");
         }
-        configure(&inner, config.settings, config.orders)?;
+        configure(&inner, config.settings, order_settings(&config))?;
         let watcher = is_shared.then(|| {
             let views = from_start;
             Watcher::start(
@@ -313,7 +317,7 @@ impl Replica {
             partitions,
             looks,
         ));
-        resume_orders(&inner, &notices, &cashier)?;
+        resume_orders(&inner, &notices, &cashier, &courier)?;
         inner.sequencer.open();
         resume_feeds(&inner).await?;
         inner.ready.store(true, Ordering::Release);
@@ -605,6 +609,33 @@ fn payments(config: &ReplicaConfig) -> anyhow::Result<Arc<dyn PaymentService>> {
         tracing::info!(service = service.name(), "payments move no real money");
     }
     Ok(service)
+}
+
+/// The ways to the providers that are told of what was sold from their seats.
+fn ways(config: &ReplicaConfig) -> anyhow::Result<Ways> {
+    let journals = config.data_dir.join("outward");
+    let connected = config.outward.iter().map(|(provider, way)| {
+        let service = way.connect(journals.join(provider.as_str()));
+        let service = service.with_context(|| format!("[providers.{provider}.outward]"))?;
+        Ok((*provider, service))
+    });
+    connected.collect()
+}
+
+/// The settings of orders, with the providers that are told in them: what is decided by them has to be in
+/// the stream.
+fn order_settings(config: &ReplicaConfig) -> OrderSettings {
+    let mut outward: Vec<_> = config
+        .outward
+        .iter()
+        .map(|(provider, _)| *provider)
+        .collect();
+    outward.sort_unstable();
+    outward.dedup();
+    OrderSettings {
+        outward,
+        ..config.orders.clone()
+    }
 }
 
 /// The stream cannot be written any more: reads go on.

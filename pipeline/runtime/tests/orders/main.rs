@@ -4,6 +4,7 @@
 mod checkpoints;
 mod feeds;
 mod hints;
+mod outward;
 mod questions;
 mod several;
 mod waiting;
