@@ -10,7 +10,8 @@ use differential_dataflow::trace::implementations::KeySpine;
 use timely::progress::Antichain;
 use timely::worker::Worker;
 
-use crate::changelog::{Change, Epoch};
+use crate::changelog::Epoch;
+use crate::reference::Reference;
 use crate::relational::sources::{ALL, SourceWriter, id};
 use crate::relational::{Datum, Row};
 
@@ -35,13 +36,16 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(worker: &mut Worker) -> Self {
+    pub(super) fn new(worker: &mut Worker, reference: &Reference) -> Self {
         let (mut inputs, mut traces) = (Vec::new(), Vec::new());
+        let (index, peers) = (worker.index(), worker.peers());
         let mut clock = InputSession::new();
         let clock_trace = worker.dataflow_named("Sources", |scope| {
-            for source in &ALL {
+            for (number, source) in ALL.iter().enumerate() {
                 let mut input = InputSession::new();
                 let rows = input.to_collection(scope);
+                let known = share(reference.rows(number), index, peers);
+                known.iter().for_each(|row| input.insert(row.clone()));
                 traces.push(rows.arrange_by_self_named(source.name).trace);
                 inputs.push(input);
             }
@@ -57,8 +61,8 @@ impl Feed {
             writer: SourceWriter::default(),
             lag: Rc::default(),
             open: 0,
-            index: worker.index(),
-            peers: worker.peers(),
+            index,
+            peers,
         }
     }
 
@@ -118,6 +122,12 @@ fn clock_row(clock_ms: i64) -> Row {
     Row::of(&[Datum::Instant(clock_ms.saturating_mul(1_000))])
 }
 
+/// What one of several workers takes.
+fn share<T>(all: &[T], index: usize, peers: usize) -> &[T] {
+    let at = |index: usize| all.len() * index / peers;
+    &all[at(index)..at(index + 1)]
+}
+
 /// One worker's share of the changes of a source in an epoch: `(index, peers)` say which.
 pub(super) fn rows_of_source(
     source: usize,
@@ -126,10 +136,6 @@ pub(super) fn rows_of_source(
     writer: &mut SourceWriter,
     give: &mut dyn FnMut(Row, isize),
 ) {
-    fn share<R>(all: &[Change<R>], index: usize, peers: usize) -> &[Change<R>] {
-        let at = |index: usize| all.len() * index / peers;
-        &all[at(index)..at(index + 1)]
-    }
     macro_rules! each {
         ($rows:expr, $write:ident) => {
             for (row, diff) in share($rows, index, peers) {
@@ -143,6 +149,9 @@ pub(super) fn rows_of_source(
         id::INVENTORY => each!(&epoch.inventory, inventory),
         id::CABINS => each!(&epoch.load_factor, cabins),
         id::OFFERS => each!(&epoch.offers, offers),
+        // They are there from the beginning.
+        id::AIRPORTS | id::AIRLINES => {}
+        id::FARES => each!(&epoch.fares, fares),
         id::HOLDS => each!(&epoch.holds, holds),
         id::PROVIDER_REPORTS => each!(&epoch.drift, provider_reports),
         id::ORDERS => each!(&epoch.orders, orders),
@@ -166,7 +175,10 @@ pub(super) fn rows_of_source(
 }
 
 /// All rows of a source in an epoch that has every row as coming.
-pub(super) fn whole_source(source: usize, epoch: &Epoch) -> Vec<Row> {
+pub(super) fn whole_source(source: usize, epoch: &Epoch, reference: &Reference) -> Vec<Row> {
+    if Reference::has(source) {
+        return reference.rows(source).to_vec();
+    }
     let (mut rows, mut writer) = (Vec::new(), SourceWriter::default());
     rows_of_source(source, epoch, (0, 1), &mut writer, &mut |row, diff| {
         debug_assert_eq!(diff, 1, "a state has rows that are there");

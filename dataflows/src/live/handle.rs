@@ -15,6 +15,7 @@ use super::worker::{self, Message, Seed};
 use crate::changelog::{Epoch, EpochSink, ViewFailure};
 use crate::config::{OnFailure, StartError};
 use crate::failure::{Failure, Shared};
+use crate::reference::Reference;
 use crate::sql::View;
 
 /// How views are run.
@@ -25,6 +26,8 @@ pub struct ViewsConfig {
     pub workers: usize,
     /// Views that are there from the beginning.
     pub views: Vec<Arc<View>>,
+    /// Names of codes that views can read.
+    pub reference: Reference,
     /// Epochs that may wait for the views. Beyond, whoever brings them is held up.
     pub queue_epochs: usize,
     /// Told at once when a thread or the sink panics.
@@ -38,6 +41,7 @@ impl ViewsConfig {
             partitions,
             workers: 1,
             views: Vec::new(),
+            reference: Reference::default(),
             queue_epochs: 1_024,
             on_failure: None,
         }
@@ -115,6 +119,7 @@ impl Views {
                 inbox,
                 reports: reports.clone(),
                 ready: ready.clone(),
+                reference: config.reference.clone(),
             }));
         }
         drop(ready);

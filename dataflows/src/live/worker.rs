@@ -17,6 +17,7 @@ use super::index::Indexes;
 use super::install::install;
 use crate::changelog::Epoch;
 use crate::failure::Shared;
+use crate::reference::Reference;
 use crate::sql::View;
 
 /// What a worker is told. All hear the same, in the same order.
@@ -34,6 +35,7 @@ pub(super) struct Seed {
     pub(super) inbox: Receiver<Message>,
     pub(super) reports: Sender<Report>,
     pub(super) ready: Sender<(usize, Thread)>,
+    pub(super) reference: Reference,
 }
 
 /// How long an idle worker sleeps at most. Everything that gives it work wakes it.
@@ -68,8 +70,9 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Shared) {
         inbox,
         reports,
         ready,
+        reference,
     } = seed;
-    let mut feed = Feed::new(worker);
+    let mut feed = Feed::new(worker, &reference);
     let mut indexes = Indexes::default();
     let mut dataflows: BTreeMap<u64, usize> = BTreeMap::new();
     // Whoever waits for it is gone only when the start was given up.

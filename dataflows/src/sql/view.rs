@@ -10,6 +10,7 @@ use super::explain::explain;
 use super::file::{self, File};
 use super::problem::{Issue, Problem};
 use super::resolve::{Catalog, Column, Relation, resolve};
+use crate::reference::Reference;
 use crate::relational::{Expr, Place, Plan, Type, sources};
 
 /// A column of a view.
@@ -450,6 +451,12 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         "{MEANING} {schema}.{table} {key} {indexes:?}\n{}",
         explain(&plan)
     );
+    let mut reads_names = false;
+    plan.walk(&mut |plan| reads_names |= matches!(plan, Plan::Source(at) if Reference::has(*at)));
+    if reads_names {
+        // Writing to memory does not fail.
+        let _ = writeln!(meaning, "names {:x}", sources::REFERENCE);
+    }
     for (is_set, what) in [(sink.value.changes, "changes"), (sink.value.file, "file")] {
         if is_set {
             meaning += what;

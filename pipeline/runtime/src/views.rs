@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 
 use crate::config::ViewFiles;
 use crate::database::Database;
+use crate::names;
 
 /// The views of a running replica.
 pub(crate) struct LiveViews {
@@ -70,6 +71,7 @@ impl LiveViews {
         let mut config = ViewsConfig::new(partitions);
         config.workers = workers;
         config.views.clone_from(&files.views);
+        config.reference = names::reference();
         config.on_failure = Some(Arc::new(move |failure| on_failure(&failure.to_string())));
         let followers = Arc::new(ViewFollowers::default());
         let tee = Tee {
