@@ -29,6 +29,25 @@ type Added = (Arc<View>, Text);
 const LONG: Duration = Duration::from_secs(120);
 const PARTITIONS: u32 = 4;
 
+/// Queries for tables that the dataflow maintains by operators of its own: name, key and query. `BUILT_IN` and the
+/// table's name are the view's.
+const BUILT_IN: &str = "t_as_";
+const AS_BUILT_IN: &[(&str, &str, &str)] = &[
+    ("t_as_availability_by_route_day", "board, off, date, cabin",
+     "SELECT board, off, date, cabin, count(*) AS flights, count(*) FILTER (WHERE seats > 0) AS flights_open, sum(seats) AS seats
+      FROM (SELECT flight_key, board, off, date, cabin, max(seats) AS seats FROM offers GROUP BY flight_key, board, off, date, cabin) best
+      GROUP BY board, off, date, cabin"),
+    ("t_as_cheapest_by_route_day", "board, off, date, cabin, currency",
+     "SELECT board, off, date, cabin, currency, price, flight_key, provider, class
+      FROM (SELECT o.*, row_number() OVER (PARTITION BY o.board, o.off, o.date, o.cabin, o.currency
+              ORDER BY o.price, f.carrier, f.number, f.suffix, f.origin_date, f.board, o.provider, o.class) AS n
+            FROM offers o JOIN flights f ON f.flight_key = o.flight_key WHERE o.seats > 0) r
+      WHERE n = 1"),
+    ("t_as_load_factor", "flight_key, leg_no, cabin",
+     "SELECT flight_key, leg_no, cabin, capacity, held, sold, CASE WHEN capacity = 0 THEN 0 ELSE (sold::bigint * 1000 / capacity)::integer END AS load_permille
+      FROM cabins"),
+];
+
 /// Name, key and query of views that between them use every operator.
 const TEST_VIEWS: &[(&str, &str, &str)] = &[
     ("t_inner", "flight_key, leg_no, provider, cabin, class",
@@ -137,6 +156,51 @@ const TEST_VIEWS: &[(&str, &str, &str)] = &[
     ("t_of_view", "low", "SELECT low, count(*) AS n FROM t_text GROUP BY low"),
 ];
 
+/// The same with rows that leave: by what column, and after how long.
+const RETAINED: &[(&str, &str, &str, &str, &str)] = &[
+    (
+        "t_retain",
+        "partition, offset",
+        "SELECT partition, \"offset\", status, created_at FROM holds",
+        "created_at",
+        "3 minutes",
+    ),
+    (
+        "t_retain_day",
+        "flight_key",
+        "SELECT flight_key, origin_date, status FROM flights",
+        "origin_date",
+        "1 day 12:00:00",
+    ),
+    (
+        "t_retain_local",
+        "flight_key, leg_no",
+        "SELECT l.flight_key, l.leg_no, l.departs_local, f.status FROM legs l JOIN flights f USING (flight_key)",
+        "departs_local",
+        "2 hours",
+    ),
+    (
+        "t_retain_group",
+        "provider, minute",
+        "SELECT provider, date_trunc('minute', created_at) AS minute, count(*) AS n FROM holds GROUP BY provider, date_trunc('minute', created_at)",
+        "minute",
+        "5 minutes",
+    ),
+];
+
+/// Reads one of them: what has left there has left here.
+const OF_RETAINED: (&str, &str, &str) = (
+    "t_of_retained",
+    "status",
+    "SELECT status, count(*) AS n, min(created_at) AS oldest FROM t_retain GROUP BY status",
+);
+
+fn retained((name, key, sql, column, long): (&str, &str, &str, &str, &str)) -> Text {
+    let mut text = text(name, key, sql);
+    text.text += &format!("retain: {{column: {column}, for: {long}}}\n");
+    text
+}
+
 fn text(name: &str, key: &str, sql: &str) -> Text {
     let lines: Vec<String> = sql.lines().map(|line| format!("  {line}")).collect();
     Text {
@@ -172,6 +236,13 @@ fn test_texts() -> Vec<Text> {
         .iter()
         .map(|(name, key, sql)| text(name, key, sql))
         .collect();
+    let built_in = AS_BUILT_IN
+        .iter()
+        .map(|(name, key, sql)| text(name, key, sql));
+    texts.extend(built_in);
+    texts.extend(RETAINED.iter().copied().map(retained));
+    let (name, key, sql) = OF_RETAINED;
+    texts.push(text(name, key, sql));
     texts.extend(shipped());
     texts
 }
@@ -362,13 +433,32 @@ async fn judge(db: &Client, views: &[Arc<View>], texts: &[Text], clock_ms: i64, 
         let columns = columns.join(", ");
         let sql = sql_of(text)
             .replace("current_date", "now()::date")
-            .replace("FROM t_text", "FROM views.t_text");
+            .replace("FROM t_text", "FROM views.t_text")
+            .replace("FROM t_retain", "FROM views.t_retain");
+        let kept = text.text.split_once("retain: {column: ").map(|(_, rest)| {
+            let (column, long) = rest
+                .trim_end()
+                .trim_end_matches('}')
+                .split_once(", for: ")
+                .unwrap();
+            format!("WHERE {column} + INTERVAL '{long}' > now()")
+        });
         let table = format!(
             "SELECT {columns} FROM \"{}\".\"{}\"",
             view.schema, view.table
         );
-        let query = format!("SELECT {columns} FROM ({sql}) AS q");
-        for (more, less, what) in [(&query, &table, "missing"), (&table, &query, "too much")] {
+        let built_in = view.name.strip_prefix(BUILT_IN);
+        let built_in = built_in.map(|name| format!("SELECT {columns} FROM views.{name}"));
+        let query = format!(
+            "SELECT {columns} FROM ({sql}) AS q {}",
+            kept.unwrap_or_default()
+        );
+        let mut differences = vec![(&query, &table, "missing"), (&table, &query, "too much")];
+        if let Some(built_in) = &built_in {
+            differences.push((built_in, &table, "the built-in table has besides"));
+            differences.push((&table, built_in, "the built-in table has not"));
+        }
+        for (more, less, what) in differences {
             let differ = format!("SELECT d::text FROM (({more}) EXCEPT ALL ({less})) AS d LIMIT 3");
             let rows = db.query(&differ, &[]).await.unwrap_or_else(|e| {
                 panic!("{}: {e:?}\n{differ}", view.name);

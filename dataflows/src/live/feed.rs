@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use differential_dataflow::input::InputSession;
 use differential_dataflow::operators::arrange::TraceAgent;
@@ -10,8 +11,13 @@ use differential_dataflow::trace::implementations::KeySpine;
 use timely::progress::Antichain;
 use timely::worker::Worker;
 
+use super::board::{OfAll, Progress};
+use super::install::Around;
+use super::kept::{Size, Tally};
 use crate::changelog::Epoch;
 use crate::reference::Reference;
+use crate::relational::render::clock::Dues;
+use crate::relational::render::meter::Meter;
 use crate::relational::sources::{ALL, SourceWriter, id};
 use crate::relational::{Datum, Row};
 
@@ -33,25 +39,40 @@ pub(super) struct Feed {
     pub(super) open: u64,
     index: usize,
     peers: usize,
+    /// Counts what is kept, and what is kept for all views together.
+    pub(super) tally: Tally,
+    pub(super) shared: Arc<Size>,
+    meter: Meter,
+    pub(super) dues: Dues,
 }
 
 impl Feed {
-    pub(super) fn new(worker: &mut Worker, reference: &Reference) -> Self {
+    pub(super) fn new(worker: &mut Worker, reference: &Reference, of_all: &OfAll) -> Self {
+        let tally = Tally::new(worker);
+        let mut meter = of_all.shared.meter();
         let (mut inputs, mut traces) = (Vec::new(), Vec::new());
         let (index, peers) = (worker.index(), worker.peers());
         let mut clock = InputSession::new();
-        let clock_trace = worker.dataflow_named("Sources", |scope| {
-            for (number, source) in ALL.iter().enumerate() {
-                let mut input = InputSession::new();
-                let rows = input.to_collection(scope);
-                let known = share(reference.rows(number), index, peers);
-                known.iter().for_each(|row| input.insert(row.clone()));
-                traces.push(rows.arrange_by_self_named(source.name).trace);
-                inputs.push(input);
+        let sources = |worker: &mut Worker| {
+            worker.dataflow_named("Sources", |scope| {
+                for source in &ALL {
+                    let mut input = InputSession::new();
+                    let rows = input.to_collection(scope);
+                    traces.push(rows.arrange_by_self_named(source.name).trace);
+                    inputs.push(input);
+                }
+                let rows = clock.to_collection(scope);
+                rows.arrange_by_self_named("clock").trace
+            })
+        };
+        let clock_trace = tally.of(worker, &of_all.shared, sources);
+        // Not while the dataflow is being made: what is sent then is not counted.
+        for (number, input) in inputs.iter_mut().enumerate() {
+            for row in share(reference.rows(number), index, peers) {
+                meter.see(row.bytes().len());
+                input.insert(row.clone());
             }
-            let rows = clock.to_collection(scope);
-            rows.arrange_by_self_named("clock").trace
-        });
+        }
         Self {
             inputs,
             traces,
@@ -63,6 +84,10 @@ impl Feed {
             open: 0,
             index,
             peers,
+            tally,
+            meter: of_all.shared.meter(),
+            shared: Arc::clone(&of_all.shared),
+            dues: of_all.dues.clone(),
         }
     }
 
@@ -70,7 +95,11 @@ impl Feed {
     pub(super) fn take(&mut self, epoch: &Epoch) {
         let (index, peers) = (self.index, self.peers);
         for (source, input) in self.inputs.iter_mut().enumerate() {
-            let give = &mut |row, diff| input.update(row, diff);
+            let meter = &mut self.meter;
+            let give = &mut |row: Row, diff| {
+                meter.see(row.bytes().len());
+                input.update(row, diff);
+            };
             rows_of_source(source, epoch, (index, peers), &mut self.writer, give);
         }
         if self.index == 0
@@ -88,6 +117,15 @@ impl Feed {
             input.flush();
         }
         self.compact();
+    }
+
+    /// What reading the traces now takes.
+    pub(super) fn around(&self, progress: Option<&Arc<Progress>>) -> Around {
+        Around {
+            since: self.since(),
+            lag: Rc::clone(&self.lag),
+            progress: progress.cloned(),
+        }
     }
 
     /// The oldest epoch at which the traces can be read.

@@ -11,6 +11,7 @@ use timely::communication::WorkerGuards;
 
 use super::assembler::{Assembler, Report};
 use super::board::{Board, Progress, Stage, ViewStatus};
+use super::kept::Kept;
 use super::worker::{self, Message, Seed};
 use crate::changelog::{Epoch, EpochSink, ViewFailure};
 use crate::config::{OnFailure, StartError};
@@ -120,6 +121,7 @@ impl Views {
                 reports: reports.clone(),
                 ready: ready.clone(),
                 reference: config.reference.clone(),
+                of_all: board.of_all.clone(),
             }));
         }
         drop(ready);
@@ -246,6 +248,20 @@ impl ViewsHandle {
     /// How all views stand, in the order in which they came.
     pub fn list(&self) -> Vec<ViewStatus> {
         self.board.list()
+    }
+
+    /// What all views keep together: rows of sources, what several need of them by the same key, and views that
+    /// others read.
+    pub fn shared(&self) -> Kept {
+        self.board.of_all.shared.kept()
+    }
+
+    /// When time will next change a view, with no event, in milliseconds from 1970: a record is needed then for it to
+    /// be seen. `None` = it will not.
+    pub fn due_ms(&self) -> Option<i64> {
+        let due = self.board.of_all.dues.next()?;
+        // Not before.
+        Some(due.div_euclid(1_000) + i64::from(due.rem_euclid(1_000) > 0))
     }
 
     /// The views that are installed: live, or failed.
