@@ -16,6 +16,7 @@ use flightline_ledger::command::{
 use flightline_ledger::{CommandId, ProviderBody, ProviderEvent};
 
 const PROVIDER_EVENT: &str = "flightline command id of a provider event, version 1";
+const CONFIGURED_TERMS: &str = "flightline command id of configured terms, version 1";
 const FEED_REJECT: &str = "flightline command id of a feed reject, version 1";
 const CLIENT_COMMAND: &str = "flightline command id of a client's text, version 1";
 
@@ -52,6 +53,18 @@ pub fn provider_event_id(flight: &FlightKey, event: &ProviderEvent) -> CommandId
     hash.version(event.version);
     hash.u8(event.authority);
     hash.u32(event.quality);
+    hash.body(&event.body);
+    hash.id()
+}
+
+/// The id of a provider's overbooking terms that the configuration states, found missing at a Unix time
+/// in milliseconds. Unlike a report's it depends on when: the configuration may come back to what it
+/// said before, and is no duplicate then.
+pub fn configured_terms_id(flight: &FlightKey, event: &ProviderEvent, at_ms: i64) -> CommandId {
+    let mut hash = Hash::new(CONFIGURED_TERMS);
+    hash.bytes(&event.provider.bytes());
+    hash.bytes(&flight.to_bytes());
+    hash.u64(at_ms as u64);
     hash.body(&event.body);
     hash.id()
 }

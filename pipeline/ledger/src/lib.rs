@@ -55,5 +55,5 @@ pub use outcome::{Decision, Outcome, Reason, Replay};
 pub use store::{BadState, STATE_FORMAT};
 pub use view::{
     AircraftLine, BucketView, DriftLine, FareLine, FeedView, FlightStatus, HoldState, HoldView,
-    InventoryLine, LegView, OfferLine, ProviderView, Quote,
+    InventoryLine, LegView, OfferLine, ProviderView, Quote, TermsView,
 };

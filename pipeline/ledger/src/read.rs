@@ -11,7 +11,7 @@ use crate::sale::{Supply, shown};
 use crate::shelf::Least;
 use crate::view::{
     AircraftLine, BucketView, DriftLine, FareLine, FlightStatus, HoldView, InventoryLine, LegView,
-    OfferLine, ProviderView, Quote,
+    OfferLine, ProviderView, Quote, TermsView,
 };
 
 /// A stated bound.
@@ -119,6 +119,15 @@ impl Flight {
     pub fn allowance(&self, provider: ProviderCode, cabin: Cabin) -> u16 {
         let at = self.provider_at(provider);
         at.map_or(0, |at| self.book.providers[at].allowance(cabin))
+    }
+
+    /// A provider's overbooking terms; `None` when it is not on the flight.
+    pub fn terms(&self, provider: ProviderCode) -> Option<TermsView<'_>> {
+        let provider = &self.book.providers[self.provider_at(provider)?];
+        Some(TermsView {
+            version: provider.terms,
+            allowances: &provider.allowances,
+        })
     }
 
     /// What a provider may sell of a cabin or class on a leg, beside what is sold of it: what its next

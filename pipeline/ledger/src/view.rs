@@ -258,6 +258,15 @@ pub struct Quote {
     pub price: Option<Money>,
 }
 
+/// A provider's overbooking terms on a flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TermsView<'a> {
+    /// The version that stated them; absent when none was stated.
+    pub version: Option<SourceVersion>,
+    /// Seats above the counts, by cabin, in its order.
+    pub allowances: &'a [(Cabin, u16)],
+}
+
 /// A provider's feed in a partition, where its silence has a limit or it was told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedView {

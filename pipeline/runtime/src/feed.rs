@@ -1,6 +1,6 @@
 //! Provider feeds in: a file or body becomes commands, and the commands' decisions become a report.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,18 +12,22 @@ use flightline_connectors::{
     Batch, Code, Connector, OBSERVED_AT, Options, Parsed, Push, PushCommand, PushConfig, Reject,
     Scope, Source, Tally, Unplaced, canonical, ids, nycflights13, observed::time_text, ssm,
 };
-use flightline_ledger::command::{FeedCommand, SourceVersion};
+use flightline_ledger::command::FeedCommand;
 use flightline_ledger::{
-    Cabin, Carrier, Command, CommandId, Date, Decision, FlightCommand, FlightKey, Outcome,
-    ProviderBody, ProviderCode, ProviderEvent, Reason,
+    Carrier, Command, CommandId, Date, Decision, FlightCommand, FlightKey, Outcome, ProviderCode,
+    Reason,
 };
 use tokio::sync::oneshot;
 
 use crate::backend::Inner;
 use crate::config::ProviderFeed;
+use crate::terms::Configured;
 
 /// Batches on their way at once: one gathers while others are made durable, and memory is bounded.
 const IN_FLIGHT_MAX: usize = 8;
+
+/// Flights whose terms are looked at together.
+const TOUCHED_MAX: usize = 8192;
 
 /// Commands in a batch.
 const BATCH_ITEMS: usize = 1024;
@@ -141,7 +145,9 @@ struct Intake<'a> {
     provider: ProviderCode,
     authority: u8,
     /// Terms of the configuration, for flights of which the provider states none.
-    overbooking: Vec<(Cabin, u16)>,
+    terms: Configured,
+    /// Flights whose terms are to be looked at.
+    touched: BTreeSet<FlightKey>,
     message: Arc<str>,
     tally: Tally,
     waiting: VecDeque<Waiting>,
@@ -167,7 +173,8 @@ pub(crate) fn ingest(
         inner,
         provider,
         authority: inner.authority_of(provider),
-        overbooking: feed.map_or_else(Vec::new, |feed| feed.overbooking.clone()),
+        terms: Configured::of(inner, provider),
+        touched: BTreeSet::new(),
         message: Arc::from(message),
         tally: Tally::default(),
         waiting: VecDeque::new(),
@@ -236,6 +243,11 @@ impl Intake<'_> {
             submits.push(self.reject_submit(&reject));
         }
         self.send(submits, lines)?;
+        // Not only at the end, which may be far away: see `SCHEDULES_MAX`.
+        self.send_follow()?;
+        if self.touched.len() >= TOUCHED_MAX {
+            self.finish()?;
+        }
         self.look_up(&batch.unplaced)?;
         let Some(close) = batch.close else {
             return Ok(());
@@ -388,36 +400,11 @@ impl Intake<'_> {
                 let follow = self.inner.late.decided(flight, &event, &answer.decision);
                 self.follow.extend(follow);
                 let accepted = matches!(answer.decision.outcome, Outcome::Accepted { .. });
-                if accepted && matches!(event.body, ProviderBody::Schedule(_)) {
-                    self.follow.extend(self.terms(flight));
+                if accepted && !self.terms.allowances.is_empty() {
+                    self.touched.insert(flight);
                 }
             }
         }
-    }
-
-    /// The terms of the configuration for a flight, older than any that the provider states.
-    fn terms(&self, flight: FlightKey) -> Option<PushCommand> {
-        if self.overbooking.is_empty() {
-            return None;
-        }
-        let event = ProviderEvent {
-            provider: self.provider,
-            version: SourceVersion {
-                time_ms: 0,
-                group: 0,
-                sequence: 0,
-            },
-            authority: self.authority,
-            quality: 0,
-            body: ProviderBody::Terms(self.overbooking.clone()),
-        };
-        Some(PushCommand {
-            line: 0,
-            id: ids::provider_event_id(&flight, &event),
-            flight,
-            command: FlightCommand::Provider(Box::new(event)),
-            observed: None,
-        })
     }
 
     /// Waits until everything is decided, what follows included.
@@ -426,15 +413,28 @@ impl Intake<'_> {
             while !self.waiting.is_empty() {
                 self.settle_one()?;
             }
+            let touched = std::mem::take(&mut self.touched);
+            let terms = self.terms.missing(self.inner, touched, now_ms());
+            self.follow.extend(terms.map_err(|failure| {
+                FeedError::Submit(SubmitError::Unavailable {
+                    why: Arc::from(failure.to_string()),
+                })
+            })?);
             if self.follow.is_empty() {
                 return Ok(());
             }
-            let follow = std::mem::take(&mut self.follow);
-            for part in follow.chunks(BATCH_MAX) {
-                let submits = part.iter().cloned().map(|c| self.submit_of(c)).collect();
-                self.send(submits, vec![None; part.len()])?;
-            }
+            self.send_follow()?;
         }
+    }
+
+    /// Sends what has to follow the schedules that were decided so far.
+    fn send_follow(&mut self) -> Result<(), FeedError> {
+        let follow = std::mem::take(&mut self.follow);
+        for part in follow.chunks(BATCH_MAX) {
+            let submits = part.iter().cloned().map(|c| self.submit_of(c)).collect();
+            self.send(submits, vec![None; part.len()])?;
+        }
+        Ok(())
     }
 }
 

@@ -23,6 +23,10 @@ use crate::feed::flights_around;
 /// How many days after a flight what came before it is still kept.
 const KEPT_DAYS: i32 = 30;
 
+/// How many accepted schedules of a partition a checkpoint keeps, for the withdrawals that should follow
+/// them: by far more than feeds bring before they send those, which is within eight batches.
+const SCHEDULES_MAX: usize = 16_384;
+
 /// Something that names no single flight, as the stream has it.
 #[derive(Clone, Debug)]
 pub(crate) struct Note {
@@ -63,6 +67,8 @@ impl Note {
 pub(crate) struct Kept {
     pub(crate) late: Late,
     pub(crate) notes: Vec<Note>,
+    /// The last that were accepted, the oldest first.
+    pub(crate) schedules: VecDeque<Scheduled>,
 }
 
 impl Kept {
@@ -78,6 +84,12 @@ impl Kept {
             Command::Flight(flight, FlightCommand::Provider(event)) => {
                 self.late
                     .decided(*flight, id, event, &decided.outcome, decided.replay);
+                if let Some(scheduled) = Scheduled::of(at_ms, *flight, event, decided) {
+                    if self.schedules.len() == SCHEDULES_MAX {
+                        self.schedules.pop_front();
+                    }
+                    self.schedules.push_back(scheduled);
+                }
             }
             Command::Feed(..) => self.notes.extend(Note::of(at_ms, command)),
             _ => {}
@@ -93,12 +105,41 @@ impl Kept {
     }
 }
 
-/// A schedule that was accepted behind the checkpoint: enough of it to tell what follows.
-#[derive(Debug)]
-struct Scheduled {
-    at_ms: i64,
-    flight: FlightKey,
-    event: ProviderEvent,
+/// A schedule that was accepted: enough of it to tell whether an earlier replacement withdraws the flight.
+#[derive(Clone, Debug)]
+pub(crate) struct Scheduled {
+    /// When it was appended, Unix time in milliseconds.
+    pub(crate) at_ms: i64,
+    pub(crate) flight: FlightKey,
+    /// With no legs.
+    pub(crate) event: ProviderEvent,
+}
+
+impl Scheduled {
+    fn of(
+        at_ms: i64,
+        flight: FlightKey,
+        event: &ProviderEvent,
+        decision: &Decision,
+    ) -> Option<Self> {
+        let is_accepted = matches!(decision.outcome, Outcome::Accepted { .. });
+        let schedules = matches!(event.body, ProviderBody::Schedule(_));
+        (is_accepted && schedules && decision.replay == Replay::First).then(|| Self {
+            at_ms,
+            flight,
+            event: ProviderEvent {
+                provider: event.provider,
+                version: event.version,
+                authority: event.authority,
+                quality: event.quality,
+                body: ProviderBody::Schedule(Schedule {
+                    legs: Vec::new(),
+                    restricted: Vec::new(),
+                    operating: None,
+                }),
+            },
+        })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -127,7 +168,9 @@ impl LateDesk {
         for command in kept.late.outstanding() {
             late.expect(command.clone());
         }
-        self.past.lock().notes.extend(kept.notes.iter().cloned());
+        let mut past = self.past.lock();
+        past.notes.extend(kept.notes.iter().cloned());
+        past.schedules.extend(kept.schedules.iter().cloned());
     }
 
     /// A record that is about no flight: behind the checkpoint, or of another replica.
@@ -143,19 +186,9 @@ impl LateDesk {
     /// replica, which sends what follows.
     pub(crate) fn folded(&self, flight: FlightKey, event: ProviderEvent, decision: &Decision) {
         self.decided(flight, &event, decision);
-        let accepted = matches!(decision.outcome, Outcome::Accepted { .. });
-        let is_new = decision.replay == Replay::First && !self.is_live.load(Ordering::Acquire);
-        if accepted && is_new && matches!(event.body, ProviderBody::Schedule(_)) {
-            let body = ProviderBody::Schedule(Schedule {
-                legs: Vec::new(),
-                restricted: Vec::new(),
-                operating: None,
-            });
-            self.past.lock().schedules.push(Scheduled {
-                at_ms: decision.at_ms,
-                flight,
-                event: ProviderEvent { body, ..event },
-            });
+        if !self.is_live.load(Ordering::Acquire) {
+            let scheduled = Scheduled::of(decision.at_ms, flight, &event, decision);
+            self.past.lock().schedules.extend(scheduled);
         }
     }
 

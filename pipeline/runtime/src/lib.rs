@@ -38,6 +38,7 @@ mod sale;
 pub mod sequencer;
 mod several;
 pub mod stream;
+mod terms;
 pub mod tokens;
 pub mod verify;
 mod views;

@@ -78,6 +78,11 @@ impl Place {
         }
     }
 
+    /// What its next start reads.
+    pub(crate) fn configure(&mut self, config: &str) {
+        config.clone_into(&mut self.config);
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }

@@ -329,6 +329,81 @@ async fn a_provider_that_is_silent_or_stopped_sells_nothing_until_it_is_heard_or
     place.verify();
 }
 
+/// How often terms stand in a flight's history.
+async fn terms_in_history(client: &Client, flight: &str) -> usize {
+    let path = format!("/flights/{flight}/history?limit=200");
+    let history = client.get(&path).await.body;
+    let commands = history["data"].as_array().expect("a history");
+    let terms = commands.iter().filter(|command| command["kind"] == "terms");
+    terms.count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configured_overbooking_allowance_holds_for_every_flight_and_changes_with_the_configuration()
+ {
+    let configured = |seats: u32| format!("[providers.acme]\noverbooking = {{ Y = {seats} }}\n");
+    let mut place = Place::with_config(&configured(2));
+    let replica = place.start();
+    let client = Client::new(&replica.url);
+    let (flight, stated) = (events::flight(1), events::flight(2));
+    let terms = json!({
+        "type": "terms", "flight_key": stated, "source_version": events::version(1),
+        "overbooking": [{"cabin": "Y", "seats": 1}],
+    });
+    let reports = [
+        events::schedule(&flight, 4, 1),
+        events::schedule(&stated, 4, 1),
+        terms,
+    ];
+    client.push("acme", &reports).await;
+    let mut asked = 0;
+    let mut sell_all = async |client: &Client, flight: &str| {
+        for sold in 0.. {
+            asked += 1;
+            let id = format!("hold-{asked}");
+            match hold(client, flight, &id, Some("acme")).await {
+                (201, _) => {}
+                refused => {
+                    assert_eq!(refused, (409, "sold_out".to_owned()));
+                    return sold;
+                }
+            }
+        }
+        unreachable!("a flight has an end")
+    };
+    assert_eq!(sell_all(&client, &flight).await, 6);
+    assert_eq!(
+        sell_all(&client, &stated).await,
+        5,
+        "its own word goes before"
+    );
+    client.push("acme", &reports).await;
+    client
+        .push("acme", &[events::fares(&flight, "90.00", 1)])
+        .await;
+    assert_eq!(terms_in_history(&client, &flight).await, 1, "said once");
+    replica.kill();
+
+    // Nothing is reported any more, and yet what changes holds; also when it was said before.
+    for (seats, more) in [(3, 1), (2, 0), (3, 1), (0, 0)] {
+        place.configure(&configured(seats));
+        let replica = place.start();
+        let client = Client::new(&replica.url);
+        assert_eq!(sell_all(&client, &flight).await, more, "with {seats}");
+        assert_eq!(sell_all(&client, &stated).await, 0, "with {seats}");
+        replica.stop();
+    }
+    place.configure("");
+    let replica = place.start();
+    let client = Client::new(&replica.url);
+    // 2, 3, 2, 3 and 0, which is what saying nothing says.
+    assert_eq!(terms_in_history(&client, &flight).await, 5);
+    // Its own, which it sent twice.
+    assert_eq!(terms_in_history(&client, &stated).await, 2);
+    replica.stop();
+    place.verify();
+}
+
 /// `2027-01-05`, so many days from now.
 fn day(days: u32) -> String {
     let output = std::process::Command::new("date")

@@ -4,12 +4,13 @@
 use flightline_ledger::{Command, CommandId, FlightCommand};
 use flightline_stream::record::{Draft, Record, Stamp, encode};
 
-use crate::late::{Kept, Note};
+use crate::late::{Kept, Note, Scheduled};
 
 const NOT_SCHEDULED: u8 = 0;
 const INVALID: u8 = 1;
 const FOLLOWING: u8 = 2;
 const NOTE: u8 = 3;
+const SCHEDULED: u8 = 4;
 
 /// The section's bytes.
 pub(super) fn put(kept: &Kept) -> Vec<u8> {
@@ -39,6 +40,11 @@ pub(super) fn put(kept: &Kept) -> Vec<u8> {
         let command = Command::Feed(note.provider, Box::new(note.command.clone()));
         add(NOTE, CommandId(0), note.at_ms, command);
     }
+    for scheduled in &kept.schedules {
+        let event = Box::new(scheduled.event.clone());
+        let command = Command::Flight(scheduled.flight, FlightCommand::Provider(event));
+        add(SCHEDULED, CommandId(0), scheduled.at_ms, command);
+    }
     out
 }
 
@@ -66,6 +72,13 @@ pub(super) fn get(mut bytes: &[u8]) -> Option<Kept> {
                     flight,
                     command,
                     observed: None,
+                });
+            }
+            (SCHEDULED, Command::Flight(flight, FlightCommand::Provider(event))) => {
+                kept.schedules.push_back(Scheduled {
+                    at_ms: record.header.at_ms,
+                    flight,
+                    event: *event,
                 });
             }
             (NOTE, command) => kept.notes.push(Note::of(record.header.at_ms, &command)?),

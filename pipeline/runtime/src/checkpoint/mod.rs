@@ -41,7 +41,7 @@ use crate::reading::ReadError;
 
 /// Version of a checkpoint's layout: of manifest and parts. The state within has its own,
 /// [`flightline_ledger::STATE_FORMAT`].
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Why a checkpoint could not be made or used.
 #[derive(Debug, thiserror::Error)]

@@ -15,6 +15,7 @@ use crate::orders::cashier::Cashier;
 use crate::orders::notices::Notices;
 use crate::sale;
 use crate::sequencer::Job;
+use crate::terms;
 use crate::views::LiveViews;
 use crate::waiters::Waiter;
 
@@ -88,7 +89,8 @@ pub(super) fn resume_orders(
     Ok(())
 }
 
-/// Sends what should have followed schedules that the stream ends with.
+/// Sends what should have followed schedules that the stream ends with, and what the configuration says
+/// of flights since it changed.
 pub(super) async fn resume_feeds(inner: &Arc<Inner>) -> anyhow::Result<()> {
     let inner = inner.clone();
     tokio::task::spawn_blocking(move || {
@@ -99,6 +101,15 @@ pub(super) async fn resume_feeds(inner: &Arc<Inner>) -> anyhow::Result<()> {
                 "reports that came before their flights are applied"
             );
             inner.late.send(&inner, missing);
+        }
+        let reader = inner.dataflow.get().context("the dataflow is not there")?;
+        let terms = terms::at_start(&inner, reader, inner.sequencer.now_ms())?;
+        if !terms.is_empty() {
+            tracing::info!(
+                flights = terms.len(),
+                "overbooking allowances of the configuration written into the stream"
+            );
+            inner.late.send(&inner, terms);
         }
         Ok(())
     })

@@ -193,6 +193,12 @@ fn canonical_schedule(flight: &str, sequence: u32) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_should_have_followed_a_schedule_when_the_process_ended_follows_at_the_next_start() {
+    for with_checkpoint in [false, true] {
+        ended_behind_schedules(with_checkpoint).await;
+    }
+}
+
+async fn ended_behind_schedules(with_checkpoint: bool) {
     let mut world = World::start().await;
     let two = "UA2.2027-03-01.EWR";
     let three = "UA3.2027-03-01.EWR";
@@ -211,12 +217,17 @@ async fn what_should_have_followed_a_schedule_when_the_process_ended_follows_at_
         assert_eq!(outcome.name(), "accepted");
         assert_eq!(state(&world, flight).await.unwrap().0, "scheduled");
     }
+    if with_checkpoint {
+        let patience = crate::world::PATIENCE;
+        world.replica().flushed(patience).await.unwrap();
+        world.replica().checkpoint().await.unwrap();
+    }
     world.restart().await;
     for flight in [ONE, two, three] {
         assert_eq!(
             state(&world, flight).await.unwrap().0,
             "cancelled",
-            "{flight}"
+            "{flight}, with a checkpoint: {with_checkpoint}"
         );
     }
     // It was sent once: another start finds nothing missing.
