@@ -56,6 +56,6 @@ pub use observer::{FlightIx, HoldIx, Observer, Silent};
 pub use outcome::{Decision, Outcome, Reason, Replay};
 pub use store::{BadState, STATE_FORMAT};
 pub use view::{
-    AircraftLine, BucketView, DriftLine, FeedView, FlightStatus, HoldState, HoldView,
+    AircraftLine, BucketView, DriftLine, FareLine, FeedView, FlightStatus, HoldState, HoldView,
     InventoryLine, LegView, OfferLine, ProviderView, Quote, TermsView,
 };

@@ -8,7 +8,7 @@ use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
     OrderExplanation, OrderSubmit, PartitionDigest, ProviderDay, ProviderStatus, Readiness,
     Reconciliation, SaleState, Settled, SourceStatus, Submit, SubmitError, ViewChange, ViewFault,
-    ViewLine, WebhookAnswer, WebhookCall, WebhookFault,
+    ViewFolder, ViewLine, ViewSize, WebhookAnswer, WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::sql::View;
@@ -448,6 +448,14 @@ impl Backend for Inner {
 
     fn views(&self) -> Result<Vec<ViewLine>, ViewFault> {
         self.live_views().map(LiveViews::list)
+    }
+
+    fn view_folder(&self) -> Option<ViewFolder> {
+        self.views.get().map(LiveViews::folder)
+    }
+
+    fn views_shared(&self) -> Option<ViewSize> {
+        self.views.get().map(LiveViews::shared)
     }
 
     fn change_view(&self, change: ViewChange) -> Result<Option<ViewLine>, ViewFault> {

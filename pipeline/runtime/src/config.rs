@@ -46,6 +46,8 @@ pub struct ProviderFeed {
 pub struct ViewFiles {
     /// Where views are added, and can be replaced and removed.
     pub folder: Option<PathBuf>,
+    /// Files and folders of such files, which the views follow while the replica runs.
+    pub paths: Vec<PathBuf>,
     /// The files.
     pub texts: Vec<Text>,
     /// The views, compiled from them.

@@ -24,6 +24,7 @@ pub mod hold_index;
 pub mod intake;
 mod late;
 mod metrics;
+mod names;
 pub mod offline;
 pub mod orders;
 mod people;

@@ -46,7 +46,7 @@ use crate::several::tables::{Tables, ToTables};
 use crate::several::takeover::{Setup, Turn, Watcher};
 use crate::stream::OpenStream;
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
-use crate::views::LiveViews;
+use crate::views::{LiveViews, Watching};
 use crate::waiters::Waiters;
 use crate::webhooks::Webhooks;
 
@@ -74,6 +74,7 @@ pub struct Replica {
     delivering: crate::webhooks::Running,
     intakes: crate::intake::Running,
     /// Absent = no other replica.
+    view_files: Watching,
     watcher: Option<Watcher>,
     data_dir: PathBuf,
     shutdown_timeout: Duration,
@@ -331,6 +332,7 @@ impl Replica {
             .context("the thread of checkpoints cannot be started")?;
         let control = crate::control::serve(&config.data_dir, &inner)?;
         let intakes = intakes.start()?;
+        let view_files = Watching::start(&inner)?;
         tracing::info!(%address, "ready");
         Ok(Self {
             inner,
@@ -345,6 +347,7 @@ impl Replica {
             control,
             delivering,
             intakes,
+            view_files,
             watcher,
             data_dir: config.data_dir,
             shutdown_timeout: config.shutdown_timeout,
@@ -434,6 +437,7 @@ impl Replica {
     pub async fn shutdown(self) -> anyhow::Result<()> {
         let _ = self.stop_http.send(true);
         self.intakes.stop().await;
+        self.view_files.stop().await;
         let keeper = self.keeper;
         tokio::task::spawn_blocking(move || keeper.stop())
             .await

@@ -17,6 +17,7 @@ use crate::orders::notices::Notices;
 use crate::sale;
 use crate::sequencer::Job;
 use crate::terms;
+use crate::views::LiveViews;
 use crate::waiters::Waiter;
 
 /// Appends the configured settings to every partition that folds with others.
@@ -120,6 +121,9 @@ pub(super) async fn resume_feeds(inner: &Arc<Inner>) -> anyhow::Result<()> {
     .context("sending what follows schedules was broken off")?
 }
 
+/// Where the ticks go that views need: the stream's clock is the latest of all partitions.
+const VIEWS_TICK: u32 = 0;
+
 /// A record of the replica's own.
 fn own(partition: u32, command: Command) -> Job {
     Job {
@@ -197,6 +201,11 @@ impl Inner {
             if seats.into_iter().chain(orders).any(|due| due <= now) {
                 self.sequencer.push_own(own(partition, Command::Tick));
             }
+        }
+        // A view in which time changes something is told the time, though nothing else happens.
+        let views_due = self.views.get().and_then(LiveViews::due_ms);
+        if views_due.is_some_and(|due| due <= now) {
+            self.sequencer.push_own(own(VIEWS_TICK, Command::Tick));
         }
         sale::tell_heard(self, now)
     }

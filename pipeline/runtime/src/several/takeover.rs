@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use super::tables::Tables;
 use crate::backend::Inner;
 use crate::checkpoint;
+use crate::names;
 use crate::reading::{ReadError, for_each_batch};
 
 /// How often who does not write looks whether anybody does.
@@ -290,6 +291,7 @@ fn fold_between(
     // What the views say must come between, as it does in the running dataflow.
     let mut in_sql = ViewsConfig::new(inner.partitions);
     in_sql.views = views;
+    in_sql.reference = names::reference();
     let lent = Views::start(in_sql, Lent(sink.clone()))?;
     let mut dataflow = Dataflow::resume(config, Arc::new(NoDecisions), lent, folded)?;
     let mut fold = |until: &[u64], each: bool, dataflow: &mut Dataflow| {
