@@ -16,6 +16,7 @@ use flightline_ledger::{Cabin, ProviderCode};
 
 use crate::checkpoint::CheckpointPolicy;
 use crate::stream::StreamPlace;
+use crate::telemetry::TelemetryConfig;
 
 /// Who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,4 +102,6 @@ pub struct ReplicaConfig {
     pub outward: Vec<(ProviderCode, OutwardConfig)>,
     /// Terms of the booking API.
     pub booking: BookingTerms,
+    /// Where traces go; `None` = there are none.
+    pub telemetry: Option<TelemetryConfig>,
 }

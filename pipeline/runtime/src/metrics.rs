@@ -251,6 +251,43 @@ fn several(r: &mut Registry, inner: &Inner) {
         "What stamps are put right by, where this machine's clock is far from the database's",
         inner.sequencer.correction_ms(),
     );
+    if let Some(telemetry) = &inner.telemetry {
+        let (failed, dropped) = telemetry.counts();
+        counter(
+            r,
+            "traces_failed_posts",
+            "Requests to the collector of traces that failed: what was in them is lost",
+            failed,
+        );
+        counter(
+            r,
+            "traces_dropped_steps",
+            "Commands that were not followed to their commit, since too many waited for it",
+            dropped,
+        );
+    }
+    let (digests, load) = (&inner.digests, |value: &std::sync::atomic::AtomicU64| {
+        value.load(Ordering::Relaxed)
+    });
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    gauge(
+        r,
+        "replicas_seen",
+        "Other replicas of the stream that said lately what they have folded",
+        number(load(&digests.seen)),
+    );
+    gauge(
+        r,
+        "replicas_differing",
+        "Of those, the ones that have folded other records than this one",
+        number(load(&digests.differing)),
+    );
+    counter(
+        r,
+        "stream_hashes_compared",
+        "Running hashes of partitions compared with the topic and with other replicas",
+        load(&digests.compared),
+    );
 }
 
 /// Everything in the Prometheus text format, without the end mark.

@@ -2,10 +2,13 @@
 
 #![allow(missing_docs)]
 
+mod balanced;
+mod balancer;
 mod booking;
 mod checkpoint;
 mod client;
 mod crash;
+mod diverged;
 mod events;
 mod harness;
 mod operations;
@@ -18,6 +21,7 @@ mod provider;
 mod reconcile;
 mod replicas;
 mod tables;
+mod traces;
 mod trip;
 mod views;
 mod waiting;

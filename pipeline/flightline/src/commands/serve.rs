@@ -47,6 +47,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         .parse()
         .map_err(|e| Usage(anyhow::anyhow!("payments.url: {e}")))?;
     Ok(ReplicaConfig {
+        telemetry: config.telemetry.configured(),
         data_dir: config.data_dir.clone(),
         listen,
         auth: match config.auth.mode {

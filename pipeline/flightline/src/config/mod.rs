@@ -18,7 +18,7 @@ mod stream;
 
 pub(crate) use booking::{Booking, Orders, Payments, Webhooks};
 pub(crate) use process::{
-    Auth, AuthMode, Checkpoint, Database, Dataflow, Http, Ledger, Log, LogFormat,
+    Auth, AuthMode, Checkpoint, Database, Dataflow, Http, Ledger, Log, LogFormat, Telemetry,
 };
 pub(crate) use provider::{Provider, PullRequest};
 pub(crate) use stream::Stream;
@@ -41,6 +41,7 @@ pub(crate) struct Config {
     pub webhooks: Webhooks,
     pub booking: Booking,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// Providers by name.
     pub providers: BTreeMap<String, Provider>,
 }
@@ -61,6 +62,7 @@ impl Default for Config {
             webhooks: Webhooks::default(),
             booking: Booking::default(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
             providers: BTreeMap::new(),
         }
     }
@@ -207,6 +209,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
         bail!("payments.url: {error}");
     }
     config.booking.terms()?;
+    config.telemetry.check()?;
     for (name, provider) in &config.providers {
         name.parse::<flightline_ledger::ProviderCode>()
             .map_err(|e| anyhow::anyhow!("[providers.{name}]: {e}"))?;
@@ -299,6 +302,16 @@ mod tests {
             kept.unwrap().booking.terms().unwrap().refund,
             RefundTerms::Penalty(5)
         );
+        assert!(from_text("[telemetry]\nurl = \"http://127.0.0.1:4318\"\nsample = 0.1\n").is_ok());
+        for bad in [
+            "url = \"127.0.0.1:4318\"",
+            "url = \"http://127.0.0.1:4318/v1/traces\"",
+            "url = \"http://x:1\"\nsample = 1.5",
+            "url = \"http://x:1\"\nservice = \"\"",
+        ] {
+            let error = from_text(&format!("[telemetry]\n{bad}\n")).unwrap_err();
+            assert!(error.to_string().contains("telemetry."), "{error}");
+        }
         assert!(from_text("[providers.\"Bad Name\"]\nauthority = 1\n").is_err());
         assert!(
             from_text("[providers.pk]\nformat = \"avs\"\noptions = { codes = \"CS=open\", counts = \"total\" }\n")

@@ -150,6 +150,9 @@ async fn turn(
         return Ok(LOOK_WRITING);
     }
     inner.turn.observed.write().clone_from(&look.progress);
+    if let (Some(telemetry), Some(until)) = (&inner.telemetry, &look.progress) {
+        telemetry.covered(until);
+    }
     if look.holder.is_some() {
         database.set_trouble(None);
     }

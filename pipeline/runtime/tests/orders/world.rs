@@ -93,6 +93,7 @@ impl Default for Setup {
 
 fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
     ReplicaConfig {
+        telemetry: None,
         views: None,
         data_dir: folder.path().join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
