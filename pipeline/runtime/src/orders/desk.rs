@@ -9,6 +9,7 @@ use flightline_connectors::vault::KeyId;
 use flightline_dataflows::changelog::Change;
 use flightline_dataflows::rows::{HoldRow, OrderRow};
 use flightline_dataflows::{OrderChange, OrderNews};
+use flightline_failpoints::{Point, reach};
 use flightline_ledger::order::{
     BookingReference, Effect, EffectId, EffectResult, OrderAction, OrderDecision, OrderId,
     OrderState, Seat, Work,
@@ -213,6 +214,9 @@ impl OrderDesk {
                 }
             }
             Work::Ticket { booking } => {
+                if let Err(injected) = reach(Point::EffectTicket) {
+                    return tracing::warn!(%injected, "a ticket is not issued");
+                }
                 self.stats.tickets.fetch_add(1, Ordering::Relaxed);
                 let number = ticket_number(*booking).into();
                 self.report(effect.order, effect.id, EffectResult::Ticketed { number });
@@ -224,6 +228,10 @@ impl OrderDesk {
     }
 
     fn ask_flight(&self, effect: &Effect, flight: FlightKey, command: Command) {
+        if let Err(injected) = reach(Point::EffectSeats) {
+            // It is due again by the stream's clock.
+            return tracing::warn!(%injected, "a flight is not asked");
+        }
         let id = CommandId::from(effect.id);
         match &command {
             Command::Flight(_, FlightCommand::Hold(_) | FlightCommand::Reseat(_)) => {
@@ -317,6 +325,9 @@ impl OrderDesk {
     pub(crate) fn report(&self, order: OrderId, effect: EffectId, result: EffectResult) {
         if result == EffectResult::Unknown {
             self.stats.unknown.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Err(injected) = reach(Point::EffectReport) {
+            return tracing::warn!(%injected, "what became of an effect is not told");
         }
         self.tell(order, OrderAction::EffectDone { effect, result });
     }

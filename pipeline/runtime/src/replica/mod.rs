@@ -61,6 +61,8 @@ use crate::webhooks::Webhooks;
 mod fanout;
 mod history;
 mod own;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulated;
 
 use fanout::Fanout;
 use history::fold_history;
@@ -287,7 +289,7 @@ impl Replica {
                 serving: folding.serving.clone(),
                 holds: folding.holds.clone(),
                 notices: fanned,
-                webhooks,
+                webhooks: Some(webhooks),
                 telemetry,
                 tables: rows,
                 retired: Vec::new(),

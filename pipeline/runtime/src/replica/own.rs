@@ -190,7 +190,8 @@ impl Inner {
         (observed.len() == ends.len() && is_here).then(|| observed.into())
     }
 
-    fn tick(&self) -> Result<(), flightline_dataflows::Failure> {
+    /// Appends ticks where something is due.
+    pub(super) fn tick(&self) -> Result<(), flightline_dataflows::Failure> {
         let Some(reader) = self.dataflow.get() else {
             return Ok(());
         };

@@ -331,14 +331,14 @@ mod tests {
             assert_eq!(after.start_time, before.end_time, "{}", after.name);
         }
         for span in &all[..4] {
-            assert_eq!(span.span_context.trace_id(), 77_u128.to_be_bytes().into());
-            assert_eq!(span.parent_span_id, 5_u64.to_be_bytes().into());
+            assert_eq!(span.span_context.trace_id(), 77_u128.into());
+            assert_eq!(span.parent_span_id, 5_u64.into());
         }
         let batch = &all[4];
-        assert_ne!(batch.span_context.trace_id(), 77_u128.to_be_bytes().into());
+        assert_ne!(batch.span_context.trace_id(), 77_u128.into());
         assert_eq!(batch.links.links.len(), 1);
         let link = &batch.links.links[0].span_context;
-        assert_eq!(link.trace_id(), 77_u128.to_be_bytes().into());
+        assert_eq!(link.trace_id(), 77_u128.into());
     }
 
     #[test]

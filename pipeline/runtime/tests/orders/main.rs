@@ -2,6 +2,7 @@
 //! its own. Only HTTP is left out.
 
 mod checkpoints;
+mod failpoints;
 mod feeds;
 mod hints;
 mod outward;

@@ -1,6 +1,6 @@
 //! A replica with flights to book, and orders for them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -49,7 +49,9 @@ pub(crate) struct Draft {
 }
 
 pub(crate) struct World {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes the folder when the world ends.
+    _removed: Option<TempDir>,
     replica: Option<Replica>,
     /// Outlives the replica, as a real service does.
     pub(crate) sandbox: Arc<Sandbox>,
@@ -65,6 +67,8 @@ pub(crate) struct Setup {
     /// Stands in front of the sandbox.
     pub(crate) service: Option<Arc<dyn PaymentService>>,
     pub(crate) checkpoints: CheckpointPolicy,
+    /// A database of somebody else's; absent = a private one.
+    pub(crate) database: Option<String>,
     /// The stream and the database are shared with another replica.
     pub(crate) joined: Option<Joined>,
     /// Providers to which orders are sent.
@@ -85,17 +89,18 @@ impl Default for Setup {
             notices: None,
             service: None,
             checkpoints: CheckpointPolicy::default(),
+            database: None,
             joined: None,
             outward: Vec::new(),
         }
     }
 }
 
-fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
+fn config(folder: &Path, setup: &Setup) -> ReplicaConfig {
     ReplicaConfig {
         telemetry: None,
         views: None,
-        data_dir: folder.path().join("data"),
+        data_dir: folder.join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
         auth: AuthMode::Open,
         stream: match &setup.joined {
@@ -110,7 +115,10 @@ fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
             })),
         },
         partitions: 8,
-        database_url: setup.joined.as_ref().map(|j| j.database.clone()),
+        database_url: {
+            let joined = setup.joined.as_ref().map(|j| j.database.clone());
+            joined.or_else(|| setup.database.clone())
+        },
         workers: 2,
         queue_max: 100_000,
         shutdown_timeout: Duration::from_secs(5),
@@ -154,8 +162,17 @@ impl World {
     }
 
     pub(crate) async fn start_as(sandbox: Arc<Sandbox>, setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = Self::start_in(folder.path(), sandbox, setup).await;
+        world._removed = Some(folder);
+        world
+    }
+
+    /// In a folder that stays, and may have been another world's.
+    pub(crate) async fn start_in(folder: &Path, sandbox: Arc<Sandbox>, setup: Setup) -> Self {
         let mut world = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder.to_owned(),
+            _removed: None,
             sandbox,
             setup,
             replica: None,
@@ -227,7 +244,7 @@ impl World {
 
     /// Where the replica keeps its data.
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.join("data")
     }
 
     pub(crate) async fn stop(mut self) {
