@@ -55,6 +55,7 @@ mod money;
 pub mod ndc;
 pub mod nycflights13;
 pub mod observed;
+pub mod outward;
 pub mod paores;
 pub mod payments;
 pub mod push;

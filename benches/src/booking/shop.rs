@@ -106,6 +106,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         authorities: Vec::new(),
         checkpoints: flightline_runtime::checkpoint::CheckpointPolicy::default(),
         feeds: Vec::new(),
+        outward: Vec::new(),
     };
     Replica::start_with(config, service).await
 }

@@ -8,7 +8,7 @@ use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
     OrderExplanation, OrderSubmit, PartitionDigest, ProviderDay, ProviderStatus, Readiness,
     Reconciliation, Remembered, SaleState, Settled, SourceStatus, Submit, SubmitError, ViewChange,
-    ViewFault, ViewLine, WebhookAnswer, WebhookCall, WebhookFault,
+    ViewFault, ViewFolder, ViewLine, ViewSize, WebhookAnswer, WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::sql::View;
@@ -138,7 +138,7 @@ impl Inner {
         })
     }
 
-    fn people(&self) -> Result<&People, String> {
+    pub(crate) fn people(&self) -> Result<&People, String> {
         let people = self.people.get();
         people.ok_or_else(|| "the replica is still starting".to_owned())
     }
@@ -182,7 +182,7 @@ impl Inner {
         match &submit.command {
             Command::Flight(flight, command) => {
                 let mut claimed = false;
-                if matches!(command, FlightCommand::Hold(_)) {
+                if matches!(command, FlightCommand::Hold(_) | FlightCommand::Reseat(_)) {
                     match self.holds.claim(submit.id, flight) {
                         Claim::New => claimed = true,
                         Claim::Same => {}
@@ -468,6 +468,14 @@ impl Backend for Inner {
 
     fn views(&self) -> Result<Vec<ViewLine>, ViewFault> {
         self.live_views().map(LiveViews::list)
+    }
+
+    fn view_folder(&self) -> Option<ViewFolder> {
+        self.views.get().map(LiveViews::folder)
+    }
+
+    fn views_shared(&self) -> Option<ViewSize> {
+        self.views.get().map(LiveViews::shared)
     }
 
     fn change_view(&self, change: ViewChange) -> Result<Option<ViewLine>, ViewFault> {

@@ -24,6 +24,7 @@ pub mod hold_index;
 pub mod intake;
 mod late;
 mod metrics;
+mod names;
 pub mod offline;
 pub mod orders;
 mod people;
@@ -36,6 +37,11 @@ mod replica;
 mod sale;
 pub mod sequencer;
 mod several;
+#[cfg(feature = "simulation")]
+pub mod simulation {
+    //! A replica in pieces, for simulations.
+    pub use crate::replica::simulated::*;
+}
 pub mod stream;
 mod telemetry;
 mod terms;

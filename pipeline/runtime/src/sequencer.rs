@@ -92,12 +92,23 @@ pub struct SequencerStats {
     pub overloaded: AtomicU64,
 }
 
+/// Where the time comes from: Unix time in milliseconds.
+#[derive(Clone)]
+pub struct Clock(pub Arc<dyn Fn() -> i64 + Send + Sync>);
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Clock").field(&(self.0)()).finish()
+    }
+}
+
 /// The queue in front of the stream. The thread that empties it runs [`Sequencer::run`].
 #[derive(Debug)]
 pub struct Sequencer {
     queue: Mutex<Queue>,
     wake: Condvar,
     queue_max: usize,
+    clock: Clock,
     last_at_ms: AtomicI64,
     /// What the clock is put right by, in milliseconds.
     correction_ms: AtomicI64,
@@ -130,7 +141,13 @@ fn now_ms() -> i64 {
 impl Sequencer {
     /// A queue of at most `queue_max` commands. It is closed until [`Sequencer::open`].
     pub fn new(queue_max: usize) -> Self {
+        Self::with_clock(queue_max, Clock(Arc::new(now_ms)))
+    }
+
+    /// As [`Sequencer::new`], by another clock than this machine's.
+    pub fn with_clock(queue_max: usize, clock: Clock) -> Self {
         Self {
+            clock,
             queue: Mutex::new(Queue {
                 closed: Some("it is still folding its history".into()),
                 ..Queue::default()
@@ -390,7 +407,8 @@ impl Sequencer {
 
     /// The clock, put right where it is known to be far off.
     fn clock_ms(&self) -> i64 {
-        now_ms().saturating_add(self.correction_ms.load(Ordering::Relaxed))
+        let clock_ms = (self.clock.0)();
+        clock_ms.saturating_add(self.correction_ms.load(Ordering::Relaxed))
     }
 
     /// A record of this time is in the stream.

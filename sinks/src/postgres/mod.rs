@@ -24,6 +24,7 @@ mod config;
 mod connection;
 mod copy;
 mod error;
+pub mod fence;
 mod lock;
 mod migrate;
 mod private;

@@ -15,6 +15,7 @@ mod operations;
 mod order_answers;
 mod order_crash;
 mod orders;
+mod outward;
 mod program;
 mod provider;
 mod reconcile;

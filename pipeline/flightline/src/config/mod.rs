@@ -11,6 +11,7 @@ use flightline_connectors::payments::PaymentsUrl;
 use serde::{Deserialize, Serialize};
 
 mod booking;
+mod outward;
 mod process;
 mod provider;
 mod stream;
@@ -180,6 +181,9 @@ fn check(config: &Config) -> anyhow::Result<()> {
         );
     }
     let orders = &config.orders;
+    if orders.place_within_s == 0 {
+        bail!("orders.place_within_s is 0: no provider could ever take an order");
+    }
     let longest_s = config.booking.pay_by_s.saturating_add(orders.pay_grace_s);
     if longest_s > config.ledger.hold_ttl_max_s {
         bail!(
@@ -212,6 +216,11 @@ fn check(config: &Config) -> anyhow::Result<()> {
         provider
             .check()
             .with_context(|| format!("[providers.{name}]"))?;
+        if let Some(outward) = &provider.outward {
+            outward
+                .config()
+                .with_context(|| format!("[providers.{name}.outward]"))?;
+        }
     }
     crate::intake::configured(&config.providers)?;
     Ok(())
@@ -331,6 +340,15 @@ mod tests {
                 "CS=perhaps",
             ),
             ("format = \"avs\"\noptions = { cods = \"CS=open\" }", "cods"),
+            ("outward = { way = \"pigeon\" }", "pigeon"),
+            (
+                "outward = { way = \"webhook\", url = \"https://acme.example\", secret_env = \"FLIGHTLINE_TEST_NOT_SET\" }",
+                "FLIGHTLINE_TEST_NOT_SET",
+            ),
+            (
+                "outward = { way = \"teletype\", folder = \"tty\", address = \"NYCRMUA\", origin = \"HDQFLXX\", x = 1 }",
+                "x",
+            ),
         ] {
             let error = from_text(&format!("[providers.pk]\n{bad}\n")).unwrap_err();
             assert!(format!("{error:#}").contains(want), "{error:#}");

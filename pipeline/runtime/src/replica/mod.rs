@@ -17,6 +17,7 @@ use flightline_connectors::payments::{PaymentService, PaymentsUrl};
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::EpochSink;
 use flightline_dataflows::sql::View;
+use flightline_ledger::order::OrderSettings;
 use flightline_sinks::postgres::OnCommit;
 use flightline_sinks::serving::Serving;
 use flightline_stream::{Checker, Producer};
@@ -35,6 +36,7 @@ use crate::intake::Intakes;
 use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
+use crate::orders::courier::{Courier, Ways};
 use crate::orders::hints::Hints;
 use crate::orders::notices::Notices;
 use crate::orders::waits;
@@ -52,13 +54,15 @@ use crate::several::tokens::SharedAuthenticator;
 use crate::stream::OpenStream;
 use crate::telemetry::Telemetry;
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
-use crate::views::LiveViews;
+use crate::views::{LiveViews, Watching};
 use crate::waiters::Waiters;
 use crate::webhooks::Webhooks;
 
 mod fanout;
 mod history;
 mod own;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulated;
 
 use fanout::Fanout;
 use history::fold_history;
@@ -83,6 +87,7 @@ pub struct Replica {
     control: JoinHandle<()>,
     delivering: crate::webhooks::Running,
     intakes: crate::intake::Running,
+    view_files: Watching,
     /// Absent = no other replica.
     watcher: Option<Watcher>,
     /// Absent = no other replica.
@@ -150,7 +155,7 @@ impl Replica {
         let sequencer = Sequencer::new(config.queue_max).recorded(telemetry.clone());
         let sequencer = Arc::new(sequencer);
         let holds = Arc::new(HoldIndex::default());
-        let (desk, effects, looks) =
+        let (desk, effects, outward, looks) =
             OrderDesk::new(partitions, sequencer.clone(), holds.clone(), is_shared);
         let late = Arc::new(LateDesk::default());
         let inner = Arc::new(Inner {
@@ -215,6 +220,8 @@ impl Replica {
 
         let cashier = Cashier::new(service, desk.clone(), sequencer, claims_as);
         tokio::spawn(cashier.clone().run(effects));
+        let courier = Courier::new(ways(&config)?, desk.clone(), &inner, claims_as);
+        tokio::spawn(courier.clone().run(outward));
         let hints = Hints::new(config.payment_notices.clone(), cashier.clone());
         if inner.hints.set(hints).is_err() {
             unreachable!("notices of the payment service are set up once, here");
@@ -282,7 +289,7 @@ impl Replica {
                 serving: folding.serving.clone(),
                 holds: folding.holds.clone(),
                 notices: fanned,
-                webhooks,
+                webhooks: Some(webhooks),
                 telemetry,
                 tables: rows,
                 retired: Vec::new(),
@@ -322,7 +329,7 @@ impl Replica {
         if inner.people.set(people).is_err() {
             unreachable!("the keys are opened once, here");
         }
-        configure(&inner, config.settings, config.orders)?;
+        configure(&inner, config.settings, order_settings(&config))?;
         let watcher = is_shared.then(|| {
             let views = from_start;
             Watcher::start(
@@ -366,7 +373,7 @@ impl Replica {
             partitions,
             looks,
         ));
-        resume_orders(&inner, &notices, &cashier)?;
+        resume_orders(&inner, &notices, &cashier, &courier)?;
         inner.sequencer.open();
         resume_feeds(&inner).await?;
         inner.ready.store(true, Ordering::Release);
@@ -380,6 +387,7 @@ impl Replica {
             .context("the thread of checkpoints cannot be started")?;
         let control = crate::control::serve(&config.data_dir, &inner)?;
         let intakes = intakes.start()?;
+        let view_files = Watching::start(&inner)?;
         tracing::info!(%address, "ready");
         Ok(Self {
             inner,
@@ -394,6 +402,7 @@ impl Replica {
             control,
             delivering,
             intakes,
+            view_files,
             watcher,
             comparer,
             data_dir: config.data_dir,
@@ -484,6 +493,7 @@ impl Replica {
     pub async fn shutdown(self) -> anyhow::Result<()> {
         let _ = self.stop_http.send(true);
         self.intakes.stop().await;
+        self.view_files.stop().await;
         let keeper = self.keeper;
         tokio::task::spawn_blocking(move || keeper.stop())
             .await
@@ -715,6 +725,33 @@ fn payments(config: &ReplicaConfig) -> anyhow::Result<Arc<dyn PaymentService>> {
         tracing::info!(service = service.name(), "payments move no real money");
     }
     Ok(service)
+}
+
+/// The ways to the providers that are told of what was sold from their seats.
+fn ways(config: &ReplicaConfig) -> anyhow::Result<Ways> {
+    let journals = config.data_dir.join("outward");
+    let connected = config.outward.iter().map(|(provider, way)| {
+        let service = way.connect(journals.join(provider.as_str()));
+        let service = service.with_context(|| format!("[providers.{provider}.outward]"))?;
+        Ok((*provider, service))
+    });
+    connected.collect()
+}
+
+/// The settings of orders, with the providers that are told in them: what is decided by them has to be in
+/// the stream.
+fn order_settings(config: &ReplicaConfig) -> OrderSettings {
+    let mut outward: Vec<_> = config
+        .outward
+        .iter()
+        .map(|(provider, _)| *provider)
+        .collect();
+    outward.sort_unstable();
+    outward.dedup();
+    OrderSettings {
+        outward,
+        ..config.orders.clone()
+    }
 }
 
 /// The stream cannot be written any more: reads go on.
