@@ -55,6 +55,17 @@ pub struct Settled {
     pub state: OrderState,
 }
 
+/// What an idempotency key stands for that the stream does not remember by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The kind of request.
+    pub kind: Box<str>,
+    /// Hash of what was asked.
+    pub asked: [u8; 32],
+    /// What was answered, or what leads to it again.
+    pub answer: Box<[u8]>,
+}
+
 /// Why a command was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
@@ -914,6 +925,31 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Is the replica fit to serve?
     fn readiness(&self) -> Readiness;
+
+    /// Are idempotency keys that the stream does not remember by itself remembered for several replicas?
+    /// Asked before [`Backend::recall`] and [`Backend::remember`].
+    fn has_shared_memory(&self) -> bool {
+        false
+    }
+
+    /// What an idempotency key stands for at any replica, if anything. Blocking, for a second at most.
+    ///
+    /// # Errors
+    /// It cannot be found out now: the caller goes by what it remembers itself.
+    fn recall(&self, key: &[u8; 16]) -> Result<Option<Remembered>, String> {
+        let _ = key;
+        Ok(None)
+    }
+
+    /// Remembers what a new idempotency key stands for, at all replicas. Says what it stands for from now
+    /// on, whoever was first. Blocking, for a second at most.
+    ///
+    /// # Errors
+    /// As [`Backend::recall`].
+    fn remember(&self, key: &[u8; 16], new: Remembered) -> Result<Remembered, String> {
+        let _ = key;
+        Ok(new)
+    }
 
     /// The replica's own metrics in the Prometheus text format, appended to those of the HTTP layer.
     fn metrics(&self) -> String;

@@ -58,14 +58,8 @@ const SUBJECTS: [(&str, Wish); 3] = [
 /// The least share of the rate of bare holds that orders should reach.
 const RATIO: f64 = 0.3;
 
-/// Threads by the beginning of their names, which the system cuts at 15 bytes, and what they do.
-const THREADS: [(&str, &str); 5] = [
-    ("flightline-stre", "the stream's writer"),
-    ("timely", "folding"),
-    ("flightline-epoc", "the index"),
-    ("postgres", "gathering rows for PostgreSQL"),
-    ("bench-client", "clients, payments and answers"),
-];
+/// What the threads of clients do, beside [`threads::OF_A_REPLICA`].
+const CLIENTS: (&str, &str) = ("bench-client", "clients, payments and answers");
 
 fn main() -> anyhow::Result<()> {
     let args = Args::read("orders", ABOUT, 5, EXTRAS);
@@ -183,7 +177,7 @@ impl Bench {
             Unit::Milliseconds,
             (after.0.append_us - before.0.append_us) / 1e3 / groups,
         );
-        for (what, cores) in by_purpose(&before.1, &after.1, outcomes.elapsed_s) {
+        for (what, cores) in threads::by_purpose(CLIENTS, &before.1, &after.1, outcomes.elapsed_s) {
             section.turn(&format!("processor: {what}"), Unit::Cores, cores);
         }
         if wish != Wish::Hold {
@@ -267,22 +261,4 @@ fn heard(step: flightline_ledger::order::Step) -> &'static str {
         Step::Ticket => "ticketed",
         other => other.name(),
     }
-}
-
-/// Processor time by what threads are for, as a share of one core.
-fn by_purpose(
-    before: &BTreeMap<String, f64>,
-    after: &BTreeMap<String, f64>,
-    elapsed_s: f64,
-) -> Vec<(&'static str, f64)> {
-    let mut sums: Vec<(&str, f64)> = THREADS.iter().map(|(_, what)| (*what, 0.0)).collect();
-    sums.push(("everything else of this process", 0.0));
-    for (name, used) in after {
-        let used = used - before.get(name).copied().unwrap_or(0.0);
-        let at = THREADS
-            .iter()
-            .position(|(prefix, _)| name.starts_with(prefix));
-        sums[at.unwrap_or(THREADS.len())].1 += used.max(0.0) / elapsed_s;
-    }
-    sums
 }

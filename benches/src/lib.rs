@@ -38,3 +38,4 @@ pub mod server;
 pub mod stopwatch;
 pub mod threads;
 pub mod traffic;
+pub mod world;

@@ -27,6 +27,35 @@ pub fn cpu_s() -> BTreeMap<String, f64> {
     sums
 }
 
+/// Threads of a replica by the beginning of their names, which the system cuts at 15 bytes, and what they
+/// do.
+pub const OF_A_REPLICA: [(&str, &str); 4] = [
+    ("flightline-stre", "the stream's writer"),
+    ("timely", "folding"),
+    ("flightline-epoc", "the index"),
+    ("postgres", "gathering rows for PostgreSQL"),
+];
+
+/// Processor time between two calls of [`cpu_s`] by what threads are for, as a share of one core: those
+/// of a replica and those of the bench's own.
+pub fn by_purpose(
+    own: (&'static str, &'static str),
+    before: &BTreeMap<String, f64>,
+    after: &BTreeMap<String, f64>,
+    elapsed_s: f64,
+) -> Vec<(&'static str, f64)> {
+    let known: Vec<_> = OF_A_REPLICA.into_iter().chain([own]).collect();
+    let mut sums: Vec<(&str, f64)> = known.iter().map(|(_, what)| (*what, 0.0)).collect();
+    sums.push(("everything else of this process", 0.0));
+    for (name, used) in after {
+        let used = used - before.get(name).copied().unwrap_or(0.0);
+        let mut purposes = known.iter();
+        let at = purposes.position(|(prefix, _)| name.starts_with(prefix));
+        sums[at.unwrap_or(known.len())].1 += used.max(0.0) / elapsed_s;
+    }
+    sums
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

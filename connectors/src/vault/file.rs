@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use flightline_failpoints::{Point, reach};
 use parking_lot::RwLock;
 use zeroize::Zeroizing;
 
@@ -218,10 +219,13 @@ impl Slots {
             bytes.extend_from_slice(slot::filled(id, &key).as_slice());
             block.push_back((id, key));
         }
-        self.file
-            .write_all_at(&bytes, first * SLOT_BYTES)
-            .and_then(|()| self.file.sync_all())
-            .map_err(VaultError::io("adding to", &self.path))?;
+        let write = || -> std::io::Result<()> {
+            reach(Point::KeysWrite)?;
+            self.file.write_all_at(&bytes, first * SLOT_BYTES)?;
+            self.file.sync_all()?;
+            Ok(reach(Point::KeysSynced)?)
+        };
+        write().map_err(VaultError::io("adding to", &self.path))?;
         Ok(block)
     }
 }

@@ -47,7 +47,9 @@ mod waiting;
 pub use codes::{
     Cabin, Carrier, Class, CommandId, Currency, Date, FlightKey, Money, ProviderCode, Station,
 };
-pub use command::{Command, FlightCommand, HoldRequest, Input, ProviderBody, ProviderEvent};
+pub use command::{
+    Command, FlightCommand, HoldRequest, Input, ProviderBody, ProviderEvent, Reseat,
+};
 pub use flight::Flight;
 pub use ledger::Ledger;
 pub use observer::{FlightIx, HoldIx, Observer, Silent};

@@ -37,7 +37,13 @@ mod replica;
 mod sale;
 pub mod sequencer;
 mod several;
+#[cfg(feature = "simulation")]
+pub mod simulation {
+    //! A replica in pieces, for simulations.
+    pub use crate::replica::simulated::*;
+}
 pub mod stream;
+mod telemetry;
 mod terms;
 pub mod tokens;
 pub mod verify;
@@ -49,3 +55,4 @@ pub use config::{AuthMode, ProviderFeed, ReplicaConfig, ViewFiles};
 pub use intake::{IntakeConfig, Way};
 pub use replica::Replica;
 pub use stream::{FluvioOptions, StreamPlace};
+pub use telemetry::TelemetryConfig;

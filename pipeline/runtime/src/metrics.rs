@@ -251,6 +251,43 @@ fn several(r: &mut Registry, inner: &Inner) {
         "What stamps are put right by, where this machine's clock is far from the database's",
         inner.sequencer.correction_ms(),
     );
+    if let Some(telemetry) = &inner.telemetry {
+        let (failed, dropped) = telemetry.counts();
+        counter(
+            r,
+            "traces_failed_posts",
+            "Requests to the collector of traces that failed: what was in them is lost",
+            failed,
+        );
+        counter(
+            r,
+            "traces_dropped_steps",
+            "Commands that were not followed to their commit, since too many waited for it",
+            dropped,
+        );
+    }
+    let (digests, load) = (&inner.digests, |value: &std::sync::atomic::AtomicU64| {
+        value.load(Ordering::Relaxed)
+    });
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    gauge(
+        r,
+        "replicas_seen",
+        "Other replicas of the stream that said lately what they have folded",
+        number(load(&digests.seen)),
+    );
+    gauge(
+        r,
+        "replicas_differing",
+        "Of those, the ones that have folded other records than this one",
+        number(load(&digests.differing)),
+    );
+    counter(
+        r,
+        "stream_hashes_compared",
+        "Running hashes of partitions compared with the topic and with other replicas",
+        load(&digests.compared),
+    );
 }
 
 /// Everything in the Prometheus text format, without the end mark.
@@ -330,6 +367,24 @@ pub(crate) fn text(inner: &Inner) -> String {
         "order_effects_money",
         "What orders asked of the payment service",
         load(&orders.money),
+    );
+    counter(
+        r,
+        "order_effects_outward",
+        "What orders asked of the providers that granted their seats",
+        load(&orders.outward),
+    );
+    counter(
+        r,
+        "order_outward_refused",
+        "Of these, what a provider refused for good",
+        load(&orders.outward_refused),
+    );
+    gauge(
+        r,
+        "order_outward_waiting",
+        "Of these, what waits for a provider's certain answer",
+        load(&orders.outward_open) as i64,
     );
     counter(
         r,

@@ -20,6 +20,7 @@ use flightline_stream::{Draft, Group, Producer, StreamError, StreamLog};
 use parking_lot::{Condvar, Mutex};
 
 use crate::provider_stats::Report;
+use crate::telemetry::Telemetry;
 use crate::waiters::{Waiter, Waiters};
 
 /// The most records in one group: bounds the memory of a group and the time until its answers.
@@ -91,12 +92,23 @@ pub struct SequencerStats {
     pub overloaded: AtomicU64,
 }
 
+/// Where the time comes from: Unix time in milliseconds.
+#[derive(Clone)]
+pub struct Clock(pub Arc<dyn Fn() -> i64 + Send + Sync>);
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Clock").field(&(self.0)()).finish()
+    }
+}
+
 /// The queue in front of the stream. The thread that empties it runs [`Sequencer::run`].
 #[derive(Debug)]
 pub struct Sequencer {
     queue: Mutex<Queue>,
     wake: Condvar,
     queue_max: usize,
+    clock: Clock,
     last_at_ms: AtomicI64,
     /// What the clock is put right by, in milliseconds.
     correction_ms: AtomicI64,
@@ -104,6 +116,8 @@ pub struct Sequencer {
     seen_at_ms: AtomicI64,
     running: AtomicBool,
     stats: SequencerStats,
+    /// Absent = nothing is recorded in traces.
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 /// Why the writer ended before it was stopped.
@@ -127,7 +141,13 @@ fn now_ms() -> i64 {
 impl Sequencer {
     /// A queue of at most `queue_max` commands. It is closed until [`Sequencer::open`].
     pub fn new(queue_max: usize) -> Self {
+        Self::with_clock(queue_max, Clock(Arc::new(now_ms)))
+    }
+
+    /// As [`Sequencer::new`], by another clock than this machine's.
+    pub fn with_clock(queue_max: usize, clock: Clock) -> Self {
         Self {
+            clock,
             queue: Mutex::new(Queue {
                 closed: Some("it is still folding its history".into()),
                 ..Queue::default()
@@ -137,6 +157,7 @@ impl Sequencer {
             last_at_ms: AtomicI64::new(i64::MIN),
             correction_ms: AtomicI64::new(0),
             seen_at_ms: AtomicI64::new(i64::MIN),
+            telemetry: None,
             running: AtomicBool::new(false),
             stats: SequencerStats::default(),
         }
@@ -175,6 +196,15 @@ impl Sequencer {
     /// Counters.
     pub fn stats(&self) -> &SequencerStats {
         &self.stats
+    }
+
+    /// The same, with commands recorded in traces.
+    pub(crate) fn recorded(self, telemetry: Option<Arc<Telemetry>>) -> Self {
+        Self { telemetry, ..self }
+    }
+
+    pub(crate) fn telemetry(&self) -> Option<&Telemetry> {
+        self.telemetry.as_deref()
     }
 
     /// Queues one command.
@@ -295,7 +325,15 @@ impl Sequencer {
                         Err(error) => tracing::error!(%error, "a command cannot be written"),
                     }
                 }
-                let started = Instant::now();
+                let (started, tracing) = (Instant::now(), self.telemetry());
+                let mut recorded = Vec::new();
+                if let Some(telemetry) = tracing {
+                    let begun = SystemTime::now();
+                    let of = jobs
+                        .iter_mut()
+                        .filter_map(|job| telemetry.begun(job, begun));
+                    recorded.extend(of);
+                }
                 let ticket = match producer.append(log, &group) {
                     Ok(ticket) => ticket,
                     Err(error) => {
@@ -308,6 +346,9 @@ impl Sequencer {
                     }
                 };
                 self.note(started.elapsed(), group.len());
+                if let Some(telemetry) = tracing {
+                    telemetry.group(&recorded, started.elapsed(), group.len());
+                }
                 for (partition, base) in &ticket.bases {
                     bases[*partition as usize] = *base;
                 }
@@ -315,8 +356,15 @@ impl Sequencer {
                 for (job, place) in jobs.into_iter().zip(&places) {
                     let offset = bases[job.partition as usize] + u64::from(*place);
                     let report = report_of(&job.submit.command);
-                    if report.is_some() || !matches!(job.waiter, Waiter::None) {
-                        waiters.register(job.partition, offset, job.waiter, report);
+                    let waiter = match tracing {
+                        None => job.waiter,
+                        Some(telemetry) => {
+                            let command = &job.submit.command;
+                            telemetry.placed(job.waiter, command, job.partition, offset)
+                        }
+                    };
+                    if report.is_some() || !matches!(waiter, Waiter::None) {
+                        waiters.register(job.partition, offset, waiter, report);
                     }
                     records.push(Record {
                         partition: job.partition,
@@ -359,7 +407,8 @@ impl Sequencer {
 
     /// The clock, put right where it is known to be far off.
     fn clock_ms(&self) -> i64 {
-        now_ms().saturating_add(self.correction_ms.load(Ordering::Relaxed))
+        let clock_ms = (self.clock.0)();
+        clock_ms.saturating_add(self.correction_ms.load(Ordering::Relaxed))
     }
 
     /// A record of this time is in the stream.

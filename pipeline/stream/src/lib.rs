@@ -21,6 +21,7 @@ pub mod fluvio;
 pub mod frame;
 pub mod group;
 pub mod key;
+pub mod mutant;
 pub mod port;
 pub mod producer;
 pub mod record;

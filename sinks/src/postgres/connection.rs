@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use flightline_failpoints::{Point, reach};
 use futures_util::{SinkExt, pin_mut};
 use parking_lot::Mutex;
 use tokio_postgres::{Client, NoTls, Statement, ToStatement, Transaction};
@@ -11,6 +12,7 @@ use tokio_postgres::{Client, NoTls, Statement, ToStatement, Transaction};
 use super::PostgresError;
 use super::batch::{Rows, Sealed, TableWrite};
 use super::copy::{HEADER, TRAILER};
+use super::fence::check_progress;
 use super::tables::{self, Table, ViewTable};
 use super::view_batch::ViewStep;
 use super::{lock, migrate, view_tables};
@@ -142,6 +144,7 @@ impl Connection {
             }
         }
         let failed = || PostgresError::database("writing a batch");
+        reach(Point::TablesBegin)?;
         let tx = self.client.transaction().await.map_err(failed())?;
         // Readers are not held up by this; another writer waits here, and then finds that it is not
         // where it believes to be.
@@ -174,6 +177,7 @@ impl Connection {
                 _ => {}
             }
         }
+        reach(Point::TablesRows)?;
         let moved = batch.from.iter().zip(&batch.to).zip(0_i32..);
         let moved = moved.filter(|((from, to), _)| from != to);
         let (partitions, offsets): (Vec<i32>, Vec<i64>) = moved
@@ -184,9 +188,11 @@ impl Connection {
             .await
             .map_err(failed())?;
         altered("sink_progress", "changed", partitions.len() as u64, updated)?;
+        reach(Point::TablesCommit)?;
         tx.commit()
             .await
             .map_err(PostgresError::database("commit"))?;
+        reach(Point::TablesCommitted)?;
         for (view, table) in newly_refused {
             tracing::error!(
                 view = table.view.name,
@@ -372,18 +378,6 @@ fn vector(rows: &[tokio_postgres::Row], partitions: usize) -> Result<Vec<u64>, P
         .iter()
         .map(|row| row.get::<_, i64>(1).max(0) as u64)
         .collect())
-}
-
-fn check_progress(stored: &[u64], believed: &[u64]) -> Result<(), PostgresError> {
-    let differs = stored.iter().zip(believed).position(|(a, b)| a != b);
-    match differs {
-        None => Ok(()),
-        Some(at) => Err(PostgresError::Fenced {
-            partition: at as u32,
-            found: stored[at],
-            believed: believed[at],
-        }),
-    }
 }
 
 /// Reads the vector of an existing schema, for tools. `None` when there is none.

@@ -124,6 +124,9 @@ pub enum PostgresError {
         /// Why.
         source: std::io::Error,
     },
+    /// A test made it fail.
+    #[error(transparent)]
+    Injected(#[from] flightline_failpoints::Injected),
     /// The sink was ended before everything was written.
     #[error("the sink was ended with {epochs} epochs unwritten; the next start writes them")]
     Unfinished {
@@ -142,7 +145,7 @@ impl PostgresError {
     /// get over does; what contradicts our tables does not.
     pub fn is_passing(&self) -> bool {
         let Self::Database { source, .. } = self else {
-            return matches!(self, Self::Spool { .. });
+            return matches!(self, Self::Spool { .. } | Self::Injected(_));
         };
         let Some(state) = source.code() else {
             // No answer from the server: the connection broke.

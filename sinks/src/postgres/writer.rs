@@ -21,7 +21,7 @@ use super::connection::{Connection, Target};
 use super::sink::Shared;
 use super::spool::Spool;
 use super::tables::ViewTable;
-use super::{PostgresConfig, PostgresError, lock};
+use super::{Committed, OnCommit, PostgresConfig, PostgresError, fence, lock};
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -300,26 +300,14 @@ impl Writer {
 
     /// A snapshot stands for what the tables have already; for an empty database it is all there is.
     fn take_snapshot(&self, epoch: &Epoch) -> Result<bool, PostgresError> {
-        let stored = self.batch.to();
-        if epoch.covers == stored {
-            return Ok(false);
-        }
-        if stored.iter().all(|offset| *offset == 0) && self.nothing_pending() {
+        let takes = fence::takes_snapshot(&epoch.covers, self.batch.to(), self.nothing_pending())?;
+        if takes {
             tracing::warn!(
                 "the tables are filled from a snapshot: decisions and rejects before it are not in them, \
                  and its holds have ids in hexadecimal"
             );
-            return Ok(true);
         }
-        let both = epoch.covers.iter().zip(stored);
-        let at = both.clone().position(|(a, b)| a != b).unwrap_or_default();
-        let (found, stored) = both.map(|(a, b)| (*a, *b)).nth(at).unwrap_or_default();
-        let partition = at as u32;
-        Err(PostgresError::WrongStart {
-            partition,
-            found,
-            stored,
-        })
+        Ok(takes)
     }
 
     /// Closes the batch and begins another.
@@ -415,6 +403,14 @@ impl Writer {
                     .pending_epochs
                     .fetch_sub(batch.epochs, Ordering::Relaxed);
                 self.shared.written.send_replace(batch.to.clone().into());
+                if let Some(OnCommit(told)) = &self.config.on_commit {
+                    told(Committed {
+                        until: &batch.to,
+                        took: written.took,
+                        epochs: batch.epochs,
+                        rows: batch.rows,
+                    });
+                }
                 Ok(())
             }
             Err(error) if error.is_passing() => {
@@ -472,9 +468,10 @@ async fn write(
     let mut connection = match connection {
         Some(connection) => connection,
         None => match Connection::open(target, false).await {
-            // The last transaction on the lost connection was this one, and was committed. One that moves nothing
-            // makes and removes tables of views, and may do so twice.
-            Ok((connection, progress, _)) if progress == batch.to && batch.from != batch.to => {
+            // The last transaction on the lost connection was this one, and was committed.
+            Ok((connection, progress, _))
+                if fence::was_committed(&progress, &batch.from, &batch.to) =>
+            {
                 return (Some(connection), Ok(()));
             }
             // Whether the tables are where the batch begins is looked at in its transaction.

@@ -67,7 +67,10 @@ impl Orders {
     }
 
     pub(super) fn all(&self) -> Vec<Arc<OrderRow>> {
-        self.maps.read().rows.values().cloned().collect()
+        let mut all: Vec<_> = self.maps.read().rows.values().cloned().collect();
+        // What a start does about them it does in the same order every time.
+        all.sort_unstable_by_key(|row| row.order);
+        all
     }
 
     pub(super) fn len(&self) -> usize {

@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
+use flightline_failpoints::{Injected, Point, reach};
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,7 +47,8 @@ use super::error::WebhooksError;
 use spaces::Spaces;
 
 pub use append::{Appended, Progress};
-pub(super) use deliver::{Due, Next, Outcome};
+pub use deliver::{Due, Next, Outcome, Work};
+pub(super) use endpoints::random_id;
 pub use list::{DeliveryFilter, EventFilter};
 pub use record::{Delivery, DeliveryState, DeliveryStatus};
 
@@ -260,6 +262,9 @@ impl WebhookStore {
     }
 
     fn commit(&self, batch: OwnedWriteBatch) -> Result<(), WebhooksError> {
-        batch.commit().map_err(self.failed("writing"))
+        let injected = |e: Injected| self.failed("writing")(fjall::Error::Io(e.into()));
+        reach(Point::WebhooksWrite).map_err(injected)?;
+        batch.commit().map_err(self.failed("writing"))?;
+        reach(Point::WebhooksWritten).map_err(injected)
     }
 }

@@ -232,6 +232,9 @@ sources! {
         hold_id Text "The hold.";
         held_until TimestampTz NULL "When the hold lapses, once held.";
         held_offset Int8 NULL "Offset of the hold, once held.";
+        outward_state Text "Where the sale stands with the provider that granted the seats.";
+        outward_reference Text NULL "The provider's name for it.";
+        outward_code Text NULL "The provider's code when it refused something last.";
     }
     AIRPORTS = airports, key 1:
         "Airports, as they come with the program: about 7,900. They change with a release, never with the stream." {

@@ -332,6 +332,9 @@ impl SourceWriter {
                 Some(offset) => self.u64(offset),
                 None => self.null(),
             }
+            self.out.text(segment.outward.name());
+            self.text_or_null(segment.outward_reference.as_deref());
+            self.text_or_null(segment.outward_code.as_deref());
             rows.push(self.out.finish());
         }
         rows

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use flightline_failpoints::{Injected, Point, reach};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -56,6 +57,13 @@ pub(super) struct Listing {
     pub(super) entries: Vec<Entry>,
     /// Numbers of those that were begun and have none.
     pub(super) unfinished: Vec<u64>,
+}
+
+fn injected(injected: Injected) -> object_store::Error {
+    object_store::Error::Generic {
+        store: "failpoint",
+        source: Box::new(injected),
+    }
 }
 
 impl Store {
@@ -211,7 +219,9 @@ impl Store {
             stream_hash: format!("{:032x}", part.checker().state().hash),
             state_hash: format!("{:032x}", part.folded.hash_state()),
         };
-        self.put(&self.part_of(id, part.folded.partition() as usize), bytes)?;
+        let path = self.part_of(id, part.folded.partition() as usize);
+        reach(Point::CheckpointPart).map_err(|e| self.failed("write", &path)(injected(e)))?;
+        self.put(&path, bytes)?;
         Ok(entry)
     }
 
@@ -234,7 +244,11 @@ impl Store {
 
     /// Makes a checkpoint visible.
     pub(super) fn publish(&self, manifest: &Manifest) -> Result<(), CheckpointError> {
-        self.put(&self.manifest_of(manifest.id), manifest.to_bytes())
+        let path = self.manifest_of(manifest.id);
+        let failed = |e| self.failed("write", &path)(injected(e));
+        reach(Point::CheckpointManifest).map_err(failed)?;
+        self.put(&path, manifest.to_bytes())?;
+        reach(Point::CheckpointPublished).map_err(failed)
     }
 
     /// Reads a part and holds it to its manifest.
@@ -287,6 +301,8 @@ impl Store {
     pub(super) fn remove(&self, id: u64) -> Result<(), CheckpointError> {
         let folder = self.folder_of(id);
         let manifest = self.manifest_of(id);
+        reach(Point::CheckpointRemove)
+            .map_err(|e| self.failed("remove", &manifest)(injected(e)))?;
         match self.handle.block_on(self.objects.delete(&manifest)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(self.failed("remove", &manifest)(error)),

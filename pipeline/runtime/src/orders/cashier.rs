@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use flightline_connectors::payments::{
     Answer, AuthoriseRequest, EffectId as Ask, PaymentEvent, PaymentService, Refusal,
 };
+use flightline_failpoints::{Point, reach};
 use flightline_ledger::order::{
     Effect, EffectId, EffectResult, MoneyAsk, OrderAction, OrderOutcome, Work,
 };
@@ -113,7 +114,13 @@ impl Cashier {
                 self.open.lock().remove(&id);
                 return;
             }
-            let result = self.ask(&effect).await;
+            let mut result = match reach(Point::EffectAsk) {
+                Ok(()) => self.ask(&effect).await,
+                Err(_) => EffectResult::Unknown,
+            };
+            if reach(Point::EffectAnswered).is_err() {
+                result = EffectResult::Unknown;
+            }
             {
                 let mut all = self.open.lock();
                 if result != EffectResult::Unknown {
@@ -245,7 +252,7 @@ fn is_about(event: &PaymentEvent, effect: &Effect) -> bool {
             | MoneyAsk::Void { reference }
             | MoneyAsk::Refund { reference, .. },
         ) => is_named || **reference == *event.reference,
-        Work::Seats { .. } | Work::Ticket { .. } => false,
+        Work::Seats { .. } | Work::Ticket { .. } | Work::Outward(_) => false,
     }
 }
 

@@ -5,7 +5,7 @@
 //! every earlier hold. A notice that was told before is stale and changes nothing, so none is
 //! remembered: at a start, everything that orders do not know is told (again).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,7 +27,7 @@ pub(crate) struct Notices {
     desk: Arc<OrderDesk>,
     live: AtomicBool,
     /// Holds of orders that were displaced in the history that is being folded.
-    displaced: Mutex<HashMap<CommandId, FlightKey>>,
+    displaced: Mutex<BTreeMap<CommandId, FlightKey>>,
 }
 
 impl Notices {
@@ -118,7 +118,7 @@ impl Notices {
     /// The history is folded: tells orders what they do not know.
     pub(crate) fn go_live(&self, answered: impl Fn(u32) -> u64) {
         let covers = |flight: &FlightKey| answered(partition_of_flight(flight, self.partitions));
-        for (hold, flight) in self.displaced.lock().drain() {
+        for (hold, flight) in std::mem::take(&mut *self.displaced.lock()) {
             self.displaced(hold, flight, covers(&flight));
         }
         let orders = self.serving.all_orders();

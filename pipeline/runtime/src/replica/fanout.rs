@@ -8,6 +8,7 @@ use flightline_sinks::serving::Serving;
 
 use crate::hold_index::HoldIndex;
 use crate::orders::notices::Notices;
+use crate::telemetry::Telemetry;
 use crate::webhooks::Webhooks;
 
 /// Retired flights whose hold ids are dropped together.
@@ -18,7 +19,9 @@ pub(super) struct Fanout {
     pub(super) serving: Arc<Serving>,
     pub(super) holds: Arc<HoldIndex>,
     pub(super) notices: Arc<Notices>,
-    pub(super) webhooks: Arc<Webhooks>,
+    /// Absent in a simulation.
+    pub(super) webhooks: Option<Arc<Webhooks>>,
+    pub(super) telemetry: Option<Arc<Telemetry>>,
     /// The way to the tables: the views in SQL, when there are any, and then the sink.
     pub(super) tables: Box<dyn EpochSink>,
     pub(super) retired: Vec<FlightKey>,
@@ -28,8 +31,13 @@ impl EpochSink for Fanout {
     fn epoch(&mut self, epoch: Arc<Epoch>) {
         self.serving.apply(&epoch);
         self.notices.epoch(&epoch);
-        self.webhooks.epoch(&epoch);
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.epoch(&epoch);
+        }
         self.forget(&epoch);
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.folded(&epoch.covers);
+        }
         self.tables.epoch(epoch);
     }
 }

@@ -12,6 +12,7 @@ use flightline_ledger::{Command, CommandId};
 use crate::backend::Inner;
 use crate::checkpoint;
 use crate::orders::cashier::Cashier;
+use crate::orders::courier::Courier;
 use crate::orders::notices::Notices;
 use crate::sale;
 use crate::sequencer::Job;
@@ -35,9 +36,9 @@ pub(super) fn configure(
                 .push_own(own(partition, Command::Configure(settings)));
             changed += 1;
         }
-        let folded = reader.with_orders(partition, |orders| *orders.settings())?;
+        let folded = reader.with_orders(partition, |orders| orders.settings().clone())?;
         if folded != orders {
-            let command = Command::ConfigureOrders(Box::new(orders));
+            let command = Command::ConfigureOrders(Box::new(orders.clone()));
             inner.sequencer.push_own(own(partition, command));
             changed += 1;
         }
@@ -54,6 +55,7 @@ pub(super) fn resume_orders(
     inner: &Inner,
     notices: &Notices,
     cashier: &Cashier,
+    courier: &Courier,
 ) -> anyhow::Result<()> {
     let reader = inner.dataflow.get().context("the dataflow is not there")?;
     inner.desk.go_live();
@@ -76,9 +78,11 @@ pub(super) fn resume_orders(
             inner.desk.run(outstanding.effect);
         }
         for outstanding in later {
-            // Unless the payment service tells of it before.
-            if matches!(outstanding.effect.work, Work::Money(_)) {
-                cashier.note(outstanding.effect);
+            // Unless the payment service, or the provider, tells of it before.
+            match outstanding.effect.work {
+                Work::Money(_) => cashier.note(outstanding.effect),
+                Work::Outward(_) => courier.note(outstanding.effect),
+                Work::Seats { .. } | Work::Ticket { .. } => {}
             }
         }
     }
@@ -186,7 +190,8 @@ impl Inner {
         (observed.len() == ends.len() && is_here).then(|| observed.into())
     }
 
-    fn tick(&self) -> Result<(), flightline_dataflows::Failure> {
+    /// Appends ticks where something is due.
+    pub(super) fn tick(&self) -> Result<(), flightline_dataflows::Failure> {
         let Some(reader) = self.dataflow.get() else {
             return Ok(());
         };

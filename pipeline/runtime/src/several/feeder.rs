@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::Record;
@@ -74,43 +74,65 @@ impl Own {
 /// Appends what is queued until the sequencer is stopped, or the stream fails: then the queue is closed
 /// with the reason, and everybody who waits is let go.
 pub(crate) fn append(inner: &Inner, own: &Own, mut producer: Producer) -> Result<(), StreamError> {
-    let sequencer = &inner.sequencer;
     let mut taken = Vec::new();
-    let mut group = Group::new();
-    while sequencer.next(None, &mut taken) {
-        let mut rest = taken.drain(..).peekable();
-        while rest.peek().is_some() {
-            group.clear();
-            let at_ms = sequencer.stamp();
-            let mut jobs = Vec::with_capacity(rest.len().min(GROUP_RECORDS_MAX));
-            while group.len() < GROUP_RECORDS_MAX && group.bytes() < GROUP_BYTES_MAX {
-                let Some(job) = rest.next() else { break };
-                match producer.push(&mut group, job.partition, &job.draft(at_ms)) {
-                    Ok(_) => jobs.push(job),
-                    // Sizes are checked where commands come in. One that slips through is dropped with
-                    // its waiter, whose request fails; nothing was appended.
-                    Err(error) => tracing::error!(%error, "a command cannot be written"),
-                }
-            }
-            let records = group.len();
-            // Before they can come back.
-            for job in jobs {
-                own.queues[job.partition as usize].lock().push_back(job);
-            }
-            let started = Instant::now();
-            if let Err(error) = producer.append(&*inner.log, &group) {
-                sequencer.close(&format!("its stream cannot be written: {error}"));
-                drop(rest);
-                sequencer.forget_waiting();
-                own.drop_all();
-                tracing::error!(%error, "the stream cannot be written; no more commands are taken");
-                own.done.store(true, Ordering::Release);
-                return Err(error);
-            }
-            sequencer.note(started.elapsed(), records);
-        }
+    while inner.sequencer.next(None, &mut taken) {
+        append_taken(inner, own, &mut producer, &mut taken)?;
     }
     own.done.store(true, Ordering::Release);
+    Ok(())
+}
+
+/// Appends what was taken from the queue, and leaves it empty.
+pub(crate) fn append_taken(
+    inner: &Inner,
+    own: &Own,
+    producer: &mut Producer,
+    taken: &mut Vec<Job>,
+) -> Result<(), StreamError> {
+    let sequencer = &inner.sequencer;
+    let mut group = Group::new();
+    let mut rest = taken.drain(..).peekable();
+    while rest.peek().is_some() {
+        group.clear();
+        let at_ms = sequencer.stamp();
+        let mut jobs = Vec::with_capacity(rest.len().min(GROUP_RECORDS_MAX));
+        while group.len() < GROUP_RECORDS_MAX && group.bytes() < GROUP_BYTES_MAX {
+            let Some(job) = rest.next() else { break };
+            match producer.push(&mut group, job.partition, &job.draft(at_ms)) {
+                Ok(_) => jobs.push(job),
+                // Sizes are checked where commands come in. One that slips through is dropped with
+                // its waiter, whose request fails; nothing was appended.
+                Err(error) => tracing::error!(%error, "a command cannot be written"),
+            }
+        }
+        let (records, tracing) = (group.len(), sequencer.telemetry());
+        let mut recorded = Vec::new();
+        if let Some(telemetry) = tracing {
+            let begun = SystemTime::now();
+            let of = jobs
+                .iter_mut()
+                .filter_map(|job| telemetry.begun(job, begun));
+            recorded.extend(of);
+        }
+        // Before they can come back.
+        for job in jobs {
+            own.queues[job.partition as usize].lock().push_back(job);
+        }
+        let started = Instant::now();
+        if let Err(error) = producer.append(&*inner.log, &group) {
+            sequencer.close(&format!("its stream cannot be written: {error}"));
+            drop(rest);
+            sequencer.forget_waiting();
+            own.drop_all();
+            tracing::error!(%error, "the stream cannot be written; no more commands are taken");
+            own.done.store(true, Ordering::Release);
+            return Err(error);
+        }
+        sequencer.note(started.elapsed(), records);
+        if let Some(telemetry) = tracing {
+            telemetry.group(&recorded, started.elapsed(), records);
+        }
+    }
     Ok(())
 }
 
@@ -165,7 +187,9 @@ pub(crate) fn fold(
     Ok(())
 }
 
-fn take_frame(
+/// Makes records of a frame, and leads those that this replica appended to who waits for them. `full` gets
+/// them as they become many; the rest stays in `records`.
+pub(crate) fn take_frame(
     inner: &Inner,
     own: &Own,
     checkers: &mut [Checker],
@@ -175,8 +199,10 @@ fn take_frame(
 ) -> Result<(), FeedError> {
     let partition = frame.partition();
     let checker = &mut checkers[partition as usize];
+    let mut hashes = Vec::with_capacity(frame.len());
     for (offset, bytes) in frame {
         let view = checker.check(offset, bytes)?;
+        hashes.push((checker.state().next_offset, checker.state().hash));
         let header = *view.header();
         inner.sequencer.note_clock(header.at_ms);
         if header.stamp.producer == own.producer {
@@ -189,9 +215,15 @@ fn take_frame(
                 );
                 inner.waiters.note_own(partition, offset);
                 let report = report_of(&job.submit.command);
-                if report.is_some() || !matches!(job.waiter, Waiter::None) {
-                    let waiters = &inner.waiters;
-                    waiters.register(partition, offset, job.waiter, report);
+                let waiter = match inner.sequencer.telemetry() {
+                    None => job.waiter,
+                    Some(telemetry) => {
+                        let command = &job.submit.command;
+                        telemetry.placed(job.waiter, command, partition, offset)
+                    }
+                };
+                if report.is_some() || !matches!(waiter, Waiter::None) {
+                    inner.waiters.register(partition, offset, waiter, report);
                 }
                 records.push(Record {
                     partition,
@@ -212,6 +244,9 @@ fn take_frame(
         if records.len() >= BATCH {
             full(std::mem::take(records))?;
         }
+    }
+    if let Some(rings) = inner.rings.get() {
+        rings.note(partition, &hashes);
     }
     Ok(())
 }

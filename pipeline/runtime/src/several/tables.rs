@@ -8,21 +8,21 @@ use parking_lot::Mutex;
 
 /// The tables, as the dataflow sees them.
 #[derive(Debug)]
-pub(crate) struct Tables {
-    slot: Mutex<Slot>,
+pub(crate) struct Tables<S = PostgresSink> {
+    slot: Mutex<Slot<S>>,
 }
 
 #[derive(Debug)]
-struct Slot {
-    place: Place,
+struct Slot<S> {
+    place: Place<S>,
     /// Of the last epoch.
     covers: Vec<u64>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Place<S> {
     /// This replica writes them.
-    Writes(PostgresSink),
+    Writes(S),
     /// Another one does: rows go nowhere.
     Stands,
     /// This replica has just taken over: rows wait until those before them are written.
@@ -30,17 +30,17 @@ enum Place {
 }
 
 /// The way to the tables, as a sink of whoever has epochs.
-pub(crate) struct ToTables(pub(crate) Arc<Tables>);
+pub(crate) struct ToTables<S = PostgresSink>(pub(crate) Arc<Tables<S>>);
 
-impl EpochSink for ToTables {
+impl<S: EpochSink> EpochSink for ToTables<S> {
     fn epoch(&mut self, epoch: Arc<Epoch>) {
         self.0.epoch(epoch);
     }
 }
 
-impl Tables {
+impl<S: EpochSink> Tables<S> {
     /// `None`: another replica writes them.
-    pub(crate) fn new(sink: Option<PostgresSink>, partitions: u32) -> Self {
+    pub(crate) fn new(sink: Option<S>, partitions: u32) -> Self {
         let place = sink.map_or(Place::Stands, Place::Writes);
         Self {
             slot: Mutex::new(Slot {
@@ -86,7 +86,7 @@ impl Tables {
     }
 
     /// Writes from now on, what was gathered first.
-    pub(crate) fn write(&self, mut sink: PostgresSink) {
+    pub(crate) fn write(&self, mut sink: S) {
         let mut slot = self.slot.lock();
         if let Place::Gathers(epochs) = std::mem::replace(&mut slot.place, Place::Stands) {
             for epoch in epochs {

@@ -14,7 +14,9 @@ use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink};
 use flightline_dataflows::live::{Views, ViewsConfig};
 use flightline_dataflows::sql::View;
 use flightline_ledger::Decision;
-use flightline_sinks::postgres::{LockWatch, Look, PostgresConfig, PostgresError, PostgresSink};
+use flightline_sinks::postgres::{
+    Holder, LockWatch, Look, PostgresConfig, PostgresError, PostgresSink,
+};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -150,12 +152,15 @@ async fn turn(
         return Ok(LOOK_WRITING);
     }
     inner.turn.observed.write().clone_from(&look.progress);
+    if let (Some(telemetry), Some(until)) = (&inner.telemetry, &look.progress) {
+        telemetry.covered(until);
+    }
     if look.holder.is_some() {
         database.set_trouble(None);
     }
-    match look.holder {
-        Some(holder) if holder.silent < SILENT_MAX => return Ok(LOOK),
-        Some(holder) => {
+    match next_step(look.holder) {
+        Step::Stand => return Ok(LOOK),
+        Step::Unseat(holder) => {
             tracing::warn!(
                 pid = holder.pid,
                 silent_ms = holder.silent.as_millis() as u64,
@@ -165,7 +170,7 @@ async fn turn(
             inner.turn.counts.lock().unseated += 1;
             return Ok(Duration::from_millis(20));
         }
-        None => {}
+        Step::Take => {}
     }
     let started = Instant::now();
     let sink = match PostgresSink::open(setup.postgres.clone()).await {
@@ -182,6 +187,26 @@ async fn turn(
         );
     }
     Ok(LOOK)
+}
+
+/// What a replica that does not write the tables does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Another one writes.
+    Stand,
+    /// The one that has the lock is taken for dead.
+    Unseat(Holder),
+    /// Nobody has the lock: tries to get it.
+    Take,
+}
+
+/// By what was seen of whoever has the lock.
+pub(crate) fn next_step(holder: Option<Holder>) -> Step {
+    match holder {
+        None => Step::Take,
+        Some(holder) if holder.silent < SILENT_MAX => Step::Stand,
+        Some(holder) => Step::Unseat(holder),
+    }
 }
 
 /// The database's clock is everybody's: stamps of a machine whose clock is far off are put right by it.
@@ -233,9 +258,9 @@ impl DecisionSink for NoDecisions {
 }
 
 /// Lends a sink to a dataflow.
-struct Lent(Arc<Mutex<PostgresSink>>);
+struct Lent<S>(Arc<Mutex<S>>);
 
-impl EpochSink for Lent {
+impl<S: EpochSink> EpochSink for Lent<S> {
     fn epoch(&mut self, epoch: Arc<Epoch>) {
         self.0.lock().epoch(epoch);
     }
@@ -250,13 +275,13 @@ enum FoldError {
 }
 
 /// Gives the sink the rows between where its tables are and `until`. Blocking.
-fn fold_between(
+pub(crate) fn fold_between<S: EpochSink>(
     inner: &Inner,
     views: Vec<Arc<View>>,
     progress: &[u64],
     until: &[u64],
-    sink: PostgresSink,
-) -> anyhow::Result<PostgresSink> {
+    sink: S,
+) -> anyhow::Result<S> {
     let checkpoints = inner.checkpoints.get();
     let checkpoints = checkpoints.context("the checkpoints are not there")?;
     let (low_waters, is_empty) = (

@@ -2,8 +2,10 @@
 //! its own. Only HTTP is left out.
 
 mod checkpoints;
+mod failpoints;
 mod feeds;
 mod hints;
+mod outward;
 mod questions;
 mod several;
 mod waiting;

@@ -1,11 +1,12 @@
 //! A replica with flights to book, and orders for them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flightline_api::backend::{Backend, OrderSubmit, Settled, Submit};
+use flightline_connectors::outward::OutwardConfig;
 use flightline_connectors::payments::stripe::webhook::Webhook;
 use flightline_connectors::payments::{PaymentService, PaymentState, PaymentsUrl, Sandbox};
 use flightline_dataflows::rows::OrderRow;
@@ -14,7 +15,9 @@ use flightline_ledger::order::{
     CreateOrder, OfferRequestId, OrderAction, OrderDecision, OrderId, OrderOutcome, OrderSettings,
     OrderState, RefundTerms, SegmentRequest, Terms,
 };
-use flightline_ledger::{Command, CommandId, Decision, FlightCommand, FlightKey, Money};
+use flightline_ledger::{
+    Command, CommandId, Decision, FlightCommand, FlightKey, Money, ProviderCode,
+};
 use flightline_runtime::checkpoint::CheckpointPolicy;
 use flightline_runtime::{AuthMode, FluvioOptions, Replica, ReplicaConfig, StreamPlace};
 use flightline_stream::FluvioUrl;
@@ -46,7 +49,9 @@ pub(crate) struct Draft {
 }
 
 pub(crate) struct World {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes the folder when the world ends.
+    _removed: Option<TempDir>,
     replica: Option<Replica>,
     /// Outlives the replica, as a real service does.
     pub(crate) sandbox: Arc<Sandbox>,
@@ -62,8 +67,12 @@ pub(crate) struct Setup {
     /// Stands in front of the sandbox.
     pub(crate) service: Option<Arc<dyn PaymentService>>,
     pub(crate) checkpoints: CheckpointPolicy,
+    /// A database of somebody else's; absent = a private one.
+    pub(crate) database: Option<String>,
     /// The stream and the database are shared with another replica.
     pub(crate) joined: Option<Joined>,
+    /// Providers to which orders are sent.
+    pub(crate) outward: Vec<(ProviderCode, OutwardConfig)>,
 }
 
 /// What replicas share.
@@ -80,15 +89,18 @@ impl Default for Setup {
             notices: None,
             service: None,
             checkpoints: CheckpointPolicy::default(),
+            database: None,
             joined: None,
+            outward: Vec::new(),
         }
     }
 }
 
-fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
+fn config(folder: &Path, setup: &Setup) -> ReplicaConfig {
     ReplicaConfig {
+        telemetry: None,
         views: None,
-        data_dir: folder.path().join("data"),
+        data_dir: folder.join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
         auth: AuthMode::Open,
         stream: match &setup.joined {
@@ -103,12 +115,15 @@ fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
             })),
         },
         partitions: 8,
-        database_url: setup.joined.as_ref().map(|j| j.database.clone()),
+        database_url: {
+            let joined = setup.joined.as_ref().map(|j| j.database.clone());
+            joined.or_else(|| setup.database.clone())
+        },
         workers: 2,
         queue_max: 100_000,
         shutdown_timeout: Duration::from_secs(5),
         settings: Settings::default(),
-        orders: setup.settings,
+        orders: setup.settings.clone(),
         webhooks_private: true,
         payments: PaymentsUrl::Sandbox(None),
         payment_notices: setup.notices.clone(),
@@ -118,6 +133,7 @@ fn config(folder: &TempDir, setup: &Setup) -> ReplicaConfig {
         intakes: Vec::new(),
         authorities: Vec::new(),
         feeds: Vec::new(),
+        outward: setup.outward.clone(),
     }
 }
 
@@ -146,8 +162,17 @@ impl World {
     }
 
     pub(crate) async fn start_as(sandbox: Arc<Sandbox>, setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = Self::start_in(folder.path(), sandbox, setup).await;
+        world._removed = Some(folder);
+        world
+    }
+
+    /// In a folder that stays, and may have been another world's.
+    pub(crate) async fn start_in(folder: &Path, sandbox: Arc<Sandbox>, setup: Setup) -> Self {
         let mut world = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder.to_owned(),
+            _removed: None,
             sandbox,
             setup,
             replica: None,
@@ -219,7 +244,7 @@ impl World {
 
     /// Where the replica keeps its data.
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.join("data")
     }
 
     pub(crate) async fn stop(mut self) {
@@ -236,17 +261,23 @@ impl World {
 
     /// Pushes events of provider `acme`.
     pub(crate) async fn push(&self, lines: &[String]) {
+        self.push_as("acme", lines).await;
+    }
+
+    /// Pushes events of a provider.
+    pub(crate) async fn push_as(&self, provider: &str, lines: &[String]) {
+        let provider: ProviderCode = provider.parse().unwrap();
         let (backend, body) = (self.backend(), lines.join("\n").into_bytes());
         let count = lines.len() as u64;
         let report = tokio::task::spawn_blocking(move || {
             let body = Box::new(std::io::Cursor::new(body));
-            backend.ingest("acme".parse().unwrap(), "canonical", &[], "test", body)
+            backend.ingest(provider, "canonical", &[], "test", body)
         });
         let report = report.await.unwrap().unwrap();
         assert_eq!(report.accepted, count, "{report:?}");
     }
 
-    fn head(&self, kind: &str, flight: &str) -> String {
+    pub(crate) fn head(&self, kind: &str, flight: &str) -> String {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         format!(
             "\"type\":\"{kind}\",\"flight_key\":\"{flight}\",\"source_version\":{{\"time\":\"2026-11-22T10:00:00Z\",\"sequence\":{n}}}"

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice};
+use flightline_failpoints::{Injected, Point, reach};
 
 use super::config::EmbeddedConfig;
 use super::store::{Commit, Store, Values};
@@ -68,6 +69,8 @@ impl FjallStore {
 
 impl Store for FjallStore {
     fn commit(&self, commit: Commit) -> Result<(), StreamError> {
+        let injected = |e: Injected| StreamError::from_io("appending to", &self.path, e.into());
+        reach(Point::StreamAppend).map_err(injected)?;
         let key = commit.number.to_be_bytes();
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
         batch.insert(&self.groups, key, Slice::from(commit.group));
@@ -77,7 +80,8 @@ impl Store for FjallStore {
         for (name, mark) in commit.marks {
             batch.insert(&self.marks, name, Slice::from(mark));
         }
-        batch.commit().map_err(self.wrap("appending to the log"))
+        batch.commit().map_err(self.wrap("appending to the log"))?;
+        reach(Point::StreamSynced).map_err(injected)
     }
 
     fn groups(&self, from: u64) -> Values {

@@ -21,6 +21,8 @@ mod format;
 mod open;
 mod preflight;
 mod read;
+#[cfg(any(test, feature = "testing"))]
+pub mod simulated;
 mod state;
 mod store;
 #[cfg(test)]
@@ -29,6 +31,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use config::EmbeddedConfig;
+use flightline_failpoints::{Point, reach};
 use format::{GroupWriter, Kind};
 use read::GroupFollower;
 use state::{MARK_LOW_WATER, Shared, offsets_to_bytes, trim_group};
@@ -142,6 +145,8 @@ impl StreamLog for EmbeddedLog {
         if changed.is_empty() {
             return Ok(());
         }
+        reach(Point::StreamTrim)
+            .map_err(|e| StreamError::from_io("trimming", &self.shared.config.path, e.into()))?;
         self.shared.commit_own(
             Kind::Trim,
             trim_group(&changed),

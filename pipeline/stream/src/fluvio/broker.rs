@@ -1,17 +1,44 @@
 //! What is asked of a Fluvio cluster, as the adapter sees it: the real one behind a socket, or a
 //! scripted one in tests.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 
+use super::interrupt::Interrupt;
 use crate::key::PartitionId;
 
-/// A cluster that holds the topic.
+/// A cluster that holds the topic; and with it the time and the chance that what is done about it depends
+/// on, so that a simulation can give all of them.
 pub(super) trait Cluster: Send + Sync {
     /// New connections: asks the controller who leads which partition, and forgets what was known.
     fn connect(&self) -> Result<Box<dyn Broker>, BrokerError>;
 
     /// For messages: where it is.
     fn name(&self) -> String;
+
+    /// Waits before something is tried again; true when the word was said meanwhile.
+    fn wait(&self, time: Duration, interrupt: Option<&Interrupt>) -> bool {
+        match interrupt {
+            Some(interrupt) => interrupt.wait(time),
+            None => {
+                std::thread::park_timeout(time);
+                false
+            }
+        }
+    }
+
+    /// The time by which patience ends.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// An id that no other writer has or had; not 0.
+    fn new_id(&self) -> u64 {
+        RandomState::new().build_hasher().finish().max(1)
+    }
 }
 
 /// Connections to the leaders of the topic's partitions. One request at a time.

@@ -21,6 +21,7 @@ use super::envelope::{BadEnvelope, Content, Envelope, Holder, Run};
 use crate::checker::running_hash;
 use crate::frame::Frame;
 use crate::key::PartitionId;
+use crate::mutant::{Mutant, is_on};
 
 /// How far one partition was read, and what has to come next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +185,7 @@ impl Chain {
 
     /// Takes the topic's next record. On a fault nothing has changed.
     pub(super) fn take(&mut self, topic_offset: u64, value: &Bytes) -> Result<Taken, ChainFault> {
-        if topic_offset != self.topic_next {
+        if topic_offset != self.topic_next && !is_on(Mutant::FoldHoles) {
             return Err(ChainFault::TopicHole {
                 expected: self.topic_next,
                 found: topic_offset,
@@ -279,7 +280,7 @@ impl Chain {
         if holder > known.holder {
             return Err(ChainFault::NoFence(holder));
         }
-        if holder < known.holder || !known.open {
+        if (holder < known.holder || !known.open) && !is_on(Mutant::TakeStale) {
             return Ok(Taken::PassedOver(PassedOver::Stale(holder)));
         }
         if let Some(double) = in_sequence(holder, known.sequence, run.sequence)? {
@@ -349,10 +350,10 @@ impl Chain {
 
 /// Is this envelope its writer's next? A double is passed over.
 fn in_sequence(holder: Holder, expected: u64, found: u64) -> Result<Option<Taken>, ChainFault> {
-    if found < expected {
+    if found < expected && !is_on(Mutant::TakeDoubles) {
         return Ok(Some(Taken::PassedOver(PassedOver::Double)));
     }
-    if found > expected {
+    if found > expected && !is_on(Mutant::FoldHoles) {
         return Err(ChainFault::SequenceHole {
             holder,
             expected,

@@ -51,6 +51,8 @@ pub(super) struct Core {
     /// Id and epoch of the producer.
     producer: (u64, u32),
     is_shared: bool,
+    /// What time it is there.
+    cluster: Arc<dyn Cluster>,
 }
 
 /// How the topic is written.
@@ -141,24 +143,18 @@ impl FluvioLog {
         cluster: Arc<dyn Cluster>,
     ) -> Result<Self, StreamError> {
         let copy = EmbeddedLog::open(config.copy.clone())?;
-        let interrupt = Arc::new(Interrupt::default());
-        let (joint, opened) = open::join(&config, &copy, cluster.clone(), &interrupt)?;
-        // Its id was never used before: the first of its epochs is the only one.
-        let producer = (joint.id(), 1);
-        let core = Core::new(
-            config,
-            copy,
-            Hand::Joint(joint),
-            opened,
-            interrupt,
-            producer,
-        )?;
-        let core = Arc::new(core);
+        let core = Core::join(config, copy, cluster.clone())?;
         let tail = Tail::start(core.clone(), cluster)?;
         Ok(Self {
             tail: Some(tail),
             core,
         })
+    }
+
+    /// A log on this core; what others write is read by the caller.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn untailed(core: Arc<Core>) -> Self {
+        Self { tail: None, core }
     }
 
     /// The producer of this opening: its epoch was never used before. Every call gives the same
@@ -180,6 +176,27 @@ impl FluvioLog {
 }
 
 impl Core {
+    /// Joins the topic's writers with this copy.
+    pub(super) fn join(
+        config: FluvioConfig,
+        copy: EmbeddedLog,
+        cluster: Arc<dyn Cluster>,
+    ) -> Result<Arc<Self>, StreamError> {
+        let interrupt = Arc::new(Interrupt::default());
+        let (joint, opened) = open::join(&config, &copy, cluster, &interrupt)?;
+        // Its id was never used before: the first of its epochs is the only one.
+        let producer = (joint.id(), 1);
+        let core = Core::new(
+            config,
+            copy,
+            Hand::Joint(joint),
+            opened,
+            interrupt,
+            producer,
+        )?;
+        Ok(Arc::new(core))
+    }
+
     fn new(
         config: FluvioConfig,
         copy: EmbeddedLog,
@@ -204,6 +221,7 @@ impl Core {
             });
         }
         let stream = hand.chains().first().map_or(0, |c| c.stream);
+        let cluster = hand.session().cluster().clone();
         tracing::info!(
             topic = hand.session().name(),
             stream = format!("{stream:016x}"),
@@ -225,12 +243,13 @@ impl Core {
                 committing: false,
                 submitted_ends: ends,
                 failed: None,
-                cursor_at: Instant::now(),
+                cursor_at: cluster.now(),
             }),
             hand: Mutex::new(hand),
             changed: Condvar::new(),
             interrupt,
             config,
+            cluster,
         };
         core.save_cursor(&lock(&core.hand))?;
         Ok(core)
@@ -260,9 +279,10 @@ impl Core {
             if state.failed.is_some() {
                 return Ok(false);
             }
-            let is_due = state.cursor_at.elapsed() >= CURSOR_EVERY;
+            let now = self.cluster.now();
+            let is_due = now >= state.cursor_at + CURSOR_EVERY;
             if is_due {
-                state.cursor_at = Instant::now();
+                state.cursor_at = now;
             }
             is_due
         };
@@ -338,7 +358,7 @@ impl Core {
         state.pending_number += 1;
         let number = state.pending_number;
         let group = std::mem::take(&mut state.pending);
-        let is_cursor_due = state.cursor_at.elapsed() >= CURSOR_EVERY;
+        let is_cursor_due = self.cluster.now() >= state.cursor_at + CURSOR_EVERY;
         drop(state);
 
         // If anything panics, others must not wait for ever.
@@ -356,7 +376,7 @@ impl Core {
             }
         }
         if is_cursor_due {
-            state.cursor_at = Instant::now();
+            state.cursor_at = self.cluster.now();
         }
         self.changed.notify_all();
         state
@@ -490,6 +510,13 @@ impl StreamLog for FluvioLog {
         self.core.copy.low_waters()
     }
 
+    /// Readers are given the copy; this is the topic.
+    fn backend_hashes(&self) -> Option<Vec<(u64, u128)>> {
+        let hand = self.core.hand.try_lock().ok()?;
+        let chains = hand.chains().iter();
+        Some(chains.map(|c| (c.next_offset, c.hash)).collect())
+    }
+
     fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
         self.core.stats.named()
     }
@@ -528,7 +555,7 @@ impl Drop for FluvioLog {
 impl Core {
     /// Writes what was submitted and not waited for.
     fn close(&self) {
-        lock(&self.hand).give_up(Instant::now() + CLOSE_PATIENCE);
+        lock(&self.hand).give_up(self.cluster.now() + CLOSE_PATIENCE);
         let mut state = lock(&self.state);
         while state.failed.is_none() && (state.committing || !state.pending.is_empty()) {
             state = self.lead_or_wait(state);

@@ -34,6 +34,8 @@ mod log;
 mod open;
 mod rebuild;
 mod session;
+#[cfg(any(test, feature = "testing"))]
+pub mod simulated;
 mod tail;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,6 @@
 //! Opening a topic: where reading begins, and bringing the copy to its end.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::broker::Cluster;
 use super::chain::Chain;
@@ -69,10 +66,10 @@ impl Place {
         };
         let saved = saved.map(|s| s.chains).filter(is_in_copy);
         Ok(Self {
+            id: cluster.new_id(),
             session: Session::new(cluster),
             chains: saved.unwrap_or_else(|| (0..partitions).map(Chain::new).collect()),
             stream: stream.max(1),
-            id: RandomState::new().build_hasher().finish().max(1),
         })
     }
 }
@@ -97,7 +94,7 @@ pub(super) fn attach(
     let mut read = catch_up(config, copy, &place.session)?;
     let mut writer = Writer::new(place.session, place.id, place.chains, interrupt.clone());
     writer.new_stream = place.stream;
-    writer.give_up = Some(Instant::now() + config.open_patience);
+    writer.give_up = Some(writer.session.cluster().now() + config.open_patience);
     let done = writer.open(&mut |frame| read.take(&frame));
     let opened = finish(read, done)?;
     writer.give_up = None;
@@ -115,7 +112,7 @@ pub(super) fn join(
     let mut read = catch_up(config, copy, &place.session)?;
     let mut joint = Joint::new(place.session, place.id, place.chains, interrupt.clone());
     joint.new_stream = place.stream;
-    joint.give_up = Some(Instant::now() + config.open_patience);
+    joint.give_up = Some(joint.session.cluster().now() + config.open_patience);
     let done = joint.open(&mut |frame| read.take(&frame));
     let opened = finish(read, done)?;
     joint.give_up = None;

@@ -60,6 +60,15 @@ fn open_copy(config: &FluvioConfig) -> Result<EmbeddedLog, StreamError> {
     Ok(copy)
 }
 
+#[cfg(any(test, feature = "testing"))]
+pub(super) fn rebuild_copy(
+    config: &FluvioConfig,
+    copy: &EmbeddedLog,
+    cluster: Arc<dyn Cluster>,
+) -> Result<RebuildReport, StreamError> {
+    rebuild_on(config, copy, cluster, &mut |_, _| {})
+}
+
 #[cfg(test)]
 pub(super) fn rebuild_for_tests(
     config: &FluvioConfig,

@@ -134,6 +134,11 @@ impl Session {
         self.cluster.name()
     }
 
+    /// Where it is, and what time it is there.
+    pub(super) fn cluster(&self) -> &Arc<dyn Cluster> {
+        &self.cluster
+    }
+
     /// The connections, new ones if there are none.
     pub(super) fn broker(&mut self) -> Result<&mut dyn Broker, BrokerError> {
         if self.broker.is_none() {
@@ -193,7 +198,7 @@ impl Session {
                     // A leader that has just changed may not know its end yet.
                     heals += 1;
                     self.drop_connections();
-                    std::thread::park_timeout(HEAL_PAUSE * heals);
+                    self.cluster.wait(HEAL_PAUSE * heals, None);
                     continue;
                 }
                 Err(e) if e.kind == BrokerErrorKind::BeyondEnd => {
@@ -259,7 +264,7 @@ impl Session {
                 "what the topic gave is not right; reading it again over new connections"
             );
             self.drop_connections();
-            std::thread::park_timeout(HEAL_PAUSE * heals);
+            self.cluster.wait(HEAL_PAUSE * heals, None);
         }
     }
 

@@ -74,13 +74,16 @@ fn run(core: &Core, cluster: Arc<dyn Cluster>, stop: &AtomicBool) {
     }
 }
 
-enum Seen {
+/// What a look at the topic's end found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
     Something,
     Nothing,
     Away,
 }
 
-fn look(core: &Core, session: &mut Session) -> Result<Seen, StreamError> {
+/// Reads what others wrote since the last look.
+pub(super) fn look(core: &Core, session: &mut Session) -> Result<Seen, StreamError> {
     let asked = core.places();
     let mut seen = Seen::Nothing;
     for some in asked.chunks(TAIL_PARTITIONS) {

@@ -393,8 +393,9 @@ impl Tries {
     ) -> Result<(), StreamError> {
         self.count += 1;
         let pause = PAUSE_MIN.saturating_mul(1 << self.count.min(10));
-        let is_interrupted = interrupt.wait(pause.min(PAUSE_MAX));
-        let is_late = give_up.is_some_and(|at| Instant::now() >= at);
+        let cluster = session.cluster();
+        let is_interrupted = cluster.wait(pause.min(PAUSE_MAX), Some(interrupt));
+        let is_late = give_up.is_some_and(|at| cluster.now() >= at);
         if is_late || is_interrupted || error.is_final() {
             return Err(StreamError::Cluster {
                 cluster: session.name(),
