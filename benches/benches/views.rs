@@ -262,11 +262,12 @@ fn throughput(args: &Args, report: &mut Report) -> anyhow::Result<()> {
         } else {
             views(count)?
         };
+        let at_least = these.len().min(16) / 4;
         let mut run = Run::start(these, &creation)?;
         let start = Instant::now();
         run.send(&records)?;
         let elapsed = run.await_all()?.duration_since(start).as_secs_f64();
-        run.check(count.min(16) / 4)?;
+        run.check(at_least)?;
         let updates: u64 = run.views.list().iter().map(|view| view.updates).sum();
         let kept: u64 = run.views.list().iter().map(|view| view.kept.bytes).sum();
         rates.push((
