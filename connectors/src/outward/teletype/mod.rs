@@ -50,7 +50,7 @@ impl Teletype {
     fn try_place(&self, placement: &Placement) -> Result<Answer<Placed>, String> {
         self.folder.take_answers();
         if let Some(answer) = self.folder.answer(placement.key)? {
-            return Ok(self.judge(placement, &answer)?);
+            return self.judge(placement, &answer);
         }
         if placement.travellers.is_empty() && !self.folder.is_sent(placement.key, "SS") {
             let what = "the passengers' data was erased before the order was placed";
