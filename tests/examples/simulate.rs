@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use flightline_tests::simulation::{Mutant, Options, Sabotage, simulate_twice};
+use flightline_tests::simulation::{Ending, Mutant, Options, Sabotage, simulate_twice};
 
 const HELP: &str = "\
 Runs several simulated replicas under faults, every seed twice.
@@ -14,6 +14,7 @@ Runs several simulated replicas under faults, every seed twice.
   --seeds N        how many [1000]
   --minutes N      as many as fit
   --steps N        choices before everything is mended [900]
+  --losing          the cluster loses acknowledged records, once in each run
   --sabotage NAME  with a deliberate fault: settle-by-guess, take-stale, take-doubles, fold-holes, no-fence,
                    new-payment-ids
   --trace FILE     write down what happened in the last run
@@ -51,6 +52,10 @@ fn parse(words: impl Iterator<Item = String>) -> Result<Asked, String> {
     };
     let mut words = words;
     while let Some(word) = words.next() {
+        if word == "--losing" {
+            asked.options.loses_end = true;
+            continue;
+        }
         let value = words.next().ok_or_else(|| HELP.to_owned())?;
         let number = || {
             let parsed = value.parse::<u64>();
@@ -86,6 +91,7 @@ fn main() -> ExitCode {
         }
     };
     let (started, mut answers, mut records, mut bad, mut ran) = (Instant::now(), 0, 0, 0_u64, 0);
+    let (mut rebuilt, mut parted) = (0, 0);
     for seed in asked.from..asked.from.saturating_add(asked.seeds) {
         if asked.until.is_some_and(|until| Instant::now() >= until) {
             break;
@@ -94,6 +100,8 @@ fn main() -> ExitCode {
         ran += 1;
         answers += report.answers;
         records += report.records;
+        rebuilt += u32::from(report.ending == Ending::Rebuilt);
+        parted += u32::from(report.ending == Ending::Parted);
         if !report.wrong.is_empty() {
             bad += 1;
             let _ = writeln!(out, "seed {seed}: {}", report.wrong.join("; "));
@@ -107,7 +115,8 @@ fn main() -> ExitCode {
     }
     let _ = writeln!(
         out,
-        "{ran} seeds, each twice: {answers} answers, {records} records, {bad} seeds with something wrong; {:.1} s",
+        "{ran} seeds, each twice: {answers} answers, {records} records, {rebuilt} rebuilt, {parted} parted, {bad} \
+         seeds with something wrong; {:.1} s",
         started.elapsed().as_secs_f64()
     );
     match bad {

@@ -3,10 +3,15 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flightline_tests::simulation::{Mutant, Options, Report, Sabotage, simulate, simulate_twice};
+use flightline_tests::simulation::{
+    Ending, Mutant, Options, Report, Sabotage, simulate, simulate_twice,
+};
 
 /// Seeds of an ordinary run. A long one: `cargo run -p flightline-tests --example simulate -- --help`.
 const SEEDS: u64 = 150;
+
+/// Seeds with a cluster that loses records.
+const LOSSES: u64 = 50;
 
 /// Seeds that once found something, and what.
 const FOUND: [(u64, &str); 0] = [];
@@ -56,6 +61,36 @@ fn every_seed_settles_and_says_the_same_twice() {
     let (answers, records) = (answers.into_inner(), records.into_inner());
     assert!(answers > SEEDS * 15, "{answers} answers");
     assert!(records > SEEDS * 40, "{records} records");
+}
+
+/// The cluster loses records that it had acknowledged: somebody finds out, and what was answered is in the
+/// copies, unless others had written in its place before.
+#[test]
+fn a_loss_is_seen_and_mended_from_the_copies() {
+    let (rebuilt, parted) = (AtomicU64::new(0), AtomicU64::new(0));
+    let wrong = Mutex::new(Vec::new());
+    on_all_cores(0..LOSSES, |seed| {
+        let options = Options {
+            loses_end: true,
+            ..Options::default()
+        };
+        let report = simulate_twice(seed, options);
+        rebuilt.fetch_add(
+            u64::from(report.ending == Ending::Rebuilt),
+            Ordering::Relaxed,
+        );
+        parted.fetch_add(
+            u64::from(report.ending == Ending::Parted),
+            Ordering::Relaxed,
+        );
+        if !report.wrong.is_empty() {
+            wrong.lock().unwrap().push(complain(seed, &report));
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} seeds fail; {}", wrong.len(), wrong[0]);
+    let (rebuilt, parted) = (rebuilt.into_inner(), parted.into_inner());
+    assert!(rebuilt > LOSSES / 10, "{rebuilt} rebuilt, {parted} parted");
 }
 
 /// Of a deliberate fault, some seed among the first must complain.

@@ -276,7 +276,7 @@ impl Clients {
             if let Some(before) = &before
                 && *before != told.outcome
             {
-                world.blame(format!(
+                world.blame_unless_parted(format!(
                     "request {} was answered {before} and then {}",
                     told.id.0 >> 64,
                     told.outcome

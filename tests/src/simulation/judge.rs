@@ -165,20 +165,12 @@ fn money(run: &Run) -> Option<String> {
 
 /// The tables are what a replica says that folds the stream from its first record.
 fn tables(run: &mut Run) -> Option<String> {
-    let end = |run: &mut Run| {
-        for machine in &mut run.machines {
-            machine.kill();
-        }
-    };
     let before = std::mem::take(&mut run.world.lock().database.rows);
     let decisions = std::mem::take(&mut run.world.lock().database.decisions);
-    end(run);
-    let is_unfenced = {
-        let world = &mut *run.world.lock();
-        let unfenced = world.database.is_unfenced;
-        world.database = super::database::Database::new(PARTITIONS);
-        unfenced
-    };
+    for machine in &mut run.machines {
+        machine.kill();
+    }
+    run.world.lock().database = super::database::Database::new(PARTITIONS);
     run.machines[0].start();
     for _ in 0..100_000 {
         run.settle_first();
@@ -193,7 +185,6 @@ fn tables(run: &mut Run) -> Option<String> {
     }
     let world = run.world.lock();
     let again = &world.database;
-    let _ = is_unfenced;
     if decisions != again.decisions {
         return Some("the decisions in the tables are not those of the stream".to_owned());
     }

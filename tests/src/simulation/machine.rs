@@ -76,6 +76,7 @@ impl Machine {
             folder,
             partitions,
             around: Surroundings {
+                topic: "topic".to_owned(),
                 cluster: host.clone(),
                 disk: Disk::default(),
                 disk_host: host,
@@ -284,6 +285,29 @@ impl Machine {
         drop(log);
         self.writer = None;
         self.reader = None;
+    }
+
+    /// The records of its copy, by partition. Only while there is no process.
+    pub(super) fn copied(&self) -> Result<Vec<Vec<Vec<u8>>>, String> {
+        self.world.lock().machines[self.index].is_killed = false;
+        let copy = self.around.copy(&self.folder, self.partitions);
+        let copy = copy.map_err(|e| e.to_string())?;
+        let each = 0..self.partitions;
+        each.map(|partition| {
+            let batch = copy.read(partition, 0, usize::MAX, usize::MAX);
+            let batch = batch.map_err(|e| e.to_string())?;
+            Ok(batch.records().map(|(_, record)| record.to_vec()).collect())
+        })
+        .collect()
+    }
+
+    /// Fills a topic of this name from its copy, and works on that one from then on. Only while there is no
+    /// process.
+    pub(super) fn rebuild(&mut self, topic: &str) -> Result<u64, String> {
+        self.around.topic = topic.to_owned();
+        self.world.lock().machines[self.index].is_killed = false;
+        let report = self.around.rebuild(&self.folder, self.partitions);
+        report.map(|r| r.added_to_topic).map_err(|e| e.to_string())
     }
 
     /// Its disk is another, and empty. Only while there is no process.

@@ -1,6 +1,7 @@
 //! Several replicas, their cluster, disks, database and payment service, simulated; see `docs/simulation.md`.
 //!
-//! - `run`: what happens next, chosen by the seed. [`simulate`] is one run.
+//! - `run`: what happens next, chosen by the seed. [`simulate`] is one run. `mend`: how it ends. `loss`: what follows when
+//!   the cluster loses records.
 //! - `baton`: threads of which one runs at a time.
 //! - `topic`, `database`, `payments`, `world`: what stands for what is outside of the product.
 //! - `machine`: the product's own code, on a disk that stays when its process ends.
@@ -10,7 +11,9 @@ mod baton;
 mod clients;
 mod database;
 mod judge;
+mod loss;
 mod machine;
+mod mend;
 mod payments;
 mod run;
 mod topic;
@@ -19,7 +22,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use flightline_stream::mutant::Mutant;
-pub use run::{Options, Report, Sabotage};
+pub use run::{Ending, Options, Report, Sabotage};
 
 /// One run.
 ///
@@ -46,6 +49,7 @@ pub fn simulate(seed: u64, options: Options) -> Report {
             wrong: vec![format!("PANIC {}", baton::message(&*panic))],
             answers: 0,
             records: 0,
+            ending: Ending::Whole,
         }
     })
 }

@@ -17,13 +17,10 @@ use super::payments::Fate;
 use super::world::{BEGINS_MS, Rates, Shared, World};
 
 /// Machines of a run.
-const MACHINES: usize = 3;
+pub(super) const MACHINES: usize = 3;
 
 /// Partitions of the stream.
 pub(super) const PARTITIONS: u32 = 3;
-
-/// Rounds in which everything that is left to do is done.
-const ROUNDS_MAX: u32 = 1_500;
 
 /// A deliberate fault, to show that it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +40,8 @@ pub struct Options {
     pub steps: usize,
     /// The deliberate fault; none = the product as it is.
     pub sabotage: Option<Sabotage>,
+    /// The cluster loses the end of a partition, acknowledged records too, once in the run.
+    pub loses_end: bool,
 }
 
 impl Default for Options {
@@ -50,6 +49,7 @@ impl Default for Options {
         Self {
             steps: 900,
             sabotage: None,
+            loses_end: false,
         }
     }
 }
@@ -65,11 +65,26 @@ pub struct Report {
     pub answers: usize,
     /// Records in the stream at the end.
     pub records: u64,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing that counts was lost.
+    #[default]
+    Whole,
+    /// The loss was seen, the topic filled again from the copies, and nothing that was answered was missing.
+    Rebuilt,
+    /// The loss was seen, and before that others had written where it was: copies hold different records, and
+    /// people decide.
+    Parted,
 }
 
 /// Something that can happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Write(usize),
     Read(usize),
     Fold(usize),
@@ -98,7 +113,13 @@ pub(super) struct Run {
     pub(super) clients: Clients,
     pub(super) books: Arc<Sandbox>,
     /// Machines that do nothing, as after SIGSTOP, until then.
-    frozen_ms: Vec<u64>,
+    pub(super) frozen_ms: Vec<u64>,
+    /// Of the files of this run, in messages.
+    folder: String,
+    /// The step before which the cluster loses the end of a partition.
+    loses_at: Option<usize>,
+    /// Machines that have found out, and stopped.
+    pub(super) complaints: Vec<usize>,
 }
 
 impl Run {
@@ -111,6 +132,8 @@ impl Run {
             payment: 250,
         };
         let mut world = World::new(seed, MACHINES, PARTITIONS, rates);
+        let third = options.steps / 3;
+        let loses_at = options.loses_end.then(|| third + world.rng.below(third));
         world.database.is_unfenced = options.sabotage == Some(Sabotage::NoFence);
         let world = Shared::new(world);
         let books = Arc::new(Sandbox::in_memory());
@@ -138,6 +161,9 @@ impl Run {
             clients: Clients::new(),
             books,
             frozen_ms: vec![0; MACHINES],
+            loses_at,
+            folder: folder.display().to_string(),
+            complaints: Vec::new(),
             world,
         }
     }
@@ -146,7 +172,15 @@ impl Run {
         for machine in &mut self.machines {
             machine.start();
         }
-        for _ in 0..options.steps {
+        let mut ending = Ending::Whole;
+        for n in 0..options.steps {
+            if self.loses_at == Some(n) {
+                self.lose_end();
+            }
+            if !self.complaints.is_empty() && self.world.lock().rng.chance(100) {
+                // Somebody has read the log, and stops all of them.
+                break;
+            }
             let step = self.choose();
             self.do_step(step);
             self.look_after();
@@ -155,9 +189,22 @@ impl Run {
             }
         }
         if self.world.lock().wrong.is_empty() {
-            self.mend();
+            if self.complaints.is_empty() {
+                self.mend();
+            }
+            if !self.complaints.is_empty() {
+                ending = self.rebuild();
+            }
         }
-        if self.world.lock().wrong.is_empty() {
+        if ending != Ending::Parted {
+            let parted = std::mem::take(&mut self.world.lock().parted);
+            for what in parted {
+                self.world
+                    .lock()
+                    .blame(format!("nothing has parted, and {what}"));
+            }
+        }
+        if ending != Ending::Parted && self.world.lock().wrong.is_empty() {
             judge::judge(&mut self);
         }
         for machine in &mut self.machines {
@@ -169,6 +216,7 @@ impl Run {
             wrong: world.wrong.clone(),
             answers: self.clients.told.len(),
             records: world.database.progress.iter().sum(),
+            ending,
         }
     }
 
@@ -195,7 +243,9 @@ impl Run {
         }
         for (m, machine) in self.machines.iter().enumerate() {
             if !machine.is_up() {
-                can.push((4, Step::Start(m)));
+                if !self.complaints.contains(&m) {
+                    can.push((4, Step::Start(m)));
+                }
                 continue;
             }
             if self.frozen_ms[m] > world.now_ms {
@@ -237,7 +287,7 @@ impl Run {
         world.rng.weighted(&can)
     }
 
-    fn do_step(&mut self, step: Step) {
+    pub(super) fn do_step(&mut self, step: Step) {
         match step {
             Step::Write(m) => match self.machines[m].at(Which::Writer) {
                 At::Idle => self.machines[m].append(),
@@ -307,7 +357,7 @@ impl Run {
         world.note(format_args!("m{m} is cut from {what}: {now}"));
     }
 
-    fn fold(&self, m: usize) {
+    pub(super) fn fold(&self, m: usize) {
         let Some(replica) = self.machines[m].replica() else {
             return;
         };
@@ -322,7 +372,7 @@ impl Run {
         }
     }
 
-    fn send(&mut self, at: usize) {
+    pub(super) fn send(&mut self, at: usize) {
         let up: Vec<usize> = (0..MACHINES)
             .filter(|m| self.machines[*m].replica().is_some())
             .collect();
@@ -336,7 +386,7 @@ impl Run {
         }
     }
 
-    fn pay(&self) {
+    pub(super) fn pay(&self) {
         let (ask, fate) = {
             let world = &mut *self.world.lock();
             if world.payments.waiting.is_empty() {
@@ -381,6 +431,10 @@ impl Run {
         if !lingers {
             world.database.end_of(m);
         }
+        if self.loses_at.is_some() {
+            // Of what cluster and machine have lost at the same time nobody can know.
+            return;
+        }
         if world.rng.chance(120) {
             self.machines[m].lose_place();
             world.note(format_args!("m{m} lost its place in the topic"));
@@ -391,14 +445,14 @@ impl Run {
         }
     }
 
-    fn end(&mut self, m: usize) {
+    pub(super) fn end(&mut self, m: usize) {
         self.machines[m].kill();
         self.frozen_ms[m] = 0;
         self.clients.hear(&mut self.world.lock());
     }
 
     /// One transaction of whoever writes the tables.
-    fn write_tables(&self, m: usize) {
+    pub(super) fn write_tables(&self, m: usize) {
         let Some(sink) = self.machines[m].sink() else {
             return;
         };
@@ -421,12 +475,12 @@ impl Run {
         }
         let failed = sink.lock().failed.clone();
         if let Some(why) = failed.filter(|why| why.starts_with("INCONSISTENT")) {
-            world.blame(format!("m{m} wrote what does not fit: {why}"));
+            world.blame_unless_parted(format!("m{m} wrote what does not fit: {why}"));
         }
     }
 
     /// Who writes the tables?
-    fn turn(&self, m: usize) {
+    pub(super) fn turn(&self, m: usize) {
         let machine = &self.machines[m];
         let Some(replica) = machine.replica() else {
             return;
@@ -506,19 +560,22 @@ impl Run {
     }
 
     /// Hears answers, and looks for processes that cannot go on.
-    fn look_after(&mut self) {
+    pub(super) fn look_after(&mut self) {
         self.clients.hear(&mut self.world.lock());
         for m in 0..MACHINES {
             let Some(why) = self.machines[m].failed() else {
                 continue;
             };
+            let why = why.replace(&self.folder, "");
             if !self.machines[m].is_up() {
                 continue;
             }
             {
                 let world = &mut *self.world.lock();
                 world.note(format_args!("m{m} cannot go on: {why}"));
-                if !world.machines[m].disk_failed {
+                if world.has_lost && !why.starts_with("PANIC") {
+                    self.complaints.push(m);
+                } else if !world.machines[m].disk_failed {
                     world.blame(format!("m{m} cannot go on, and nothing was lost: {why}"));
                     return;
                 }
@@ -526,132 +583,5 @@ impl Run {
             self.end(m);
             self.world.lock().database.end_of(m);
         }
-    }
-
-    /// Everything works from here on, and what is left to do is done.
-    fn mend(&mut self) {
-        {
-            let world = &mut *self.world.lock();
-            world.rates = Rates::default();
-            for outside in &mut world.machines {
-                outside.is_cut = false;
-                outside.is_cut_from_tables = false;
-                outside.skew_ms = 0;
-            }
-            world.note("everything is mended");
-        }
-        self.frozen_ms.fill(0);
-        // The stream's clock may be ahead by as much as one of the machines' was: what is due by it comes when
-        // the others' have got there.
-        let mut wait_ms = 250;
-        for round in 0..ROUNDS_MAX {
-            for m in 0..MACHINES {
-                if !self.machines[m].is_up() {
-                    self.do_step(Step::Start(m));
-                }
-            }
-            let is_quiet = self.round();
-            self.look_after();
-            if !self.world.lock().wrong.is_empty() {
-                return;
-            }
-            if is_quiet && self.is_settled() {
-                return;
-            }
-            if is_quiet {
-                self.world.lock().now_ms += wait_ms;
-                wait_ms = (wait_ms + wait_ms / 8).min(60_000);
-                for m in 0..MACHINES {
-                    self.do_step(Step::Tick(m));
-                }
-            }
-            if round + 1 == ROUNDS_MAX {
-                let left = judge::what_is_left(self);
-                self.world.lock().blame(format!("it never settles: {left}"));
-            }
-        }
-    }
-
-    /// Everybody does what there is to do, once. True when nobody had anything.
-    fn round(&mut self) -> bool {
-        let mut is_quiet = true;
-        while !self.world.lock().topic.late.is_empty() {
-            self.do_step(Step::Late);
-        }
-        let unanswered: Vec<usize> = self.clients.unanswered().collect();
-        for at in unanswered {
-            is_quiet = false;
-            self.send(at);
-        }
-        for m in 0..MACHINES {
-            for which in [Which::Writer, Which::Reader] {
-                is_quiet &= self.finish(m, which);
-            }
-            if self.machines[m].replica().is_none() {
-                is_quiet = false;
-                continue;
-            }
-            if self.machines[m].is_behind() {
-                is_quiet = false;
-                self.fold(m);
-            }
-            self.do_step(Step::Tasks(m));
-            self.do_step(Step::Turn(m));
-            self.do_step(Step::Tables(m));
-            is_quiet &= self.machines[m].sink().is_none_or(|sink| sink.is_done());
-            is_quiet &= self.machines[m].replica().is_some_and(|r| r.waiting() == 0);
-        }
-        while !self.world.lock().payments.waiting.is_empty() {
-            is_quiet = false;
-            self.pay();
-        }
-        is_quiet
-    }
-
-    /// Lets a thread do what it is at to its end, and begin what there is. True when there was nothing.
-    fn finish(&mut self, m: usize, which: Which) -> bool {
-        let mut was_quiet = true;
-        if self.machines[m].at(which) == At::Idle && self.machines[m].replica().is_some() {
-            match which {
-                Which::Writer if self.machines[m].replica().is_some_and(|r| r.waiting() > 0) => {
-                    was_quiet = false;
-                    if self.machines[m].may_run(which, u64::MAX) {
-                        self.machines[m].append();
-                    }
-                }
-                Which::Reader if self.machines[m].may_run(which, u64::MAX) => {
-                    self.machines[m].look();
-                }
-                _ => {}
-            }
-        }
-        let mut steps = 0;
-        while self.machines[m].at(which) != At::Idle && steps < 200 {
-            steps += 1;
-            let now_ms = self.world.lock().now_ms;
-            if let At::Asleep { until_ms, .. } = self.machines[m].at(which)
-                && until_ms > now_ms
-            {
-                self.world.lock().now_ms = until_ms;
-            }
-            if !self.machines[m].may_run(which, u64::MAX) {
-                return false;
-            }
-            self.machines[m].go_on(which);
-        }
-        was_quiet && self.machines[m].at(which) == At::Idle
-    }
-
-    /// The first machine alone does what there is to do.
-    pub(super) fn settle_first(&mut self) {
-        self.finish(0, Which::Writer);
-        self.finish(0, Which::Reader);
-        self.fold(0);
-        self.write_tables(0);
-        self.turn(0);
-    }
-
-    fn is_settled(&self) -> bool {
-        self.clients.all_answered() && judge::what_is_left(self).is_empty()
     }
 }

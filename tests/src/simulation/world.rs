@@ -54,6 +54,10 @@ pub(super) struct World {
     trace: String,
     /// What must never happen, and did.
     pub(super) wrong: Vec<String>,
+    /// The cluster has lost records: replicas may part before they find out.
+    pub(super) has_lost: bool,
+    /// What may happen to those that have parted, and to nobody else.
+    pub(super) parted: Vec<String>,
 }
 
 /// The simulation begins then, Unix time in milliseconds: 23 November 2026.
@@ -72,6 +76,8 @@ impl World {
             ids: 0,
             trace: String::new(),
             wrong: Vec::new(),
+            has_lost: false,
+            parted: Vec::new(),
         }
     }
 
@@ -91,6 +97,18 @@ impl World {
         let what = what.into();
         self.note(format_args!("WRONG {what}"));
         self.wrong.push(what);
+    }
+
+    /// Something that happens only to replicas that have parted.
+    pub(super) fn blame_unless_parted(&mut self, what: impl Into<String>) {
+        match self.has_lost {
+            true => {
+                let what = what.into();
+                self.note(format_args!("parted? {what}"));
+                self.parted.push(what);
+            }
+            false => self.blame(what),
+        }
     }
 
     /// A number that was never given before; they do not follow on one another, as those of writers do not.

@@ -14,8 +14,8 @@ use super::log::{Core, FluvioLog};
 use super::rebuild::{RebuildReport, rebuild_copy};
 use super::session::Session;
 use super::tail::{Seen, look};
-use crate::embedded::EmbeddedConfig;
 use crate::embedded::simulated::{Disk, DiskHost};
+use crate::embedded::{EmbeddedConfig, EmbeddedLog};
 use crate::error::StreamError;
 use crate::key::PartitionId;
 
@@ -148,6 +148,8 @@ impl Broker for Adapter {
 /// Where a simulated process keeps what.
 #[derive(Clone)]
 pub struct Surroundings {
+    /// Name of the topic: lower-case letters, digits and hyphens.
+    pub topic: String,
     /// The cluster.
     pub cluster: Arc<dyn SimulatedCluster>,
     /// The disk of the copy.
@@ -163,7 +165,8 @@ impl Surroundings {
         let mut copy = EmbeddedConfig::new(folder.join("stream"));
         copy.partitions = partitions;
         copy.reserve_bytes = 0;
-        let mut config = FluvioConfig::new(&"fluvio://simulated:1/topic".parse()?, copy);
+        let url = format!("fluvio://simulated:1/{}", self.topic);
+        let mut config = FluvioConfig::new(&url.parse()?, copy);
         // A process that cannot go on is ended by whoever simulates.
         config.open_patience = Duration::from_secs(1 << 30);
         Ok(config)
@@ -177,14 +180,23 @@ impl Surroundings {
         })
     }
 
+    /// Opens the copy alone, to look at it.
+    ///
+    /// # Errors
+    /// What is on the disk is no log.
+    pub fn copy(&self, folder: &Path, partitions: u32) -> Result<EmbeddedLog, StreamError> {
+        let config = self.config(folder, partitions)?;
+        let disk = &self.disk;
+        disk.open(config.copy, self.producer, self.disk_host.clone())
+    }
+
     /// Fills the topic from the copy, as [`super::rebuild`] does. `folder`: where the place in the topic is kept.
     ///
     /// # Errors
     /// As [`super::rebuild`].
     pub fn rebuild(&self, folder: &Path, partitions: u32) -> Result<RebuildReport, StreamError> {
         let config = self.config(folder, partitions)?;
-        let disk = &self.disk;
-        let copy = disk.open(config.copy.clone(), self.producer, self.disk_host.clone())?;
+        let copy = self.copy(folder, partitions)?;
         rebuild_copy(&config, &copy, self.cluster(true))
     }
 }
