@@ -55,6 +55,17 @@ pub struct Settled {
     pub state: OrderState,
 }
 
+/// What an idempotency key stands for that the stream does not remember by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The kind of request.
+    pub kind: Box<str>,
+    /// Hash of what was asked.
+    pub asked: [u8; 32],
+    /// What was answered, or what leads to it again.
+    pub answer: Box<[u8]>,
+}
+
 /// Why a command was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
@@ -221,6 +232,47 @@ pub struct ViewLine {
     pub updates: u64,
     /// Epochs that came in and that it has not been through.
     pub epochs_behind: u64,
+    /// What it keeps that no other view has.
+    pub kept: ViewSize,
+}
+
+/// What views keep in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ViewSize {
+    /// Updates (rows by key, with when they came) in arrangements.
+    pub records: u64,
+    /// About how many bytes that is.
+    pub bytes: u64,
+}
+
+/// Files of views, and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewFolder {
+    /// Files and folders, as configured.
+    pub paths: Vec<String>,
+    /// Changes there are followed.
+    pub is_watched: bool,
+    /// Why they cannot be looked through.
+    pub problem: Option<String>,
+    /// By name.
+    pub files: Vec<ViewFileLine>,
+    /// Changes taken since the start.
+    pub taken: u64,
+    /// Changes refused since the start.
+    pub refused: u64,
+    /// Views removed with their files since the start.
+    pub removed: u64,
+}
+
+/// What became of a file of a view when it was last tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewFileLine {
+    /// The file.
+    pub file: String,
+    /// Why it was refused; `None` = its view is the one that runs.
+    pub reason: Option<String>,
+    /// When, Unix time in milliseconds.
+    pub at_ms: i64,
 }
 
 /// What an operator wants of the views in SQL.
@@ -262,6 +314,18 @@ pub enum ViewFault {
     Failed(String),
     /// Not now.
     Unavailable(String),
+}
+
+impl std::fmt::Display for ViewFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Off(why)
+        | Self::Unknown(why)
+        | Self::Problems(why)
+        | Self::Conflict(why)
+        | Self::Failed(why)
+        | Self::Unavailable(why)) = self;
+        f.write_str(why)
+    }
 }
 
 /// Why a [`WebhookCall`] was not done.
@@ -829,6 +893,16 @@ pub trait Backend: Send + Sync + 'static {
         Err(ViewFault::Off(NO_VIEWS.to_owned()))
     }
 
+    /// The files of the views, when this replica runs any. The default has none.
+    fn view_folder(&self) -> Option<ViewFolder> {
+        None
+    }
+
+    /// What views keep together, when this replica runs any. The default has none.
+    fn views_shared(&self) -> Option<ViewSize> {
+        None
+    }
+
     /// Adds, replaces or removes a view, and returns when that is done: what is added is live then. Blocking, for
     /// as long as reading the rows that there are takes.
     ///
@@ -851,6 +925,31 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Is the replica fit to serve?
     fn readiness(&self) -> Readiness;
+
+    /// Are idempotency keys that the stream does not remember by itself remembered for several replicas?
+    /// Asked before [`Backend::recall`] and [`Backend::remember`].
+    fn has_shared_memory(&self) -> bool {
+        false
+    }
+
+    /// What an idempotency key stands for at any replica, if anything. Blocking, for a second at most.
+    ///
+    /// # Errors
+    /// It cannot be found out now: the caller goes by what it remembers itself.
+    fn recall(&self, key: &[u8; 16]) -> Result<Option<Remembered>, String> {
+        let _ = key;
+        Ok(None)
+    }
+
+    /// Remembers what a new idempotency key stands for, at all replicas. Says what it stands for from now
+    /// on, whoever was first. Blocking, for a second at most.
+    ///
+    /// # Errors
+    /// As [`Backend::recall`].
+    fn remember(&self, key: &[u8; 16], new: Remembered) -> Result<Remembered, String> {
+        let _ = key;
+        Ok(new)
+    }
 
     /// The replica's own metrics in the Prometheus text format, appended to those of the HTTP layer.
     fn metrics(&self) -> String;

@@ -6,6 +6,7 @@ use flightline_ledger::CommandId;
 
 use crate::duffel::reference::Reference;
 use crate::duffel::terms::{BookingTerms, Clock, OfferKey};
+use crate::trace::Tracing;
 
 /// Makes the id of a command from (client, kind of command, the client's own text). The one
 /// function for it lives with the connectors, so that feeds and clients agree.
@@ -63,6 +64,8 @@ pub struct ApiConfig {
     pub reference: Arc<Reference>,
     /// Terms of the booking API.
     pub booking: BookingTerms,
+    /// Collects traces; absent = nobody does.
+    pub tracing: Option<Arc<dyn Tracing>>,
 }
 
 impl ApiConfig {
@@ -91,6 +94,7 @@ impl ApiConfig {
             offer_key: OfferKey::random(),
             reference: Arc::default(),
             booking: BookingTerms::default(),
+            tracing: None,
         }
     }
 }

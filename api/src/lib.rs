@@ -35,6 +35,7 @@ mod http;
 mod metrics;
 mod openapi;
 mod server;
+pub mod trace;
 mod wire;
 
 pub use config::{ApiConfig, CommandIdOf};

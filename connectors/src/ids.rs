@@ -273,6 +273,10 @@ impl Hash {
                 self.u8(10);
                 self.list(holds, |hash, hold| hash.bytes(&hold.0.to_be_bytes()));
             }
+            ProviderBody::Refuse(holds) => {
+                self.u8(11);
+                self.list(holds, |hash, hold| hash.bytes(&hold.0.to_be_bytes()));
+            }
         }
     }
 }

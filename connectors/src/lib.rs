@@ -23,8 +23,9 @@
 //! - [`vault`]: keys for personal data, and data sealed with them.
 //! - [`webhooks`]: events to booking clients, kept and delivered.
 //! - [`intake`]: watched folders, and feeds that are fetched.
+//! - [`database`]: a connection to PostgreSQL for schemas of its own.
 //!
-//! Unlike the rest, the last four talk to others or keep files.
+//! Unlike the rest, the last five talk to others or keep files.
 //!
 //! Parsing is pure: it reads no clock, no environment and no network, so that the same bytes give
 //! the same commands with the same ids. It streams: memory does not grow with the file. A bad
@@ -40,6 +41,7 @@ pub mod canonical;
 pub mod connector;
 mod csv_line;
 mod currency;
+pub mod database;
 mod documents;
 pub mod duffel;
 pub mod format;
@@ -53,6 +55,7 @@ mod money;
 pub mod ndc;
 pub mod nycflights13;
 pub mod observed;
+pub mod outward;
 pub mod paores;
 pub mod payments;
 pub mod push;

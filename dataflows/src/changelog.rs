@@ -13,8 +13,8 @@ use flightline_ledger::{Decision, Input};
 use crate::orders::OrderNews;
 use crate::relational::Row;
 use crate::rows::{
-    CheapestRow, DecisionRow, DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow,
-    LoadFactorRow, Note, OfferRow, OrderRow, OversoldRow, RouteDayRow,
+    CheapestRow, DecisionRow, DriftRow, FareRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow,
+    LegRow, LoadFactorRow, Note, OfferRow, OrderRow, OversoldRow, RouteDayRow,
 };
 use crate::sql::View;
 
@@ -58,6 +58,8 @@ pub struct Epoch {
     pub holds: Vec<Change<HoldRow>>,
     /// Table `inventory_drift`.
     pub drift: Vec<Change<DriftRow>>,
+    /// Fares as they were filed: no table, but a source of views in SQL.
+    pub fares: Vec<Change<FareRow>>,
     /// View `offers`.
     pub offers: Vec<Change<OfferRow>>,
     /// View `availability_by_route_day`.

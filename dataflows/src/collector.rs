@@ -114,6 +114,7 @@ fn assemble(closed: Closed, parts: &mut [(Box<Part>, Sender<Box<Part>>)]) -> Epo
         inventory: consolidate(all!(inventory)),
         holds: consolidate(all!(holds)),
         drift: consolidate(all!(drift)),
+        fares: consolidate(all!(fares)),
         offers: consolidate(all!(offers)),
         availability_by_route_day: consolidate(all!(availability)),
         cheapest_by_route_day: consolidate(all!(cheapest)),

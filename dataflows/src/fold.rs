@@ -19,8 +19,8 @@ use crate::decided::Decided;
 use crate::failure::Shared;
 use crate::part::{Part, Spares, Updates};
 use crate::rows::{
-    DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow,
-    OrderRow, OversoldRow,
+    DriftRow, FareRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
+    OfferRow, OrderRow, OversoldRow,
 };
 use crate::shard::Shard;
 use crate::views::{FlightUpdates, availability_by_route_day, cheapest_by_route_day};
@@ -34,6 +34,7 @@ pub(crate) struct Outputs<'scope> {
     pub(crate) inventory: Stream<'scope, u64, Updates<InventoryRow>>,
     pub(crate) holds: Stream<'scope, u64, Updates<HoldRow>>,
     pub(crate) drift: Stream<'scope, u64, Updates<DriftRow>>,
+    pub(crate) fares: Stream<'scope, u64, Updates<FareRow>>,
     pub(crate) offers: Stream<'scope, u64, Updates<OfferRow>>,
     pub(crate) load_factor: Stream<'scope, u64, Updates<LoadFactorRow>>,
     pub(crate) oversold: Stream<'scope, u64, Updates<OversoldRow>>,
@@ -102,6 +103,7 @@ pub(crate) fn fold<'scope>(
     let (mut inventory_port, inventory) = Port::new(&mut builder);
     let (mut holds_port, holds) = Port::new(&mut builder);
     let (mut drift_port, drift) = Port::new(&mut builder);
+    let (mut fares_port, fares) = Port::new(&mut builder);
     let (mut offers_port, offers) = Port::new(&mut builder);
     let (mut load_factor_port, load_factor) = Port::new(&mut builder);
     let (mut oversold_port, oversold) = Port::new(&mut builder);
@@ -136,6 +138,7 @@ pub(crate) fn fold<'scope>(
             inventory_port.send(open, &mut updates.inventory, || spares.inventory.pop());
             holds_port.send(open, &mut updates.holds, || spares.holds.pop());
             drift_port.send(open, &mut updates.drift, || spares.drift.pop());
+            fares_port.send(open, &mut updates.fares, || None);
             offers_port.send(open, &mut updates.offers, || spares.offers.pop());
             load_factor_port.send(open, &mut updates.load_factor, || spares.load_factor.pop());
             oversold_port.send(open, &mut updates.oversold, || spares.oversold.pop());
@@ -214,6 +217,7 @@ pub(crate) fn fold<'scope>(
         inventory,
         holds,
         drift,
+        fares,
         offers,
         load_factor,
         oversold,

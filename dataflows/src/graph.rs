@@ -68,6 +68,7 @@ pub(crate) fn render(
         inventory,
         holds,
         drift,
+        fares,
         offers,
         load_factor,
         oversold,
@@ -89,6 +90,7 @@ pub(crate) fn render(
     export.whole(inventory, |part, rows| part.inventory.push(rows));
     export.whole(holds, |part, rows| part.holds.push(rows));
     export.whole(drift, |part, rows| part.drift.push(rows));
+    export.whole(fares, |part, rows| part.fares.push(rows));
     export.whole(offers, |part, rows| part.offers.push(rows));
     export.whole(load_factor, |part, rows| part.load_factor.push(rows));
     export.whole(oversold, |part, rows| part.oversold.push(rows));

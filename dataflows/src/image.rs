@@ -5,10 +5,11 @@
 //! The images are why rows that went can be taken back without anybody having kept them.
 
 use flightline_ledger::command::{Counts, SaleStatus, SourceVersion};
-use flightline_ledger::view::{FlightStatus, InventoryLine, LegView, OfferLine};
+use flightline_ledger::view::{FareLine, FlightStatus, InventoryLine, LegView, OfferLine};
 use flightline_ledger::{Cabin, Class, Flight, FlightKey, Money, ProviderCode};
 
 use crate::supply::Supply;
+use crate::views::fare;
 
 /// A flight at one moment; empty while no row of it is out.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +22,7 @@ pub(crate) struct Image {
     pub(crate) cabins: Vec<CabinLine>,
     pub(crate) offers: Vec<Offer>,
     pub(crate) drift: Vec<Drift>,
+    pub(crate) fares: Vec<FareLine>,
     /// Where the ledger's first, second, ... line of inventory is in `lines`.
     pub(crate) line_order: Vec<u32>,
     /// The same for offers.
@@ -198,6 +200,10 @@ impl Image {
         self.offers.extend(Self::offers_of(flight));
         sort(&mut self.offers, &mut self.offer_order, |offer| offer.at);
         self.supply = Supply::of(flight, &self.lines, &self.offers);
+
+        self.fares.clear();
+        self.fares.extend(flight.fares());
+        self.fares.sort_by_key(fare::key);
 
         self.drift.clear();
         for line in flight.drift() {

@@ -119,6 +119,7 @@ pub mod live;
 mod orders;
 mod part;
 mod prefix;
+pub mod reference;
 pub mod relational;
 pub mod rows;
 mod shard;

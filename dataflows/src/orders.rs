@@ -221,7 +221,7 @@ fn take(command: &mut Command) -> OrderCommand {
             Command::Order(id, action) => OrderCommand::Order(id, *action),
             _ => OrderCommand::Tick,
         },
-        Command::ConfigureOrders(settings) => OrderCommand::Configure(**settings),
+        Command::ConfigureOrders(settings) => OrderCommand::Configure((**settings).clone()),
         _ => OrderCommand::Tick,
     }
 }

@@ -7,8 +7,8 @@ use flightline_ledger::Decision;
 
 use crate::decided::Decided;
 use crate::rows::{
-    CheapestRow, DriftRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
-    OfferRow, OrderRow, OversoldRow, RouteDayRow,
+    CheapestRow, DriftRow, FareRow, FeedRejectRow, FlightRow, HoldRow, InventoryRow, LegRow,
+    LoadFactorRow, OfferRow, OrderRow, OversoldRow, RouteDayRow,
 };
 
 /// Updates of a differential collection as timely carries them: row, epoch, difference.
@@ -25,6 +25,7 @@ pub(crate) struct Part {
     pub(crate) inventory: Chunks<InventoryRow>,
     pub(crate) holds: Chunks<HoldRow>,
     pub(crate) drift: Chunks<DriftRow>,
+    pub(crate) fares: Chunks<FareRow>,
     pub(crate) offers: Chunks<OfferRow>,
     pub(crate) availability: Chunks<RouteDayRow>,
     pub(crate) cheapest: Chunks<CheapestRow>,

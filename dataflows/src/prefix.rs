@@ -8,8 +8,8 @@ use flightline_ledger::{Cabin, Date, FlightKey, ProviderCode, Station};
 
 use crate::relational::{Row, RowFault};
 use crate::rows::{
-    CheapestRow, DriftRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow,
-    OrderRow, OversoldRow, RouteDayRow,
+    CheapestRow, DriftRow, FareRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
+    OfferRow, OrderRow, OversoldRow, RouteDayRow,
 };
 
 /// A row whose order begins with a number: `a.prefix() < b.prefix()` implies `a < b`.
@@ -89,6 +89,12 @@ impl Prefix for InventoryRow {
 }
 
 impl Prefix for DriftRow {
+    fn prefix(&self) -> u128 {
+        flight(self.flight, start_of(self.provider))
+    }
+}
+
+impl Prefix for FareRow {
     fn prefix(&self) -> u128 {
         flight(self.flight, start_of(self.provider))
     }

@@ -17,6 +17,7 @@ pub(crate) fn epoch_bytes(epoch: &Epoch) -> usize {
         + rows(&epoch.inventory)
         + rows(&epoch.holds)
         + rows(&epoch.drift)
+        + rows(&epoch.fares)
         + rows(&epoch.offers)
         + rows(&epoch.availability_by_route_day)
         + rows(&epoch.cheapest_by_route_day)

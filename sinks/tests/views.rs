@@ -13,9 +13,11 @@ use std::time::Duration;
 use common::server::Server;
 use flightline_dataflows::changelog::Record;
 use flightline_dataflows::live::{Refusal, Views, ViewsConfig, ViewsHandle};
-use flightline_dataflows::relational::sources;
+use flightline_dataflows::reference::{AirlineName, AirportName, Reference};
+use flightline_dataflows::relational::{Decimal, sources};
 use flightline_dataflows::sql::{Text, View, compile};
 use flightline_dataflows::{Config, Dataflow};
+use flightline_ledger::{Ledger, Silent, Station};
 use flightline_sinks::postgres::*;
 use support::sinks::Words;
 use support::{Dice, history, january, order_history};
@@ -26,6 +28,25 @@ type Added = (Arc<View>, Text);
 
 const LONG: Duration = Duration::from_secs(120);
 const PARTITIONS: u32 = 4;
+
+/// Queries for tables that the dataflow maintains by operators of its own: name, key and query. `BUILT_IN` and the
+/// table's name are the view's.
+const BUILT_IN: &str = "t_as_";
+const AS_BUILT_IN: &[(&str, &str, &str)] = &[
+    ("t_as_availability_by_route_day", "board, off, date, cabin",
+     "SELECT board, off, date, cabin, count(*) AS flights, count(*) FILTER (WHERE seats > 0) AS flights_open, sum(seats) AS seats
+      FROM (SELECT flight_key, board, off, date, cabin, max(seats) AS seats FROM offers GROUP BY flight_key, board, off, date, cabin) best
+      GROUP BY board, off, date, cabin"),
+    ("t_as_cheapest_by_route_day", "board, off, date, cabin, currency",
+     "SELECT board, off, date, cabin, currency, price, flight_key, provider, class
+      FROM (SELECT o.*, row_number() OVER (PARTITION BY o.board, o.off, o.date, o.cabin, o.currency
+              ORDER BY o.price, f.carrier, f.number, f.suffix, f.origin_date, f.board, o.provider, o.class) AS n
+            FROM offers o JOIN flights f ON f.flight_key = o.flight_key WHERE o.seats > 0) r
+      WHERE n = 1"),
+    ("t_as_load_factor", "flight_key, leg_no, cabin",
+     "SELECT flight_key, leg_no, cabin, capacity, held, sold, CASE WHEN capacity = 0 THEN 0 ELSE (sold::bigint * 1000 / capacity)::integer END AS load_permille
+      FROM cabins"),
+];
 
 /// Name, key and query of views that between them use every operator.
 const TEST_VIEWS: &[(&str, &str, &str)] = &[
@@ -120,8 +141,65 @@ const TEST_VIEWS: &[(&str, &str, &str)] = &[
       FROM order_segments s JOIN orders o USING (order_id) LEFT JOIN payments p ON p.order_id = o.order_id"),
     ("t_reports", "provider, counts", "SELECT provider, counts, count(*) AS n, sum(drift) AS drift, max(version_at) AS latest FROM provider_reports GROUP BY provider, counts"),
     ("t_cabins", "cabin", "SELECT cabin, sum(capacity) AS capacity, sum(sold) AS sold, sum(sold) * 100 / nullif(sum(capacity), 0) AS percent FROM cabins GROUP BY cabin"),
+    ("t_fares", "flight_key, provider, board, off, cabin, class", "SELECT * FROM fares"),
+    ("t_fares_open", "provider, cabin, currency",
+     "SELECT f.provider, f.cabin, f.currency, count(*) AS filed, count(*) FILTER (WHERE f.board <> '') AS of_segments, min(f.price) AS least, max(f.version_at) AS latest,
+             count(o.flight_key) AS open
+      FROM fares f LEFT JOIN offers o ON o.flight_key = f.flight_key AND o.provider = f.provider AND o.cabin = f.cabin AND o.class = f.class AND o.price = f.price AND o.seats > 0
+      GROUP BY f.provider, f.cabin, f.currency"),
+    ("t_airports", "flight_key, leg_no",
+     "SELECT l.flight_key, l.leg_no, a.name, a.area, b.city, b.country, round(a.latitude - b.latitude, 2) AS north, a.longitude AS east, a.time_zone = b.time_zone AS one_zone, coalesce(b.icao, '?') AS icao
+      FROM legs l LEFT JOIN airports a ON a.iata = l.board LEFT JOIN airports b ON b.iata = l.off"),
+    ("t_airlines", "carrier",
+     "SELECT f.carrier, n.name, count(*) AS flights FROM flights f LEFT JOIN airlines n ON n.iata = f.carrier GROUP BY f.carrier, n.name"),
+    ("t_areas", "area", "SELECT area, count(*) AS airports, min(name) AS first FROM airports WHERE area IS NOT NULL GROUP BY area"),
     ("t_of_view", "low", "SELECT low, count(*) AS n FROM t_text GROUP BY low"),
 ];
+
+/// The same with rows that leave: by what column, and after how long.
+const RETAINED: &[(&str, &str, &str, &str, &str)] = &[
+    (
+        "t_retain",
+        "partition, offset",
+        "SELECT partition, \"offset\", status, created_at FROM holds",
+        "created_at",
+        "3 minutes",
+    ),
+    (
+        "t_retain_day",
+        "flight_key",
+        "SELECT flight_key, origin_date, status FROM flights",
+        "origin_date",
+        "1 day 12:00:00",
+    ),
+    (
+        "t_retain_local",
+        "flight_key, leg_no",
+        "SELECT l.flight_key, l.leg_no, l.departs_local, f.status FROM legs l JOIN flights f USING (flight_key)",
+        "departs_local",
+        "2 hours",
+    ),
+    (
+        "t_retain_group",
+        "provider, minute",
+        "SELECT provider, date_trunc('minute', created_at) AS minute, count(*) AS n FROM holds GROUP BY provider, date_trunc('minute', created_at)",
+        "minute",
+        "5 minutes",
+    ),
+];
+
+/// Reads one of them: what has left there has left here.
+const OF_RETAINED: (&str, &str, &str) = (
+    "t_of_retained",
+    "status",
+    "SELECT status, count(*) AS n, min(created_at) AS oldest FROM t_retain GROUP BY status",
+);
+
+fn retained((name, key, sql, column, long): (&str, &str, &str, &str, &str)) -> Text {
+    let mut text = text(name, key, sql);
+    text.text += &format!("retain: {{column: {column}, for: {long}}}\n");
+    text
+}
 
 fn text(name: &str, key: &str, sql: &str) -> Text {
     let lines: Vec<String> = sql.lines().map(|line| format!("  {line}")).collect();
@@ -158,6 +236,13 @@ fn test_texts() -> Vec<Text> {
         .iter()
         .map(|(name, key, sql)| text(name, key, sql))
         .collect();
+    let built_in = AS_BUILT_IN
+        .iter()
+        .map(|(name, key, sql)| text(name, key, sql));
+    texts.extend(built_in);
+    texts.extend(RETAINED.iter().copied().map(retained));
+    let (name, key, sql) = OF_RETAINED;
+    texts.push(text(name, key, sql));
     texts.extend(shipped());
     texts
 }
@@ -177,6 +262,22 @@ async fn prepare(db: &Client) {
         CREATE FUNCTION src.now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM src.clock';"
         .to_owned();
     for source in &sources::ALL {
+        let Some(table) = source.table else {
+            let columns: Vec<String> = source
+                .columns
+                .iter()
+                .map(|c| {
+                    format!(
+                        "\"{}\" {} {}",
+                        c.name,
+                        c.ty,
+                        if c.nullable { "" } else { "NOT NULL" }
+                    )
+                })
+                .collect();
+            sql += &format!("CREATE TABLE src.{} ({});", source.name, columns.join(", "));
+            continue;
+        };
         let columns: Vec<String> = source
             .columns
             .iter()
@@ -186,10 +287,135 @@ async fn prepare(db: &Client) {
             "CREATE VIEW src.{} AS SELECT {} FROM {};",
             source.name,
             columns.join(", "),
-            source.table
+            table
         );
     }
     sql += "SET search_path = src, pg_catalog; SET TimeZone = 'UTC'; SET jit = off;";
+    sql += "INSERT INTO src.airports VALUES";
+    for (n, (iata, icao, name, city, area, country, latitude, longitude, zone)) in
+        AIRPORTS.iter().enumerate()
+    {
+        let area = area.map_or("NULL".to_owned(), |area| format!("'{area}'"));
+        let comma = if n == 0 { "" } else { "," };
+        sql += &format!(
+            "{comma} ('{iata}', '{icao}', '{name}', '{city}', {area}, '{country}', {latitude}, {longitude}, '{zone}')"
+        );
+    }
+    sql += "; INSERT INTO src.airlines VALUES ('UA', 'United'), ('9E', 'Endeavor Äir');";
+    db.batch_execute(&sql).await.unwrap();
+}
+
+/// Code, ICAO code, name, city, area, country, place and time zone. One that flights go to is missing.
+type Airport = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+const AIRPORTS: &[Airport] = &[
+    (
+        "EWR",
+        "KEWR",
+        "Newark Liberty",
+        "Newark",
+        Some("NYC"),
+        "US",
+        "40.6925",
+        "-74.16866",
+        "America/New_York",
+    ),
+    (
+        "JFK",
+        "KJFK",
+        "John F Kennedy",
+        "New York",
+        Some("NYC"),
+        "US",
+        "40.63993",
+        "-73.77869",
+        "America/New_York",
+    ),
+    (
+        "IAH",
+        "",
+        "Houston Intercontinental",
+        "Houston",
+        None,
+        "US",
+        "29.9844",
+        "-95.34144",
+        "America/Chicago",
+    ),
+    (
+        "BQN",
+        "TJBQ",
+        "Aguadilla Ñ",
+        "Aguadilla",
+        None,
+        "PR",
+        "18.5",
+        "0.000001",
+        "America/Puerto_Rico",
+    ),
+];
+
+fn names() -> Reference {
+    let number = |text: &str| {
+        let (whole, part) = text.split_once('.').unwrap();
+        Decimal::new(format!("{whole}{part}").parse().unwrap(), part.len() as u32).unwrap()
+    };
+    let airports = AIRPORTS.iter().map(
+        |(iata, icao, name, city, area, country, latitude, longitude, time_zone)| AirportName {
+            iata: iata.parse().unwrap(),
+            icao,
+            name,
+            city,
+            area: area.map(|area| area.parse().unwrap()),
+            country,
+            latitude: number(latitude),
+            longitude: number(longitude),
+            time_zone,
+        },
+    );
+    let airlines = [("UA", "United"), ("9E", "Endeavor Äir")].map(|(iata, name)| AirlineName {
+        iata: iata.parse().unwrap(),
+        name,
+    });
+    Reference::new(airports, airlines)
+}
+
+/// Fills the sources that no table has, from a plain fold of the stream.
+async fn fill(db: &Client, folded: &[Record]) {
+    let mut ledgers: Vec<Ledger> = (0..PARTITIONS).map(|_| Ledger::new()).collect();
+    for record in folded {
+        ledgers[record.partition as usize].apply(&record.input, &mut Silent);
+    }
+    let mut sql = "TRUNCATE src.fares;".to_owned();
+    for (_, flight) in ledgers.iter().flat_map(Ledger::flights) {
+        for fare in flight.fares() {
+            let (board, off) = fare.segment.unzip();
+            let station =
+                |station: Option<Station>| station.map_or(String::new(), |s| s.to_string());
+            sql += &format!(
+                "INSERT INTO src.fares VALUES ('{}', '{}', '{}', '{}', '{}', '{}', {}, '{}', 'epoch'::timestamptz + {} * interval '1 ms');",
+                flight.key(),
+                fare.provider,
+                station(board),
+                station(off),
+                fare.cabin,
+                fare.class.map_or(String::new(), |class| class.to_string()),
+                fare.price,
+                fare.price.currency,
+                fare.version.time_ms
+            );
+        }
+    }
     db.batch_execute(&sql).await.unwrap();
 }
 
@@ -207,13 +433,32 @@ async fn judge(db: &Client, views: &[Arc<View>], texts: &[Text], clock_ms: i64, 
         let columns = columns.join(", ");
         let sql = sql_of(text)
             .replace("current_date", "now()::date")
-            .replace("FROM t_text", "FROM views.t_text");
+            .replace("FROM t_text", "FROM views.t_text")
+            .replace("FROM t_retain", "FROM views.t_retain");
+        let kept = text.text.split_once("retain: {column: ").map(|(_, rest)| {
+            let (column, long) = rest
+                .trim_end()
+                .trim_end_matches('}')
+                .split_once(", for: ")
+                .unwrap();
+            format!("WHERE {column} + INTERVAL '{long}' > now()")
+        });
         let table = format!(
             "SELECT {columns} FROM \"{}\".\"{}\"",
             view.schema, view.table
         );
-        let query = format!("SELECT {columns} FROM ({sql}) AS q");
-        for (more, less, what) in [(&query, &table, "missing"), (&table, &query, "too much")] {
+        let built_in = view.name.strip_prefix(BUILT_IN);
+        let built_in = built_in.map(|name| format!("SELECT {columns} FROM views.{name}"));
+        let query = format!(
+            "SELECT {columns} FROM ({sql}) AS q {}",
+            kept.unwrap_or_default()
+        );
+        let mut differences = vec![(&query, &table, "missing"), (&table, &query, "too much")];
+        if let Some(built_in) = &built_in {
+            differences.push((built_in, &table, "the built-in table has besides"));
+            differences.push((&table, built_in, "the built-in table has not"));
+        }
+        for (more, less, what) in differences {
             let differ = format!("SELECT d::text FROM (({more}) EXCEPT ALL ({less})) AS d LIMIT 3");
             let rows = db.query(&differ, &[]).await.unwrap_or_else(|e| {
                 panic!("{}: {e:?}\n{differ}", view.name);
@@ -267,6 +512,7 @@ async fn start_over(
     let mut config = ViewsConfig::new(partitions);
     config.workers = 1 + workers % 2;
     config.views = views.to_vec();
+    config.reference = names();
     let sink = Views::start(config, sink).unwrap();
     let views = sink.handle();
     let config = Config::new(partitions).with_workers(workers);
@@ -326,6 +572,7 @@ async fn views_equal_postgresql_at_every_point_looked_at() {
             run.dataflow.close_epoch().unwrap();
             if dice.one_in(3) || rest.is_empty() {
                 run.covered().await;
+                fill(&db, &history[..history.len() - rest.len()]).await;
                 judge(
                     &db,
                     &views,
@@ -378,10 +625,12 @@ async fn tables_follow_restarts_and_changes_of_files() {
     run.dataflow.close_epoch().unwrap();
     run.covered().await;
     let so_far = clock(&history[..first.len() + 50]);
+    fill(&db, &history[..first.len() + 50]).await;
     judge(&db, &changed_views, &changed, so_far, "after a restart").await;
     run.dataflow.send(second[50..].to_vec()).unwrap();
     run.dataflow.close_epoch().unwrap();
     run.covered().await;
+    fill(&db, &history).await;
     judge(&db, &changed_views, &changed, clock(&history), "at the end").await;
     run.stop().await;
 
@@ -550,6 +799,7 @@ async fn views_come_change_and_go_while_the_stream_goes_on() {
                 run.covered().await;
                 let (views, texts): (Vec<_>, Vec<_>) = live.iter().cloned().unzip();
                 let at = format!("seed {seed}, {sent} sent, {} views", views.len());
+                fill(&db, &history[..sent]).await;
                 judge(&db, &views, &texts, clock_ms, &at).await;
                 points += 1;
                 if dice.one_in(3) && live.len() > 3 {

@@ -12,7 +12,7 @@ use crate::http::faults;
 use crate::http::query::Query;
 use crate::http::reply;
 use crate::http::request::Request;
-use crate::wire::view::{ViewAnswer, ViewsAnswer};
+use crate::wire::view::{FilesAnswer, ViewAnswer, ViewsAnswer};
 
 /// The largest file of a view.
 const FILE_BYTES_MAX: usize = 1 << 20;
@@ -29,7 +29,14 @@ pub(crate) async fn list(request: &Request) -> Result<Response, ApiError> {
     Query::parse(request.uri.query(), &[])?;
     let lines = request.app.backend.views().map_err(refused)?;
     let views = lines.iter().map(ViewAnswer::of).collect();
-    Ok(reply::json(200, &ViewsAnswer { views }))
+    let folder = request.app.backend.view_folder().unwrap_or_default();
+    let shared = request.app.backend.views_shared().unwrap_or_default();
+    let answer = ViewsAnswer {
+        views,
+        shared: shared.into(),
+        files: FilesAnswer::of(&folder),
+    };
+    Ok(reply::json(200, &answer))
 }
 
 /// Add or replace a view in SQL

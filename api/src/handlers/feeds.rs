@@ -23,6 +23,7 @@ use crate::http::keys::{self, KeyHash};
 use crate::http::query::Query;
 use crate::http::reply::{self, NDJSON, OFFSET, to_json};
 use crate::http::request::{Request, provider_in_path};
+use crate::http::shared_keys;
 use crate::openapi::{FeedQuery, FileQuery, ProviderPath, ReadHeaders, WriteHeaders};
 use crate::wire::provider::{
     DriftAnswer, FeedAnswer, SaleAnswer, SequenceAnswer, SourceAnswer, StatusAnswer,
@@ -169,6 +170,9 @@ where
         let client = format!("feed {}", feed.provider);
         keys::hash(&client, key.as_bytes())
     });
+    if let Some(key) = key {
+        shared_keys::recall(app, key).await;
+    }
     if let Some(key) = key
         && let Some(bound) = app.keys.get(&key)
     {
@@ -266,14 +270,13 @@ async fn finish(
     };
     let answer = Bytes::from(to_json(&FeedAnswer::of(&report), 256));
     if let Some((key, body)) = key {
+        let feed = keys::Request::Feed {
+            body,
+            answer: answer.clone(),
+        };
+        shared_keys::remember(app, key, feed.clone()).await;
         // Another request with the same key may have been quicker: its answer stays.
-        let _ = app.keys.bind(
-            key,
-            keys::Request::Feed {
-                body,
-                answer: answer.clone(),
-            },
-        );
+        let _ = app.keys.bind(key, feed);
     }
     let mut response = reply::bytes(200, reply::JSON, answer);
     set_offsets(&mut response, app);

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::duffel;
 use crate::handlers::{batch, changes, dataflows, feeds, flights, holds, notices, ops, search};
 use crate::server::conn::{Busy, Conn};
+use crate::trace::{self, Answered, RequestTrace, TraceContext};
 
 /// What the connection adds to a request.
 #[derive(Clone, Debug)]
@@ -54,6 +55,7 @@ where
     let started = Instant::now();
     let id = app.request_ids.of(headers.get(REQUEST_ID));
     let Arrival { conn, uri } = arrival;
+    let trace = begin_trace(&app, &headers);
     let route = Route::parse(&method, uri.path());
     let name = route.as_ref().map_or(RouteName::None, Route::name);
     let (busy, before) = Busy::new(Arc::clone(&conn));
@@ -69,10 +71,13 @@ where
     let result = match route {
         _ if refused => Err(ApiError::overloaded(1000)),
         Err(error) => Err(error),
-        Ok(route) => AssertUnwindSafe(call(&mut request, route, body))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|panic| {
+        Ok(route) => {
+            let calling = AssertUnwindSafe(call(&mut request, route, body)).catch_unwind();
+            let called = match &trace {
+                None => calling.await,
+                Some(trace) => Box::pin(trace::within(trace.context(), calling)).await,
+            };
+            called.unwrap_or_else(|panic| {
                 request.app.metrics.panics.inc();
                 tracing::error!(
                     request_id = request.id.as_str(),
@@ -82,7 +87,8 @@ where
                     "a handler panicked"
                 );
                 Err(ApiError::internal())
-            }),
+            })
+        }
     };
     let mut response = result.unwrap_or_else(|error| error.into_response(request.id.as_str()));
     response
@@ -97,7 +103,22 @@ where
         .metrics
         .answered(name, response.status().as_u16(), took);
     log(&request, &method, name, &response, took);
+    if let Some(trace) = trace {
+        trace.end(Answered {
+            method: method.as_str(),
+            route: name.template(),
+            status: response.status().as_u16(),
+            request_id: request.id.as_str(),
+        });
+    }
     response
+}
+
+/// Begins to record the request, when traces are collected and this one is chosen.
+fn begin_trace(app: &App, headers: &HeaderMap) -> Option<Box<dyn RequestTrace>> {
+    let tracing = app.config.tracing.as_ref()?;
+    let parent = headers.get("traceparent").and_then(|v| v.to_str().ok());
+    tracing.begin(parent.and_then(TraceContext::parse))
 }
 
 /// Runs the call. The calls that stream are boxed, so that the future of a hold stays small.

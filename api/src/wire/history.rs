@@ -221,6 +221,7 @@ fn asked(command: &Command) -> Asked<'_> {
         FlightCommand::Confirm { hold }
         | FlightCommand::Release { hold }
         | FlightCommand::Cancel { hold } => (None, Some(text::command_id(*hold)), None),
+        FlightCommand::Reseat(ask) => (None, Some(text::command_id(ask.hold)), None),
         FlightCommand::Provider(event) => (None, None, Some(reported(event))),
     }
 }
@@ -256,6 +257,7 @@ fn summary(body: &ProviderBody) -> String {
         ProviderBody::Reinstate => "reinstate".to_owned(),
         ProviderBody::Withdraw => "withdraw".to_owned(),
         ProviderBody::Acknowledge(holds) => format!("acknowledges {} sales", holds.len()),
+        ProviderBody::Refuse(holds) => format!("refuses {} sales", holds.len()),
     }
 }
 

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::backend::ViewLine;
+use crate::backend::{ViewFileLine, ViewFolder, ViewLine, ViewSize};
+use crate::wire::text::instant;
 
 /// The views in SQL that a replica runs.
 #[derive(Serialize, ToSchema)]
@@ -11,6 +12,79 @@ use crate::backend::ViewLine;
 pub(crate) struct ViewsAnswer<'a> {
     /// In the order in which they came.
     pub(crate) views: Vec<ViewAnswer<'a>>,
+    /// What they keep in memory together: rows of sources, what several need of them by the same key, and views that
+    /// others read.
+    pub(crate) shared: SizeAnswer,
+    /// Their files.
+    pub(crate) files: FilesAnswer<'a>,
+}
+
+/// What is kept in memory.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DataflowMemory)]
+pub(crate) struct SizeAnswer {
+    /// Updates in arrangements (rows by a key, with when they came), counted exactly.
+    records: u64,
+    /// About how many bytes they take: the mean length of such rows, and 88 bytes around each.
+    bytes: u64,
+}
+
+/// Files of views. While the replica runs, the views follow them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DataflowFiles)]
+pub(crate) struct FilesAnswer<'a> {
+    /// Files and folders, as configured.
+    paths: &'a [String],
+    /// Changes there are followed; not where several replicas write the same tables.
+    watched: bool,
+    /// Why they cannot be looked through; nothing is changed meanwhile.
+    problem: Option<&'a str>,
+    /// By name: what became of each when it was last tried.
+    tried: Vec<FileAnswer<'a>>,
+}
+
+/// A file of a view.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DataflowFile)]
+pub(crate) struct FileAnswer<'a> {
+    /// The file.
+    file: &'a str,
+    /// `taken`: its view runs. `refused`: what was there before goes on.
+    #[schema(pattern = "^(taken|refused)$")]
+    state: &'static str,
+    /// Why it was refused: the place, and what to do.
+    reason: Option<&'a str>,
+    /// When.
+    at: String,
+}
+
+impl From<ViewSize> for SizeAnswer {
+    fn from(size: ViewSize) -> Self {
+        Self {
+            records: size.records,
+            bytes: size.bytes,
+        }
+    }
+}
+
+impl<'a> FilesAnswer<'a> {
+    pub(crate) fn of(folder: &'a ViewFolder) -> Self {
+        let file = |line: &'a ViewFileLine| FileAnswer {
+            file: &line.file,
+            state: match line.reason {
+                None => "taken",
+                Some(_) => "refused",
+            },
+            reason: line.reason.as_deref(),
+            at: instant(line.at_ms).as_str().to_owned(),
+        };
+        Self {
+            paths: &folder.paths,
+            watched: folder.is_watched,
+            problem: folder.problem.as_deref(),
+            tried: folder.files.iter().map(file).collect(),
+        }
+    }
 }
 
 /// A view in SQL.
@@ -38,6 +112,8 @@ pub(crate) struct ViewAnswer<'a> {
     updates: u64,
     /// Epochs that it has not been through yet.
     epochs_behind: u64,
+    /// What it keeps in memory that no other view has.
+    kept: SizeAnswer,
 }
 
 /// How far a view is that reads the rows that there are.
@@ -63,6 +139,7 @@ impl<'a> ViewAnswer<'a> {
             rows: line.rows,
             updates: line.updates,
             epochs_behind: line.epochs_behind,
+            kept: line.kept.into(),
         }
     }
 }

@@ -84,6 +84,7 @@ fn usd(minor: i64) -> anyhow::Result<Money> {
 /// Starts a replica as the program does, but for its HTTP, with a private PostgreSQL.
 pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::Result<Replica> {
     let config = ReplicaConfig {
+        telemetry: None,
         booking: flightline_api::BookingTerms::default(),
         webhooks_private: true,
         data_dir: folder.to_owned(),
@@ -105,6 +106,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         authorities: Vec::new(),
         checkpoints: flightline_runtime::checkpoint::CheckpointPolicy::default(),
         feeds: Vec::new(),
+        outward: Vec::new(),
     };
     Replica::start_with(config, service).await
 }

@@ -363,5 +363,6 @@ pub(super) const fn type_name(body: &ProviderBody) -> &'static str {
         ProviderBody::Reinstate => "reinstate",
         ProviderBody::Withdraw => "withdraw",
         ProviderBody::Acknowledge(_) => "acknowledge",
+        ProviderBody::Refuse(_) => "refuse",
     }
 }

@@ -125,7 +125,8 @@ pub fn to_line(event: &CanonicalEvent) -> String {
         ProviderBody::Cancel | ProviderBody::Reinstate | ProviderBody::Withdraw => {
             line!(Status {})
         }
-        ProviderBody::Acknowledge(holds) => line!(Acknowledge {
+        // Reports do not say this, but it can be shown.
+        ProviderBody::Acknowledge(holds) | ProviderBody::Refuse(holds) => line!(Acknowledge {
             holds: holds.iter().map(text).collect(),
             client: None,
         }),

@@ -19,7 +19,8 @@ use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use super::backoff::Backoff;
 use super::config::EngineConfig;
 use super::error::WebhooksError;
-use super::store::{Next, Outcome, WebhookStore};
+use super::port::Store;
+use super::store::{Next, Outcome};
 use lanes::Lanes;
 use post::Poster;
 
@@ -37,12 +38,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts to deliver. Call it inside a tokio runtime. One engine per store.
+    /// Starts to deliver. Call it inside a tokio runtime. One engine per store in a
+    /// process.
     ///
     /// # Errors
     /// The HTTP client cannot be made.
-    pub fn start(store: Arc<WebhookStore>, config: EngineConfig) -> Result<Self, WebhooksError> {
-        let poster = Poster::new(store.config().allow_private, config.request_timeout)?;
+    pub fn start(store: Arc<dyn Store>, config: EngineConfig) -> Result<Self, WebhooksError> {
+        let poster = Poster::new(store.allow_private(), config.request_timeout)?;
         // What an earlier engine knew of went with it.
         store.mark_all_changed();
         let (stop, stopped) = oneshot::channel();
@@ -76,7 +78,7 @@ impl Drop for Engine {
 }
 
 struct Run {
-    store: Arc<WebhookStore>,
+    store: Arc<dyn Store>,
     config: EngineConfig,
     poster: Arc<Poster>,
     lanes: Lanes,
@@ -168,7 +170,7 @@ impl Run {
 }
 
 async fn deliver(
-    store: Arc<WebhookStore>,
+    store: Arc<dyn Store>,
     poster: Arc<Poster>,
     backoff: Backoff,
     endpoint: u32,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::address::UrlError;
+use crate::database::DatabaseError;
 
 /// Why a call could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,14 @@ pub enum WebhooksError {
         /// What was found.
         what: String,
     },
+    /// The database that keeps them.
+    #[error("the webhooks: {0}")]
+    Database(#[from] DatabaseError),
+    /// A row of the database that makes no sense.
+    #[error(
+        "the webhooks in PostgreSQL are damaged ({0}): restore the schema flightline_webhooks from a backup"
+    )]
+    BadRow(String),
     /// The system has no random numbers.
     #[error("the system gives no random numbers for ids and secrets: {0}")]
     Random(String),

@@ -2,8 +2,9 @@
 //!
 //! - [`event`]: what is told, and the body that is sent.
 //! - [`endpoint`]: where a client wants it told. [`address`]: which addresses may be called.
-//! - [`store`]: endpoints, events and deliveries, durable in a folder. Whoever derives events from
-//!   the stream appends them together with how far the stream was read, so that a crash loses none.
+//! - [`port`]: what keeps endpoints, events and deliveries. Whoever derives events from the stream
+//!   appends them together with how far the stream was read, so that a crash loses none. [`store`]:
+//!   in a folder, for one replica. [`postgres`]: in a database, for several.
 //! - [`engine`]: sends what is due. [`backoff`]: when it is due again. [`signature`]: what proves to
 //!   the client who sent it.
 //! - [`clock`]: the time, as an argument. [`page`]: lists in pages. [`config`]: settings.
@@ -20,6 +21,8 @@ pub mod engine;
 pub mod error;
 pub mod event;
 pub mod page;
+pub mod port;
+pub mod postgres;
 pub mod signature;
 pub mod store;
 
@@ -30,6 +33,8 @@ pub use engine::Engine;
 pub use error::WebhooksError;
 pub use event::{Event, EventKind, NewEvent, OrderPlace};
 pub use page::{Page, PageOf};
+pub use port::Store;
+pub use postgres::{PostgresStore, PostgresStoreConfig};
 pub use store::{
     Appended, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, EventFilter, Progress,
     WebhookStore,

@@ -13,6 +13,7 @@ mod intake;
 mod mutations;
 mod nycflights13;
 mod offers;
+mod outward;
 mod page;
 mod push;
 mod round_trip;

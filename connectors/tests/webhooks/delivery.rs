@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flightline_connectors::webhooks::{
-    Clock, DeliveryFilter, DeliveryStatus, EndpointPatch, Engine, EventKind, Page, Progress,
-    WebhookStore,
+    DeliveryFilter, DeliveryStatus, EndpointPatch, Engine, EventKind, Page, Progress,
 };
 
+use super::home::{Home, Rules};
 use super::receiver::{Act, Receiver};
-use super::support::{START_MS, clock, config, endpoint, event, open};
+use super::support::{START_MS, clock, endpoint, event};
 use super::world::{engine_config, quiet, world};
 
-#[tokio::test]
-async fn a_delivery_is_signed_and_complete() {
-    let world = world();
+pub(crate) async fn a_delivery_is_signed_and_complete(home: Home) {
+    let world = world(home);
     let receiver = Receiver::start(|_, _| Act::Answer(204)).await;
     let made = world
         .store
@@ -42,9 +41,8 @@ async fn a_delivery_is_signed_and_complete() {
     assert_eq!(log.items[0].endpoint_id, made.endpoint.id);
 }
 
-#[tokio::test]
-async fn a_slow_endpoint_fills_its_own_lane_only() {
-    let world = world();
+pub(crate) async fn a_slow_endpoint_fills_its_own_lane_only(home: Home) {
+    let world = world(home);
     let slow = Receiver::start(|_, _| Act::Hang).await;
     let quick = Receiver::start(|_, _| Act::Answer(200)).await;
     world
@@ -68,9 +66,8 @@ async fn a_slow_endpoint_fills_its_own_lane_only() {
     engine.stop().await;
 }
 
-#[tokio::test]
-async fn ping_goes_to_one_endpoint_whatever_it_wants() {
-    let world = world();
+pub(crate) async fn ping_goes_to_one_endpoint_whatever_it_wants(home: Home) {
+    let world = world(home);
     let receivers = [
         Receiver::start(|_, _| Act::Answer(200)).await,
         Receiver::start(|_, _| Act::Answer(200)).await,
@@ -94,9 +91,10 @@ async fn ping_goes_to_one_endpoint_whatever_it_wants() {
     assert!(receivers[0].seen().is_empty());
 }
 
-#[tokio::test]
-async fn an_endpoint_that_is_switched_off_gets_its_events_when_it_is_on_again() {
-    let world = world();
+pub(crate) async fn an_endpoint_that_is_switched_off_gets_its_events_when_it_is_on_again(
+    home: Home,
+) {
+    let world = world(home);
     let receiver = Receiver::start(|_, before| match before {
         0 => Act::Answer(500),
         _ => Act::Answer(200),
@@ -144,9 +142,8 @@ async fn an_endpoint_that_is_switched_off_gets_its_events_when_it_is_on_again() 
     receiver.seen().last().unwrap().verify(&again.secret);
 }
 
-#[tokio::test]
-async fn the_order_sequence_lets_the_receiver_restore_order() {
-    let world = world();
+pub(crate) async fn the_order_sequence_lets_the_receiver_restore_order(home: Home) {
+    let world = world(home);
     // The first try of odd ones fails, so that they come late.
     let receiver = Receiver::start(|seen, before| {
         let is_odd = seen.body["order_sequence"].as_u64().unwrap() % 2 == 1;
@@ -203,15 +200,14 @@ async fn the_order_sequence_lets_the_receiver_restore_order() {
     }
 }
 
-#[tokio::test]
-async fn the_log_is_bounded() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = config(dir.path());
-    config.log_entries_max = 7;
+pub(crate) async fn the_log_is_bounded(home: Home) {
+    let short = Rules {
+        log_entries_max: 7,
+        ..Rules::default()
+    };
     let clock = clock();
-    let store = WebhookStore::open(config.clone(), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+    let store = home.open_with(&clock, short);
     let receiver = Receiver::start(|_, _| Act::Answer(200)).await;
-    let store = Arc::new(store);
     store
         .create_endpoint("acme", &endpoint(&receiver.url))
         .unwrap();
@@ -244,12 +240,10 @@ async fn the_log_is_bounded() {
     engine.stop().await;
 }
 
-#[tokio::test]
-async fn an_address_that_is_not_public_is_not_called() {
-    let dir = tempfile::tempdir().unwrap();
+pub(crate) async fn an_address_that_is_not_public_is_not_called(home: Home) {
     let clock = clock();
     let receiver = Receiver::start(|_, _| Act::Answer(200)).await;
-    let store = open(dir.path(), &clock);
+    let store = home.open(&clock);
     store
         .create_endpoint("acme", &endpoint(&receiver.url))
         .unwrap();
@@ -259,10 +253,11 @@ async fn an_address_that_is_not_public_is_not_called() {
     store.create_endpoint("acme", &endpoint(&by_name)).unwrap();
     drop(store);
     // The setting is another one now.
-    let mut strict = config(dir.path());
-    strict.allow_private = false;
-    let store = WebhookStore::open(strict, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
-    let store = Arc::new(store);
+    let strict = Rules {
+        allow_private: false,
+        ..Rules::default()
+    };
+    let store = home.open_with(&clock, strict);
     let _engine = Engine::start(Arc::clone(&store), engine_config()).unwrap();
     let event = event("acme", "ord_1", 1);
     store

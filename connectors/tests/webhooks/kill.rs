@@ -31,13 +31,11 @@ fn engine(store: &Arc<WebhookStore>) -> Engine {
     let mut config = EngineConfig::default();
     config.backoff.first = Duration::from_millis(20);
     config.backoff.last = Duration::from_millis(100);
-    Engine::start(Arc::clone(store), config).unwrap()
+    Engine::start(store.clone(), config).unwrap()
 }
 
 fn reached(store: &WebhookStore) -> u64 {
-    let progress = store.progress().unwrap();
-    let bytes = progress.0.get(&3);
-    bytes.map_or(0, |bytes| String::from_utf8_lossy(bytes).parse().unwrap())
+    store.progress().unwrap().of(3)
 }
 
 fn name(n: u64) -> String {
@@ -58,7 +56,7 @@ async fn child() {
             let first = reached(&theirs);
             let next = first + 3;
             let events: Vec<_> = (first..next).map(|n| event("acme", &name(n), 1)).collect();
-            let progress = [(3, next.to_string().into_bytes())].into();
+            let progress = [(3, next)].into();
             theirs.append(&events, &Progress(progress)).unwrap();
             next
         });

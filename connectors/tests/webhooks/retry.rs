@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use flightline_connectors::webhooks::{Clock, DeliveryFilter, DeliveryStatus, Engine, Page};
 
+use super::home::Home;
 use super::receiver::{Act, Receiver};
 use super::support::{START_MS, endpoint};
 use super::world::{engine_config, quiet, world};
 
-#[tokio::test]
-async fn errors_lost_answers_and_redirects_are_tried_again_with_growing_pauses() {
-    let world = world();
+pub(crate) async fn errors_lost_answers_and_redirects_are_tried_again_with_growing_pauses(
+    home: Home,
+) {
+    let world = world(home);
     let receiver = Receiver::start(|_, before| match before {
         0 => Act::Answer(500),
         1 => Act::Drop,
@@ -80,9 +82,8 @@ async fn errors_lost_answers_and_redirects_are_tried_again_with_growing_pauses()
     assert_eq!(log(Some(false)).len(), 3);
 }
 
-#[tokio::test]
-async fn a_request_without_an_answer_ends() {
-    let world = world();
+pub(crate) async fn a_request_without_an_answer_ends(home: Home) {
+    let world = world(home);
     let receiver = Receiver::start(|_, before| match before {
         0 => Act::Hang,
         _ => Act::Answer(200),
@@ -108,9 +109,8 @@ async fn a_request_without_an_answer_ends() {
     );
 }
 
-#[tokio::test]
-async fn an_endpoint_that_was_away_for_an_hour_gets_everything() {
-    let world = world();
+pub(crate) async fn an_endpoint_that_was_away_for_an_hour_gets_everything(home: Home) {
+    let world = world(home);
     let is_up = Arc::new(AtomicBool::new(false));
     let theirs = Arc::clone(&is_up);
     let receiver = Receiver::start(move |_, _| match theirs.load(Ordering::SeqCst) {
@@ -157,9 +157,8 @@ async fn an_endpoint_that_was_away_for_an_hour_gets_everything() {
     }
 }
 
-#[tokio::test]
-async fn after_three_days_it_is_given_up_and_can_be_asked_for_again() {
-    let world = world();
+pub(crate) async fn after_three_days_it_is_given_up_and_can_be_asked_for_again(home: Home) {
+    let world = world(home);
     let is_up = Arc::new(AtomicBool::new(false));
     let theirs = Arc::clone(&is_up);
     let receiver = Receiver::start(move |_, _| match theirs.load(Ordering::SeqCst) {
@@ -206,9 +205,8 @@ async fn after_three_days_it_is_given_up_and_can_be_asked_for_again() {
     receiver.wait_for(requests + 2).await;
 }
 
-#[tokio::test]
-async fn what_is_asked_for_again_during_an_attempt_is_made_again() {
-    let world = world();
+pub(crate) async fn what_is_asked_for_again_during_an_attempt_is_made_again(home: Home) {
+    let world = world(home);
     let receiver = Receiver::start(|_, before| match before {
         0 => Act::Hang,
         _ => Act::Answer(200),

@@ -9,32 +9,26 @@ use flightline_connectors::webhooks::{
     PageOf, Progress, WebhookStore, WebhooksError,
 };
 
+use super::home::{Home, Rules};
 use super::support::{START_MS, clock, config, endpoint, event, open};
 
 const URL: &str = "http://127.0.0.1:9/hook";
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn progress(entries: &[(u32, &str)]) -> Progress {
-    let entries = entries
-        .iter()
-        .map(|(p, bytes)| (*p, bytes.as_bytes().to_vec()));
-    Progress(entries.collect::<BTreeMap<_, _>>())
+fn progress(entries: &[(u32, u64)]) -> Progress {
+    Progress(entries.iter().copied().collect::<BTreeMap<_, _>>())
 }
 
-#[test]
-fn events_and_progress_survive_a_reopened_folder_and_are_not_doubled() {
-    let dir = tempfile::tempdir().unwrap();
+pub(crate) async fn events_and_progress_survive_a_reopened_folder_and_are_not_doubled(home: Home) {
     let clock = clock();
-    let store = open(dir.path(), &clock);
+    let store = home.open(&clock);
     let made = store.create_endpoint("acme", &endpoint(URL)).unwrap();
     let events = [
         event("acme", "ord_1", 1),
         event("acme", "ord_1", 2),
         event("acme", "ord_1", 1),
     ];
-    let appended = store
-        .append(&events, &progress(&[(0, "7"), (9, "x")]))
-        .unwrap();
+    let appended = store.append(&events, &progress(&[(0, 7), (9, 4)])).unwrap();
     assert_eq!(
         appended,
         Appended {
@@ -43,9 +37,9 @@ fn events_and_progress_survive_a_reopened_folder_and_are_not_doubled() {
         }
     );
     drop(store);
-    let store = open(dir.path(), &clock);
-    assert_eq!(store.progress().unwrap(), progress(&[(0, "7"), (9, "x")]));
-    let again = store.append(&events, &progress(&[(0, "8")])).unwrap();
+    let store = home.open(&clock);
+    assert_eq!(store.progress().unwrap(), progress(&[(0, 7), (9, 4)]));
+    let again = store.append(&events, &progress(&[(0, 8)])).unwrap();
     assert_eq!(
         again,
         Appended {
@@ -53,7 +47,7 @@ fn events_and_progress_survive_a_reopened_folder_and_are_not_doubled() {
             repeated: 3
         }
     );
-    assert_eq!(store.progress().unwrap(), progress(&[(0, "8"), (9, "x")]));
+    assert_eq!(store.progress().unwrap(), progress(&[(0, 8), (9, 4)]));
     let list = store
         .events("acme", &EventFilter::default(), &Page::default())
         .unwrap();
@@ -68,16 +62,14 @@ fn events_and_progress_survive_a_reopened_folder_and_are_not_doubled() {
     );
 }
 
-#[test]
-fn an_event_that_cannot_be_kept_keeps_the_others_and_the_progress_out() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), &clock());
+pub(crate) async fn an_event_that_cannot_be_kept_keeps_the_others_and_the_progress_out(home: Home) {
+    let store = home.open(&clock());
     let mut large = event("acme", "ord_2", 1);
     large.object = "x".repeat(300 << 10).into();
     let mut unnamed = event("acme", "ord_3", 1);
     unnamed.client = "a\0b".into();
     for bad in [large, unnamed] {
-        let refused = store.append(&[event("acme", "ord_1", 1), bad], &progress(&[(0, "1")]));
+        let refused = store.append(&[event("acme", "ord_1", 1), bad], &progress(&[(0, 1)]));
         assert!(matches!(
             refused,
             Err(WebhooksError::TooLarge { .. } | WebhooksError::Client(_))
@@ -88,10 +80,8 @@ fn an_event_that_cannot_be_kept_keeps_the_others_and_the_progress_out() {
     }
 }
 
-#[test]
-fn a_client_has_its_own_endpoints_and_sees_no_other_s() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), &clock());
+pub(crate) async fn a_client_has_its_own_endpoints_and_sees_no_other_s(home: Home) {
+    let store = home.open(&clock());
     let made = store.create_endpoint("acme", &endpoint(URL)).unwrap();
     assert!(made.secret.len() > 32);
     assert!(!format!("{made:?}").contains(&made.secret));
@@ -136,11 +126,9 @@ fn a_client_has_its_own_endpoints_and_sees_no_other_s() {
     }
 }
 
-#[test]
-fn endpoints_are_checked_changed_and_removed() {
-    let dir = tempfile::tempdir().unwrap();
+pub(crate) async fn endpoints_are_checked_changed_and_removed(home: Home) {
     let clock = clock();
-    let store = open(dir.path(), &clock);
+    let store = home.open(&clock);
     let with = |url: &str, events: &[EventKind]| NewEndpoint {
         url: url.into(),
         events: events.into(),
@@ -191,7 +179,7 @@ fn endpoints_are_checked_changed_and_removed() {
         .unwrap();
     store.delete_endpoint("acme", &made[1].id).unwrap();
     drop(store);
-    let store = open(dir.path(), &clock);
+    let store = home.open(&clock);
     assert!(store.endpoint("acme", &made[1].id).is_err());
     assert_eq!(store.endpoint("acme", &made[0].id).unwrap(), changed);
     let event = store
@@ -205,12 +193,12 @@ fn endpoints_are_checked_changed_and_removed() {
     assert_eq!(goes_to, [&made[2].id, &made[3].id, &made[4].id]);
 }
 
-#[test]
-fn a_strict_store_takes_public_https_only() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = config(dir.path());
-    config.allow_private = false;
-    let store = WebhookStore::open(config, clock() as Arc<dyn Clock>).unwrap();
+pub(crate) async fn a_strict_store_takes_public_https_only(home: Home) {
+    let strict = Rules {
+        allow_private: false,
+        ..Rules::default()
+    };
+    let store = home.open_with(&clock(), strict);
     for bad in [
         URL,
         "https://127.0.0.1/",
@@ -273,10 +261,8 @@ fn walk<T: Clone + PartialEq + std::fmt::Debug>(
     assert_eq!(back, whole);
 }
 
-#[test]
-fn lists_come_in_pages_that_leave_nothing_out() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), &clock());
+pub(crate) async fn lists_come_in_pages_that_leave_nothing_out(home: Home) {
+    let store = home.open(&clock());
     for _ in 0..5 {
         store.create_endpoint("acme", &endpoint(URL)).unwrap();
     }
@@ -315,11 +301,11 @@ fn lists_come_in_pages_that_leave_nothing_out() {
     assert!(!bad("c0", 5) && !bad("cffffffffffffffff", 5));
 }
 
-#[test]
-fn events_go_when_they_were_kept_long_enough_but_never_before_they_are_delivered() {
-    let dir = tempfile::tempdir().unwrap();
+pub(crate) async fn events_go_when_they_were_kept_long_enough_but_never_before_they_are_delivered(
+    home: Home,
+) {
     let clock = clock();
-    let store = open(dir.path(), &clock);
+    let store = home.open(&clock);
     store.create_endpoint("acme", &endpoint(URL)).unwrap();
     // Nobody listens for the first; the second waits; the third only ends the list.
     let [unheard, waiting, last] = [

@@ -4,24 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flightline_connectors::webhooks::{
-    Clock, DeliveryState, DeliveryStatus, Engine, EngineConfig, Event, ManualClock, Progress,
-    WebhookStore,
+    Clock, DeliveryState, DeliveryStatus, Engine, EngineConfig, Event, ManualClock, Progress, Store,
 };
 
-use super::support::{clock, event, open};
+use super::home::Home;
+use super::support::{clock, event};
 
 pub(crate) struct World {
-    _dir: tempfile::TempDir,
+    _home: Home,
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) store: Arc<WebhookStore>,
+    pub(crate) store: Arc<dyn Store>,
 }
 
-pub(crate) fn world() -> World {
-    let dir = tempfile::tempdir().unwrap();
+pub(crate) fn world(home: Home) -> World {
     let clock = clock();
-    let store = Arc::new(open(dir.path(), &clock));
+    let store = home.open(&clock);
     World {
-        _dir: dir,
+        _home: home,
         clock,
         store,
     }

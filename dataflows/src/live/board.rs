@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::kept::{Kept, Size};
 use crate::changelog::ViewFailure;
+use crate::relational::render::clock::Dues;
 use crate::sql::View;
 
 /// Where a view is on its way.
@@ -40,13 +42,24 @@ pub struct ViewStatus {
     pub updates: u64,
     /// Epochs that came in and that it has not been through.
     pub epochs_behind: u64,
+    /// What it keeps in memory that no other view has.
+    pub kept: Kept,
 }
 
-/// Rows that a filling view has read, over all workers.
+/// How far a view is that fills, and what it keeps, over all workers.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub(super) read: AtomicU64,
     pub(super) of: AtomicU64,
+    pub(super) size: Arc<Size>,
+}
+
+/// What all views have in common.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfAll {
+    /// Sources, indexes, and views that others read.
+    pub(super) shared: Arc<Size>,
+    pub(super) dues: Dues,
 }
 
 #[derive(Debug)]
@@ -74,6 +87,7 @@ pub(super) struct Board {
     entries: Mutex<BTreeMap<u64, Entry>>,
     /// Epochs that came in.
     pub(super) epochs: AtomicU64,
+    pub(super) of_all: OfAll,
 }
 
 impl Board {
@@ -128,6 +142,7 @@ impl Board {
             rows: entry.rows,
             updates: entry.updates,
             epochs_behind: epochs.saturating_sub(entry.reached),
+            kept: entry.progress.size.kept(),
         };
         entries.values().map(status).collect()
     }

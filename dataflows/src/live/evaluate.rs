@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::feed::whole_source;
 use super::keeper::Keeper;
 use crate::changelog::{Epoch, ViewChanges};
+use crate::reference::Reference;
 use crate::relational::Plan;
 use crate::relational::sources::ALL;
 use crate::sql::{View, evaluate};
 
-/// The rows of a view over a state: an epoch that has every row as coming, and its clock.
-pub fn rows_of(view: &Arc<View>, state: &Epoch) -> ViewChanges {
+/// The rows of a view over a state: an epoch that has every row as coming, and its clock; and the names that
+/// views can read.
+pub fn rows_of(view: &Arc<View>, state: &Epoch, reference: &Reference) -> ViewChanges {
     let reads = |source: usize| {
         let mut found = false;
         view.plan
@@ -18,7 +20,7 @@ pub fn rows_of(view: &Arc<View>, state: &Epoch) -> ViewChanges {
         found
     };
     let sources = (0..ALL.len()).map(|source| match reads(source) {
-        true => whole_source(source, state),
+        true => whole_source(source, state, reference),
         false => Vec::new(),
     });
     let now = state.clock_ms.unwrap_or(i64::MIN).saturating_mul(1_000);

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use differential_dataflow::input::InputSession;
 use differential_dataflow::operators::arrange::TraceAgent;
@@ -10,7 +11,13 @@ use differential_dataflow::trace::implementations::KeySpine;
 use timely::progress::Antichain;
 use timely::worker::Worker;
 
-use crate::changelog::{Change, Epoch};
+use super::board::{OfAll, Progress};
+use super::install::Around;
+use super::kept::{Size, Tally};
+use crate::changelog::Epoch;
+use crate::reference::Reference;
+use crate::relational::render::clock::Dues;
+use crate::relational::render::meter::Meter;
 use crate::relational::sources::{ALL, SourceWriter, id};
 use crate::relational::{Datum, Row};
 
@@ -32,22 +39,40 @@ pub(super) struct Feed {
     pub(super) open: u64,
     index: usize,
     peers: usize,
+    /// Counts what is kept, and what is kept for all views together.
+    pub(super) tally: Tally,
+    pub(super) shared: Arc<Size>,
+    meter: Meter,
+    pub(super) dues: Dues,
 }
 
 impl Feed {
-    pub(super) fn new(worker: &mut Worker) -> Self {
+    pub(super) fn new(worker: &mut Worker, reference: &Reference, of_all: &OfAll) -> Self {
+        let tally = Tally::new(worker);
+        let mut meter = of_all.shared.meter();
         let (mut inputs, mut traces) = (Vec::new(), Vec::new());
+        let (index, peers) = (worker.index(), worker.peers());
         let mut clock = InputSession::new();
-        let clock_trace = worker.dataflow_named("Sources", |scope| {
-            for source in &ALL {
-                let mut input = InputSession::new();
-                let rows = input.to_collection(scope);
-                traces.push(rows.arrange_by_self_named(source.name).trace);
-                inputs.push(input);
+        let sources = |worker: &mut Worker| {
+            worker.dataflow_named("Sources", |scope| {
+                for source in &ALL {
+                    let mut input = InputSession::new();
+                    let rows = input.to_collection(scope);
+                    traces.push(rows.arrange_by_self_named(source.name).trace);
+                    inputs.push(input);
+                }
+                let rows = clock.to_collection(scope);
+                rows.arrange_by_self_named("clock").trace
+            })
+        };
+        let clock_trace = tally.of(worker, &of_all.shared, sources);
+        // Not while the dataflow is being made: what is sent then is not counted.
+        for (number, input) in inputs.iter_mut().enumerate() {
+            for row in share(reference.rows(number), index, peers) {
+                meter.see(row.bytes().len());
+                input.insert(row.clone());
             }
-            let rows = clock.to_collection(scope);
-            rows.arrange_by_self_named("clock").trace
-        });
+        }
         Self {
             inputs,
             traces,
@@ -57,8 +82,12 @@ impl Feed {
             writer: SourceWriter::default(),
             lag: Rc::default(),
             open: 0,
-            index: worker.index(),
-            peers: worker.peers(),
+            index,
+            peers,
+            tally,
+            meter: of_all.shared.meter(),
+            shared: Arc::clone(&of_all.shared),
+            dues: of_all.dues.clone(),
         }
     }
 
@@ -66,7 +95,11 @@ impl Feed {
     pub(super) fn take(&mut self, epoch: &Epoch) {
         let (index, peers) = (self.index, self.peers);
         for (source, input) in self.inputs.iter_mut().enumerate() {
-            let give = &mut |row, diff| input.update(row, diff);
+            let meter = &mut self.meter;
+            let give = &mut |row: Row, diff| {
+                meter.see(row.bytes().len());
+                input.update(row, diff);
+            };
             rows_of_source(source, epoch, (index, peers), &mut self.writer, give);
         }
         if self.index == 0
@@ -84,6 +117,15 @@ impl Feed {
             input.flush();
         }
         self.compact();
+    }
+
+    /// What reading the traces now takes.
+    pub(super) fn around(&self, progress: Option<&Arc<Progress>>) -> Around {
+        Around {
+            since: self.since(),
+            lag: Rc::clone(&self.lag),
+            progress: progress.cloned(),
+        }
     }
 
     /// The oldest epoch at which the traces can be read.
@@ -118,6 +160,12 @@ fn clock_row(clock_ms: i64) -> Row {
     Row::of(&[Datum::Instant(clock_ms.saturating_mul(1_000))])
 }
 
+/// What one of several workers takes.
+fn share<T>(all: &[T], index: usize, peers: usize) -> &[T] {
+    let at = |index: usize| all.len() * index / peers;
+    &all[at(index)..at(index + 1)]
+}
+
 /// One worker's share of the changes of a source in an epoch: `(index, peers)` say which.
 pub(super) fn rows_of_source(
     source: usize,
@@ -126,10 +174,6 @@ pub(super) fn rows_of_source(
     writer: &mut SourceWriter,
     give: &mut dyn FnMut(Row, isize),
 ) {
-    fn share<R>(all: &[Change<R>], index: usize, peers: usize) -> &[Change<R>] {
-        let at = |index: usize| all.len() * index / peers;
-        &all[at(index)..at(index + 1)]
-    }
     macro_rules! each {
         ($rows:expr, $write:ident) => {
             for (row, diff) in share($rows, index, peers) {
@@ -143,6 +187,9 @@ pub(super) fn rows_of_source(
         id::INVENTORY => each!(&epoch.inventory, inventory),
         id::CABINS => each!(&epoch.load_factor, cabins),
         id::OFFERS => each!(&epoch.offers, offers),
+        // They are there from the beginning.
+        id::AIRPORTS | id::AIRLINES => {}
+        id::FARES => each!(&epoch.fares, fares),
         id::HOLDS => each!(&epoch.holds, holds),
         id::PROVIDER_REPORTS => each!(&epoch.drift, provider_reports),
         id::ORDERS => each!(&epoch.orders, orders),
@@ -166,7 +213,10 @@ pub(super) fn rows_of_source(
 }
 
 /// All rows of a source in an epoch that has every row as coming.
-pub(super) fn whole_source(source: usize, epoch: &Epoch) -> Vec<Row> {
+pub(super) fn whole_source(source: usize, epoch: &Epoch, reference: &Reference) -> Vec<Row> {
+    if Reference::has(source) {
+        return reference.rows(source).to_vec();
+    }
     let (mut rows, mut writer) = (Vec::new(), SourceWriter::default());
     rows_of_source(source, epoch, (0, 1), &mut writer, &mut |row, diff| {
         debug_assert_eq!(diff, 1, "a state has rows that are there");

@@ -11,10 +11,12 @@ use timely::communication::WorkerGuards;
 
 use super::assembler::{Assembler, Report};
 use super::board::{Board, Progress, Stage, ViewStatus};
+use super::kept::Kept;
 use super::worker::{self, Message, Seed};
 use crate::changelog::{Epoch, EpochSink, ViewFailure};
 use crate::config::{OnFailure, StartError};
 use crate::failure::{Failure, Shared};
+use crate::reference::Reference;
 use crate::sql::View;
 
 /// How views are run.
@@ -25,6 +27,8 @@ pub struct ViewsConfig {
     pub workers: usize,
     /// Views that are there from the beginning.
     pub views: Vec<Arc<View>>,
+    /// Names of codes that views can read.
+    pub reference: Reference,
     /// Epochs that may wait for the views. Beyond, whoever brings them is held up.
     pub queue_epochs: usize,
     /// Told at once when a thread or the sink panics.
@@ -38,6 +42,7 @@ impl ViewsConfig {
             partitions,
             workers: 1,
             views: Vec::new(),
+            reference: Reference::default(),
             queue_epochs: 1_024,
             on_failure: None,
         }
@@ -115,6 +120,8 @@ impl Views {
                 inbox,
                 reports: reports.clone(),
                 ready: ready.clone(),
+                reference: config.reference.clone(),
+                of_all: board.of_all.clone(),
             }));
         }
         drop(ready);
@@ -241,6 +248,20 @@ impl ViewsHandle {
     /// How all views stand, in the order in which they came.
     pub fn list(&self) -> Vec<ViewStatus> {
         self.board.list()
+    }
+
+    /// What all views keep together: rows of sources, what several need of them by the same key, and views that
+    /// others read.
+    pub fn shared(&self) -> Kept {
+        self.board.of_all.shared.kept()
+    }
+
+    /// When time will next change a view, with no event, in milliseconds from 1970: a record is needed then for it to
+    /// be seen. `None` = it will not.
+    pub fn due_ms(&self) -> Option<i64> {
+        let due = self.board.of_all.dues.next()?;
+        // Not before.
+        Some(due.div_euclid(1_000) + i64::from(due.rem_euclid(1_000) > 0))
     }
 
     /// The views that are installed: live, or failed.

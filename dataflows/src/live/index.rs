@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use timely::worker::Worker;
 
@@ -87,15 +88,19 @@ impl Indexes {
                 continue;
             }
             let dataflow = worker.next_dataflow_index();
-            let trace = worker.dataflow_named("Index", |scope| {
-                let (mut traces, since) = (feed.traces.clone(), feed.since());
-                let lag = Rc::clone(&feed.lag);
-                let source =
-                    move |source: usize| import(scope, &mut traces[source], since, &lag, None);
-                let mut renderer = Renderer::new(scope, Box::new(source), None);
-                let (by_key, faults) = renderer.arrange(&name.0, &name.1);
-                debug_assert!(faults.is_empty(), "what is shared cannot fail");
-                by_key.trace
+            let (tally, size) = (feed.tally.clone(), Arc::clone(&feed.shared));
+            let trace = tally.of(worker, &size, |worker| {
+                worker.dataflow_named("Index", |scope| {
+                    let (mut traces, since) = (feed.traces.clone(), feed.since());
+                    let lag = Rc::clone(&feed.lag);
+                    let source =
+                        move |source: usize| import(scope, &mut traces[source], since, &lag, None);
+                    let mut renderer =
+                        Renderer::new(scope, Box::new(source), None).with_meter(size.meter());
+                    let (by_key, faults) = renderer.arrange(&name.0, &name.1);
+                    debug_assert!(faults.is_empty(), "what is shared cannot fail");
+                    by_key.trace
+                })
             });
             let users = BTreeSet::from([view]);
             let index = Index {

@@ -20,6 +20,7 @@ use super::assembler::Report;
 use super::board::Progress;
 use super::feed::{Feed, SourceTrace};
 use super::index::Indexes;
+use super::shared::{Relations, Traces};
 use crate::part::Updates;
 use crate::relational::render::{Rendered, Renderer};
 use crate::relational::{Datum, Expr, Plan, Row, RowFault};
@@ -28,37 +29,87 @@ use crate::sql::View;
 /// Rows that a view reads of a source in one activation. Then others get their turn.
 const ROWS_PER_ACTIVATION: usize = 8_192;
 
+/// What reading a trace takes beside it.
+#[derive(Clone)]
+pub(super) struct Around {
+    /// What came before comes as if it came then.
+    pub(super) since: u64,
+    /// Batches that wait to be read.
+    pub(super) lag: Rc<Cell<usize>>,
+    /// Who wants to know how many rows are read, and were there.
+    pub(super) progress: Option<Arc<Progress>>,
+}
+
+/// What a worker has for views.
+pub(super) struct Stock {
+    pub(super) feed: Feed,
+    pub(super) indexes: Indexes,
+    pub(super) relations: Relations,
+}
+
+/// Makes operators of plans over what there is.
+pub(super) fn renderer<'scope>(
+    scope: Scope<'scope, u64>,
+    feed: &mut Feed,
+    indexes: &Indexes,
+    mut relations: Traces,
+    around: Around,
+    plan: &Plan,
+) -> Renderer<'scope> {
+    let clock = plan.reads_clock().then(|| {
+        let trace = &mut feed.clock_trace;
+        clock(import(scope, trace, around.since, &around.lag, None))
+    });
+    let mut traces = feed.traces.clone();
+    let of_sources = around.clone();
+    let source = move |source: usize| {
+        let Around {
+            since,
+            lag,
+            progress,
+        } = &of_sources;
+        import(scope, &mut traces[source], *since, lag, progress.as_ref())
+    };
+    let mut kept = indexes.traces();
+    let index_of = move |plan: &Plan, key: &[Expr]| {
+        let trace = kept.get_mut(&(plan.clone(), key.to_vec()))?;
+        Some(trace.import(scope))
+    };
+    let shared = move |plan: &Plan| relations.get(plan, scope, &around);
+    Renderer::new(scope, Box::new(source), clock)
+        .with_indexes(Box::new(index_of))
+        .with_shared(Box::new(shared))
+        .with_dues(feed.dues.clone())
+}
+
 /// Makes a worker's part of the dataflow of a view. Returns what [`Worker::drop_dataflow`] takes.
 pub(super) fn install(
     worker: &mut Worker,
-    feed: &mut Feed,
-    indexes: &mut Indexes,
+    stock: &mut Stock,
     (number, view): (u64, &Arc<View>),
     progress: &Arc<Progress>,
     reports: &Sender<Report>,
 ) -> usize {
-    indexes.provide(worker, feed, number, &view.plan);
+    let Stock {
+        feed,
+        indexes,
+        relations,
+    } = stock;
+    let plan = view.running_plan();
+    indexes.provide(worker, feed, number, plan);
+    relations.provide(worker, feed, indexes, number, plan);
     let dataflow = worker.next_dataflow_index();
     let index = worker.index();
-    worker.dataflow_named(&view.name, |scope| {
-        let since = feed.since();
-        let clock = view
-            .plan
-            .reads_clock()
-            .then(|| clock(import(scope, &mut feed.clock_trace, since, &feed.lag, None)));
-        let mut traces = feed.traces.clone();
-        let (progress, lag) = (Arc::clone(progress), Rc::clone(&feed.lag));
-        let source =
-            move |source: usize| import(scope, &mut traces[source], since, &lag, Some(&progress));
-        let mut shared = indexes.traces();
-        let index_of = move |plan: &Plan, key: &[Expr]| {
-            let trace = shared.get_mut(&(plan.clone(), key.to_vec()))?;
-            Some(trace.import(scope))
-        };
-        let mut renderer =
-            Renderer::new(scope, Box::new(source), clock).with_indexes(Box::new(index_of));
-        let rendered = renderer.plan(&view.plan);
-        tell(scope, rendered, number, index, reports.clone());
+    let tally = feed.tally.clone();
+    tally.of(worker, &progress.size, |worker| {
+        worker.dataflow_named(&view.name, |scope| {
+            let around = feed.around(Some(progress));
+            let traces = relations.traces();
+            let mut renderer = renderer(scope, feed, indexes, traces, around, plan)
+                .with_meter(progress.size.meter());
+            let rendered = renderer.plan(plan);
+            tell(scope, rendered, number, index, reports.clone());
+        });
     });
     dataflow
 }

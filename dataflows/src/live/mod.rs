@@ -16,6 +16,8 @@
 //! these traces whenever it comes (`install`): it reads what is there, a piece at a time, so that others get
 //! their turn, and goes on with what comes.
 //!
+//! **A view that others read** is computed once for them (`shared`). What is kept is counted (`kept`).
+//!
 //! **Coming and going** (`assembler`). A view that comes is *filling* until it has said everything up to the last
 //! epoch that went out, then *ready*: it is held to what views must keep to ([`ViewFailure`]), and kept back. A
 //! [`Preparation`] is a set of them; [`Preparation::commit`] makes all of them live at once, and ends those
@@ -37,8 +39,11 @@ mod handle;
 mod index;
 mod install;
 mod keeper;
+mod kept;
+mod shared;
 mod worker;
 
 pub use board::{Phase, ViewStatus};
 pub use evaluate::rows_of;
 pub use handle::{Preparation, Refusal, Views, ViewsConfig, ViewsHandle};
+pub use kept::Kept;

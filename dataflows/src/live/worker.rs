@@ -11,12 +11,14 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use timely::worker::Worker;
 
 use super::assembler::Report;
-use super::board::Progress;
+use super::board::{OfAll, Progress};
 use super::feed::Feed;
 use super::index::Indexes;
-use super::install::install;
+use super::install::{Stock, install};
+use super::shared::Relations;
 use crate::changelog::Epoch;
 use crate::failure::Shared;
+use crate::reference::Reference;
 use crate::sql::View;
 
 /// What a worker is told. All hear the same, in the same order.
@@ -34,6 +36,8 @@ pub(super) struct Seed {
     pub(super) inbox: Receiver<Message>,
     pub(super) reports: Sender<Report>,
     pub(super) ready: Sender<(usize, Thread)>,
+    pub(super) reference: Reference,
+    pub(super) of_all: OfAll,
 }
 
 /// How long an idle worker sleeps at most. Everything that gives it work wakes it.
@@ -68,33 +72,40 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Shared) {
         inbox,
         reports,
         ready,
+        reference,
+        of_all,
     } = seed;
-    let mut feed = Feed::new(worker);
-    let mut indexes = Indexes::default();
+    let mut stock = Stock {
+        feed: Feed::new(worker, &reference, &of_all),
+        indexes: Indexes::default(),
+        relations: Relations::default(),
+    };
     let mut dataflows: BTreeMap<u64, usize> = BTreeMap::new();
     // Whoever waits for it is gone only when the start was given up.
     let _ = ready.send((worker.index(), std::thread::current()));
     let mut open = true;
     while open && !shared.is_stopped() {
         let mut epochs = 0;
-        while epochs < EPOCHS_AT_ONCE && feed.lag.get() < LAG_MAX {
+        while epochs < EPOCHS_AT_ONCE && stock.feed.lag.get() < LAG_MAX {
             match inbox.try_recv() {
                 Ok(Message::Epoch(epoch)) => {
-                    feed.take(&epoch);
-                    indexes.compact(feed.since());
+                    stock.feed.take(&epoch);
+                    stock.indexes.compact(stock.feed.since());
+                    stock.relations.compact(stock.feed.since());
                     epochs += 1;
                 }
                 Ok(Message::Install(number, view, progress)) => {
                     let of = (number, &view);
-                    let dataflow =
-                        install(worker, &mut feed, &mut indexes, of, &progress, &reports);
+                    let dataflow = install(worker, &mut stock, of, &progress, &reports);
                     dataflows.insert(number, dataflow);
                 }
                 Ok(Message::Drop(number)) => {
                     if let Some(dataflow) = dataflows.remove(&number) {
                         worker.drop_dataflow(dataflow);
                     }
-                    indexes.release(worker, number);
+                    stock.relations.release(worker, number);
+                    stock.indexes.release(worker, number);
+                    stock.feed.tally.forget();
                 }
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
@@ -103,13 +114,13 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Shared) {
                 }
             }
         }
-        if epochs == EPOCHS_AT_ONCE || feed.lag.get() >= LAG_MAX {
+        if epochs == EPOCHS_AT_ONCE || stock.feed.lag.get() >= LAG_MAX {
             worker.step();
         } else if open {
             worker.step_or_park(Some(PARK_MAX));
         }
     }
-    drop((feed, indexes));
+    drop(stock);
     while worker.has_dataflows() && !shared.is_stopped() {
         worker.step_or_park(Some(PARK_MAX));
     }

@@ -23,6 +23,14 @@ pub enum Plan {
         /// The new columns; `None` = as they are.
         outputs: Option<Vec<Expr>>,
     },
+    /// The rows of a view, computed once for all that read it. Nothing moves into it from outside, since others
+    /// read it too.
+    Shared {
+        /// The view's name.
+        view: String,
+        /// What it computes.
+        plan: Box<Plan>,
+    },
     /// Rows while the stream's clock is between two instants that follow from the row: from the latest
     /// of `from` on, before the earliest of `until`. NULL is never.
     Clock {
@@ -174,6 +182,7 @@ impl Plan {
                 None => input.arity(),
             },
             Self::Clock { input, .. } | Self::Distinct(input) => input.arity(),
+            Self::Shared { plan, .. } => plan.arity(),
             Self::Join {
                 kind, left, right, ..
             } => match kind {
@@ -199,7 +208,8 @@ impl Plan {
             | Self::Clock { input, .. }
             | Self::Aggregate { input, .. }
             | Self::Top { input, .. }
-            | Self::Distinct(input) => vec![input],
+            | Self::Distinct(input)
+            | Self::Shared { plan: input, .. } => vec![input],
             Self::Join { left, right, .. } | Self::Except { left, right, .. } => vec![left, right],
             Self::Union(inputs) => inputs.iter().collect(),
         }

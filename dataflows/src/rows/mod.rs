@@ -232,6 +232,25 @@ pub struct DriftRow {
     pub offset: u64,
 }
 
+/// A price that a provider filed. Key = flight, provider, segment, cabin, class.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FareRow {
+    /// The flight.
+    pub flight: FlightKey,
+    /// Who filed it.
+    pub provider: ProviderCode,
+    /// The stations that it is about; `None` = the whole flight.
+    pub segment: Option<(Station, Station)>,
+    /// The cabin.
+    pub cabin: Cabin,
+    /// The booking class; `None` = every class of the cabin without a fare of its own.
+    pub class: Option<Class>,
+    /// Price of one seat.
+    pub price: Money,
+    /// Version of the message that filed it.
+    pub version: SourceVersion,
+}
+
 /// View `availability_by_route_day`: key = board, off, date, cabin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteDayRow {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flightline_ledger::order::{
     BookingReference, CancelQuote, Cause, Metadata, Milestone, MoneyState, OfferRequestId, Order,
-    OrderId, OrderOutcome, OrderState, QuoteId, RefundTerms, Seat, Terms,
+    OrderId, OrderOutcome, OrderState, Outward, QuoteId, RefundTerms, Seat, Terms,
 };
 use flightline_ledger::{Cabin, Class, CommandId, FlightKey, Money, ProviderCode, Station};
 
@@ -168,6 +168,12 @@ pub struct OrderSegment {
     pub held_offset: Option<u64>,
     /// Offset of the last word that the flight is cancelled.
     pub gone_offset: Option<u64>,
+    /// Where the sale stands with the provider that granted the seats.
+    pub outward: Outward,
+    /// The provider's name for it, once it has taken it.
+    pub outward_reference: Option<Box<str>>,
+    /// The provider's code when it refused something last.
+    pub outward_code: Option<Box<str>>,
 }
 
 impl OrderRow {
@@ -238,6 +244,9 @@ impl OrderRow {
                     deadline_ms: segment.deadline_ms,
                     held_offset: segment.held_offset,
                     gone_offset: segment.gone_offset,
+                    outward: segment.outward,
+                    outward_reference: segment.outward_reference.clone(),
+                    outward_code: segment.outward_code.clone(),
                 })
                 .collect(),
         }
@@ -301,12 +310,14 @@ fn of_cause(cause: &Cause) -> (Option<u8>, Option<Box<str>>, Option<Money>) {
         Cause::Declined { code } | Cause::CaptureFailed { code } | Cause::TicketFailed { code } => {
             (None, Some(code.clone()), None)
         }
+        Cause::PlacementRefused { segment, code } => (Some(*segment), Some(code.clone()), None),
         Cause::FlightCancelled { segment } | Cause::Displaced { segment } => {
             (Some(*segment), None, None)
         }
         Cause::HoldsTimedOut
         | Cause::TimesChanged
         | Cause::PaymentTimedOut
+        | Cause::PlacingTimedOut
         | Cause::NotPaid
         | Cause::ByClient { .. } => (None, None, None),
     }

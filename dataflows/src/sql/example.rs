@@ -68,7 +68,7 @@ fn run(view: &View, example: &file::Example) -> Result<(), Issue> {
     if used && example.now.is_none() {
         return Err(Issue::new(
             place,
-            "the view looks at now(), and the example does not say when that is",
+            "the view looks at now(), or at it for retain, and the example does not say when that is",
         )
         .help("add `now: 2027-01-05 10:00:00Z` to it"));
     }

@@ -51,6 +51,13 @@ impl Printer {
                 self.line(depth, &format!("Source {}", source.name));
                 return;
             }
+            Plan::Shared { view, plan } => {
+                self.line(
+                    depth,
+                    &format!("View {view}, computed once for all that read it"),
+                );
+                self.kept(depth + 1, "all its rows", plan, "");
+            }
             Plan::Rows(rows, _) => self.line(depth, &format!("Rows ({} constant)", rows.len())),
             Plan::Map {
                 filters, outputs, ..

@@ -20,7 +20,20 @@ pub(crate) struct File {
     pub(crate) sql: Spanned<String>,
     pub(crate) sink: Spanned<Sink>,
     #[serde(default)]
+    pub(crate) retain: Option<Spanned<Retain>>,
+    #[serde(default)]
     pub(crate) examples: Vec<Example>,
+}
+
+/// How long rows stay.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retain {
+    /// From when on it counts.
+    pub(crate) column: Spanned<String>,
+    /// How long.
+    #[serde(rename = "for")]
+    pub(crate) long: Spanned<String>,
 }
 
 /// Where rows go.
@@ -132,7 +145,7 @@ pub(crate) fn parse(text: &str) -> Result<File, Issue> {
             .map_or(&message[..], |end| &message[..end]);
         let what = what.split(" (line ").next().unwrap_or(what);
         Issue::new(place, what.trim().trim_start_matches("error: ").to_owned())
-            .help("a view's file has name, description, sql, sink, and perhaps examples: see docs/views.md")
+            .help("a view's file has name, description, sql, sink, and perhaps retain and examples: see docs/views.md")
     })
 }
 

@@ -9,8 +9,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::explain::explain;
 use super::file::{self, File};
 use super::problem::{Issue, Problem};
-use super::resolve::{Catalog, Column, Relation, resolve};
-use crate::relational::{Expr, Place, Plan, Type, sources};
+use super::resolve::{Catalog, Column, Relation, call, coerce, resolve};
+use crate::reference::Reference;
+use crate::relational::functions::cast;
+use crate::relational::{Datum, Expr, Place, Plan, Type, sources};
 
 /// A column of a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +50,22 @@ pub struct View {
     pub changelog: bool,
     /// What it computes: rows of these columns.
     pub plan: Plan,
+    /// The same over its rows as they are shared with the views that read it; `None` = none of those that it was
+    /// compiled with does.
+    pub(crate) over_shared: Option<Plan>,
     /// Names of the views that its query reads.
     pub reads: BTreeSet<String>,
     /// Changes when the view means something else, or its table looks different.
     pub fingerprint: u64,
     /// Its examples, which [`super::run_examples`] runs.
     pub(crate) examples: Arc<Vec<file::Example>>,
+}
+
+impl View {
+    /// What runs: the plan, over what is computed once for all that read it.
+    pub(crate) fn running_plan(&self) -> &Plan {
+        self.over_shared.as_ref().unwrap_or(&self.plan)
+    }
 }
 
 /// Text of a file and its name.
@@ -129,12 +141,19 @@ pub fn compile(texts: Vec<Text>) -> Result<Vec<Arc<View>>, Vec<Problem>> {
     }
     let mut views = Vec::new();
     let mut tables: BTreeMap<(String, String), String> = BTreeMap::new();
-    for index in 0..files.entries.len() {
-        let Some(relation) = files.resolved(index) else {
+    // All of them first: it takes all to know which are read by others.
+    let relations: Vec<_> = (0..files.entries.len())
+        .map(|at| files.resolved(at))
+        .collect();
+    let reads = files.entries.iter().flat_map(|entry| entry.reads.iter());
+    let read: BTreeSet<String> = reads.cloned().collect();
+    for (index, relation) in relations.into_iter().enumerate() {
+        let Some(relation) = relation else {
             continue;
         };
+        let is_read = read.contains(&files.entries[index].file.name.value);
         let entry = &mut files.entries[index];
-        match view(entry, relation) {
+        match view(entry, relation, is_read) {
             Ok(view) => {
                 let table = (view.schema.clone(), view.table.clone());
                 if let Some(other) = tables.insert(table, view.file.clone()) {
@@ -239,7 +258,8 @@ impl Files {
             entry.file.sql.value.clone(),
             file::position(&entry.text.text, &entry.file.sql),
         );
-        let result = resolve(&sql, position, self);
+        let result = resolve(&sql, position, self)
+            .and_then(|relation| retained(relation, self.entries[index].file.retain.as_ref()));
         self.path.pop();
         match result {
             Ok(relation) => {
@@ -301,6 +321,10 @@ impl Catalog for Files {
                 for column in &mut relation.columns {
                     column.place = place;
                 }
+                relation.plan = Plan::Shared {
+                    view: name.to_owned(),
+                    plan: relation.plan.into(),
+                };
                 Ok(Some(relation))
             }
             None => Err(Issue::new(
@@ -316,7 +340,56 @@ impl Catalog for Files {
     }
 }
 
-fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
+/// The rows of a query for as long as they are wanted: until an instant that follows from the row.
+fn retained(
+    mut relation: Relation,
+    retain: Option<&serde_saphyr::Spanned<file::Retain>>,
+) -> Result<Relation, Issue> {
+    let Some(retain) = retain else {
+        return Ok(relation);
+    };
+    let (name, long) = (&retain.value.column, &retain.value.long);
+    let place = file::place(name);
+    let found = relation
+        .columns
+        .iter()
+        .position(|column| column.name == name.value);
+    let Some(at) = found else {
+        let names: Vec<&str> = relation.columns.iter().map(|c| c.name.as_str()).collect();
+        let what = format!("retain: the query has no column \"{}\"", name.value);
+        return Err(Issue::new(place, what).help(format!("it has: {}", names.join(", "))));
+    };
+    let column = &relation.columns[at];
+    if !matches!(column.ty, Type::TimestampTz | Type::Timestamp | Type::Date) {
+        let what = format!("retain: \"{}\" is {}", name.value, column.ty);
+        return Err(Issue::new(place, what).help("name a column that is an instant or a day"));
+    }
+    if column.nullable {
+        let what = format!("retain: \"{}\" may be NULL", name.value);
+        return Err(Issue::new(place, what)
+            .help("use coalesce(…) AS name in SELECT, or exclude NULLs with WHERE … IS NOT NULL"));
+    }
+    let long_place = file::place(long);
+    let interval = match cast::parse(&long.value, Type::Interval) {
+        Ok(Datum::Interval(interval)) if interval.total() > 0 => interval,
+        _ => {
+            let what = format!("retain: \"{}\" is no length of time", long.value);
+            return Err(Issue::new(long_place, what).help("write such as 7 days, or 36 hours"));
+        }
+    };
+    let from = Expr::column(at, column.ty, false, place);
+    let from = coerce(from, Type::TimestampTz)?;
+    let long = Expr::literal(Datum::Interval(interval), Type::Interval, long_place);
+    let until = call("+", vec![from, long], place)?;
+    relation.plan = Plan::Clock {
+        input: relation.plan.into(),
+        from: Vec::new(),
+        until: vec![until],
+    };
+    Ok(relation)
+}
+
+fn view(entry: &mut Entry, relation: Relation, is_read: bool) -> Result<View, Issue> {
     let examples = std::mem::take(&mut entry.file.examples);
     let File {
         name,
@@ -434,7 +507,15 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         let column = &relation.columns[*at];
         Expr::column(*at, column.ty, column.nullable, column.place)
     });
-    let plan = relation.plan.clone().projected(outputs.collect());
+    let outputs: Vec<Expr> = outputs.collect();
+    let over_shared = is_read.then(|| {
+        let shared = Plan::Shared {
+            view: name.value.clone(),
+            plan: relation.plan.clone().into(),
+        };
+        shared.projected(outputs.clone())
+    });
+    let plan = relation.plan.clone().projected(outputs);
     let columns: Vec<ViewColumn> = order
         .iter()
         .map(|at| {
@@ -450,6 +531,12 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         "{MEANING} {schema}.{table} {key} {indexes:?}\n{}",
         explain(&plan)
     );
+    let mut reads_names = false;
+    plan.walk(&mut |plan| reads_names |= matches!(plan, Plan::Source(at) if Reference::has(*at)));
+    if reads_names {
+        // Writing to memory does not fail.
+        let _ = writeln!(meaning, "names {:x}", sources::REFERENCE);
+    }
     for (is_set, what) in [(sink.value.changes, "changes"), (sink.value.file, "file")] {
         if is_set {
             meaning += what;
@@ -471,6 +558,7 @@ fn view(entry: &mut Entry, relation: Relation) -> Result<View, Issue> {
         changes: sink.value.changes,
         changelog: sink.value.file,
         plan,
+        over_shared,
         reads: entry.reads.clone(),
         fingerprint: xxh3_64(meaning.as_bytes()),
         examples: Arc::new(examples),

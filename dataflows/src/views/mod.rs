@@ -11,6 +11,7 @@
 
 pub(crate) mod availability_by_route_day;
 pub(crate) mod cheapest_by_route_day;
+pub(crate) mod fare;
 pub(crate) mod flight;
 pub(crate) mod hold;
 pub(crate) mod inventory;
@@ -95,6 +96,7 @@ pub(crate) struct FlightUpdates {
     pub(crate) inventory: Updates<crate::rows::InventoryRow>,
     pub(crate) holds: Updates<crate::rows::HoldRow>,
     pub(crate) drift: Updates<crate::rows::DriftRow>,
+    pub(crate) fares: Updates<crate::rows::FareRow>,
     pub(crate) offers: Updates<crate::rows::OfferRow>,
     pub(crate) load_factor: Updates<crate::rows::LoadFactorRow>,
     pub(crate) oversold: Updates<crate::rows::OversoldRow>,
@@ -132,6 +134,9 @@ impl FlightUpdates {
         });
         changes::<inventory_drift::InventoryDrift>(before, after, same_frame, |row, diff| {
             self.drift.push((row, epoch, diff));
+        });
+        changes::<fare::Fares>(before, after, same_frame, |row, diff| {
+            self.fares.push((row, epoch, diff));
         });
         if !(same_frame && before.offers == after.offers) {
             changes::<offers::Offers>(before, after, same_frame, |row, diff| {

@@ -414,8 +414,14 @@ impl Maker {
                     self.dice
                         .pick(&[("USD", 2), ("USD", 2), ("EUR", 2), ("USD", 3)]);
                 let currency: Currency = currency.parse().unwrap();
+                // Some name stations, of which some are no segment of the flight.
+                let stations = ["EWR", "JFK", "IAH"];
+                let segment = self.dice.one_in(8).then(|| {
+                    let two = [self.dice.pick(&stations), self.dice.pick(&stations)];
+                    (station(two[0]), station(two[1]))
+                });
                 Fare {
-                    segment: None,
+                    segment,
                     cabin: self.cabin(),
                     class: self.maybe_class(),
                     price: Money {

@@ -7,8 +7,8 @@ use std::fmt::Debug;
 
 use flightline_dataflows::changelog::{Epoch, Record};
 use flightline_dataflows::rows::{
-    CheapestRow, DriftRow, FlightRow, FlightStatus, HoldRow, HoldStatus, InventoryRow, LegRow,
-    LoadFactorRow, OfferRow, OversoldRow, RouteDayRow,
+    CheapestRow, DriftRow, FareRow, FlightRow, FlightStatus, HoldRow, HoldStatus, InventoryRow,
+    LegRow, LoadFactorRow, OfferRow, OversoldRow, RouteDayRow,
 };
 use flightline_ledger::command::SourceVersion;
 use flightline_ledger::{
@@ -25,6 +25,7 @@ pub struct Tables {
     pub inventory: Rows<InventoryRow>,
     pub holds: Rows<HoldRow>,
     pub drift: Rows<DriftRow>,
+    pub fares: Rows<FareRow>,
     pub offers: Rows<OfferRow>,
     pub availability: Rows<RouteDayRow>,
     pub cheapest: Rows<CheapestRow>,
@@ -43,6 +44,9 @@ impl Tables {
         self.holds.apply(&epoch.holds, |r| (r.partition, r.offset));
         self.drift.apply(&epoch.drift, |r| {
             (r.flight, r.provider, r.leg_no, r.cabin, r.class)
+        });
+        self.fares.apply(&epoch.fares, |r| {
+            (r.flight, r.provider, r.segment, r.cabin, r.class)
         });
         self.offers.apply(&epoch.offers, |r| {
             (r.flight, r.board, r.off, r.provider, r.cabin, r.class)
@@ -74,6 +78,7 @@ impl Tables {
         same("inventory", at, &self.inventory, &other.inventory);
         same("hold", at, &self.holds, &other.holds);
         same("inventory_drift", at, &self.drift, &other.drift);
+        same("fares", at, &self.fares, &other.fares);
         same("offers", at, &self.offers, &other.offers);
         same("availability", at, &self.availability, &other.availability);
         same("cheapest", at, &self.cheapest, &other.cheapest);
@@ -226,6 +231,17 @@ impl Naive {
                     oversold: cabin.oversold as i32,
                 });
             }
+        }
+        for fare in flight.fares() {
+            t.fares.0.insert(FareRow {
+                flight: key,
+                provider: fare.provider,
+                segment: fare.segment,
+                cabin: fare.cabin,
+                class: fare.class,
+                price: fare.price,
+                version: fare.version,
+            });
         }
         for line in flight.drift() {
             let Some(expected) = line.expected else {

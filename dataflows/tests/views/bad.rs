@@ -111,6 +111,31 @@ const FILES: &[(&str, &str, &str)] = &[
         "v.yaml:11:5: unknown field",
     ),
     ("name: v\n", "", "v.yaml: missing field `name`"),
+    (
+        "sink:",
+        "retain: {column: n, for: 7 days}\nsink:",
+        "v.yaml:8:18: retain: \"n\" is bigint\n  help: name a column that is an instant or a day",
+    ),
+    (
+        "sink:",
+        "retain: {column: m, for: 7 days}\nsink:",
+        "v.yaml:8:18: retain: the query has no column \"m\"\n  help: it has: flight_key, n",
+    ),
+    (
+        "flight_key, count(*) AS n\n  FROM holds h\n  WHERE seats > 1\n  GROUP BY flight_key\n",
+        "order_id AS flight_key, paid_at AS n\n  FROM orders h\nretain: {column: n, for: 7 days}\n",
+        "v.yaml:6:18: retain: \"n\" may be NULL\n  help: use coalesce",
+    ),
+    (
+        "count(*) AS n\n  FROM holds h\n  WHERE seats > 1\n  GROUP BY flight_key\n",
+        "created_at AS n\n  FROM holds h\nretain: {column: n, for: -7 days}\n",
+        "v.yaml:6:26: retain: \"-7 days\" is no length of time\n  help: write such as 7 days",
+    ),
+    (
+        "sink:",
+        "retain: {column: n}\nsink:",
+        "v.yaml: missing field `for`",
+    ),
     ("sql: |", "sql: | \n  -- nothing\n#", "v.yaml:"),
     ("n\n  FROM", "n FORM", "v.yaml:4:36: not SQL:"),
     (

@@ -2,7 +2,10 @@
 #![allow(unreachable_pub)]
 
 mod bad;
+mod live;
 mod shipped;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::{Path, PathBuf};
 

@@ -157,6 +157,6 @@ fn target(command: &FlightCommand) -> Option<CommandId> {
         FlightCommand::Confirm { hold }
         | FlightCommand::Release { hold }
         | FlightCommand::Cancel { hold } => Some(*hold),
-        FlightCommand::Hold(_) | FlightCommand::Provider(_) => None,
+        FlightCommand::Hold(_) | FlightCommand::Reseat(_) | FlightCommand::Provider(_) => None,
     }
 }

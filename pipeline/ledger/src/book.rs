@@ -112,6 +112,11 @@ impl Report {
         is_due
     }
 
+    /// What was said does not hold any more.
+    pub(crate) fn end(&mut self) {
+        self.lapses_ms = LAPSED;
+    }
+
     /// When it will lapse, if it will.
     pub(crate) fn lapses_at(&self) -> Option<i64> {
         let holds = self.lapses_ms != NEVER && self.lapses_ms != LAPSED;

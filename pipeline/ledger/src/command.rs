@@ -120,8 +120,23 @@ pub enum FlightCommand {
         /// The id of the [`FlightCommand::Hold`].
         hold: CommandId,
     },
+    /// Take the seats of a sale that its provider refused off sale at another provider of the flight,
+    /// until a deadline. The hold is named by this command's id.
+    Reseat(Reseat),
     /// Something a provider reports about the flight.
     Provider(Box<ProviderEvent>),
+}
+
+/// A request for the seats of a sale that its provider refused, from another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reseat {
+    /// The id of the [`FlightCommand::Hold`] (or `Reseat`) that was sold and refused: same segment, cabin,
+    /// class and seats, any provider but its own.
+    pub hold: CommandId,
+    /// How long to hold, in milliseconds.
+    pub ttl_ms: u64,
+    /// The most that one seat may cost.
+    pub price_max: Money,
 }
 
 /// A request for seats.
@@ -245,7 +260,7 @@ pub mod quality {
 /// [`TimeChange`](ProviderBody::TimeChange)), equipment (`Schedule`,
 /// [`Equipment`](ProviderBody::Equipment)), status (`Schedule`, [`Cancel`](ProviderBody::Cancel),
 /// [`Reinstate`](ProviderBody::Reinstate), [`Withdraw`](ProviderBody::Withdraw)), availability per
-/// (scope, cabin, class), fares per (segment, cabin, class), terms, acknowledgements (unversioned).
+/// (scope, cabin, class), fares per (segment, cabin, class), terms, acknowledgements and refusals (unversioned).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProviderBody {
     /// The flight as planned: creates it, or changes timing, equipment and status at once.
@@ -270,6 +285,9 @@ pub enum ProviderBody {
     /// The provider knows of these sales of ours (by the hold's id): its later *remaining* counts
     /// have them taken off.
     Acknowledge(Vec<CommandId>),
+    /// The provider does not take these sales of ours (by the hold's id): they are cancelled, and what
+    /// they were sold from is not for sale until it reports anew.
+    Refuse(Vec<CommandId>),
 }
 
 /// A flight as planned.

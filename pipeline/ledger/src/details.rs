@@ -18,6 +18,13 @@ pub(crate) fn fingerprint(command: &FlightCommand) -> u64 {
         FlightCommand::Confirm { hold } => about(2, *hold),
         FlightCommand::Release { hold } => about(3, *hold),
         FlightCommand::Cancel { hold } => about(4, *hold),
+        FlightCommand::Reseat(ask) => {
+            let mut print = Fingerprint::new(5);
+            print.add_wide(ask.hold.0);
+            print.add(ask.ttl_ms);
+            money(&mut print, ask.price_max);
+            print.get()
+        }
         FlightCommand::Provider(event) => provider(event),
     }
 }
@@ -137,6 +144,11 @@ fn provider(event: &ProviderEvent) -> u64 {
         ProviderBody::Withdraw => print.add(9),
         ProviderBody::Acknowledge(ids) => {
             print.add(10);
+            print.add(ids.len() as u64);
+            ids.iter().for_each(|id| print.add_wide(id.0));
+        }
+        ProviderBody::Refuse(ids) => {
+            print.add(11);
             print.add(ids.len() as u64);
             ids.iter().for_each(|id| print.add_wide(id.0));
         }

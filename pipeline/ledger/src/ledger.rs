@@ -436,6 +436,21 @@ impl Ledger {
                     Err(reason) => Outcome::Refused(reason),
                 }
             }
+            FlightCommand::Reseat(ask) => {
+                match flight.reseat(input.id, hash, details, ask, &self.settings, &mut step) {
+                    Ok((outcome, due)) => {
+                        self.live += 1;
+                        self.due_ms = self.due_ms.min(due.deadline_ms);
+                        self.expiry.push(due);
+                        step.observer.flight_changed(at);
+                        if waiting > 0 {
+                            self.seat_waiting(at, input.offset, observer);
+                        }
+                        return (outcome, Replay::First);
+                    }
+                    Err(reason) => Outcome::Refused(reason),
+                }
+            }
             FlightCommand::Confirm { hold } => {
                 flight.settle_hold(*hold, ahead.hold, HoldState::Confirmed, &mut step)
             }
@@ -661,6 +676,7 @@ pub(crate) fn kind_of(command: &FlightCommand) -> Kind {
         FlightCommand::Confirm { .. } => Kind::Confirm,
         FlightCommand::Release { .. } => Kind::Release,
         FlightCommand::Cancel { .. } => Kind::Cancel,
+        FlightCommand::Reseat(_) => Kind::Reseat,
         FlightCommand::Provider(event) => kind_of_event(event),
     }
 }
@@ -688,5 +704,6 @@ fn kind_of_event(event: &ProviderEvent) -> Kind {
         ProviderBody::Reinstate => Kind::FlightReinstate,
         ProviderBody::Withdraw => Kind::FlightWithdraw,
         ProviderBody::Acknowledge(_) => Kind::Acknowledge,
+        ProviderBody::Refuse(_) => Kind::Refuse,
     }
 }

@@ -47,13 +47,15 @@ mod waiting;
 pub use codes::{
     Cabin, Carrier, Class, CommandId, Currency, Date, FlightKey, Money, ProviderCode, Station,
 };
-pub use command::{Command, FlightCommand, HoldRequest, Input, ProviderBody, ProviderEvent};
+pub use command::{
+    Command, FlightCommand, HoldRequest, Input, ProviderBody, ProviderEvent, Reseat,
+};
 pub use flight::Flight;
 pub use ledger::Ledger;
 pub use observer::{FlightIx, HoldIx, Observer, Silent};
 pub use outcome::{Decision, Outcome, Reason, Replay};
 pub use store::{BadState, STATE_FORMAT};
 pub use view::{
-    AircraftLine, BucketView, DriftLine, FeedView, FlightStatus, HoldState, HoldView,
+    AircraftLine, BucketView, DriftLine, FareLine, FeedView, FlightStatus, HoldState, HoldView,
     InventoryLine, LegView, OfferLine, ProviderView, Quote, TermsView,
 };

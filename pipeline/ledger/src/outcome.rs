@@ -77,11 +77,15 @@ pub enum Kind {
     FeedUnplaced = 25,
     /// `feed_replaced`
     FeedReplaced = 26,
+    /// `reseat`
+    Reseat = 27,
+    /// `refuse`
+    Refuse = 28,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Kind; 26] = [
+    pub const ALL: [Kind; 28] = [
         Kind::Hold,
         Kind::Confirm,
         Kind::Release,
@@ -108,6 +112,8 @@ impl Kind {
         Kind::FeedResume,
         Kind::FeedUnplaced,
         Kind::FeedReplaced,
+        Kind::Reseat,
+        Kind::Refuse,
     ];
 
     /// The stable name.
@@ -139,6 +145,8 @@ impl Kind {
             Kind::FeedResume => "feed_resume",
             Kind::FeedUnplaced => "feed_unplaced",
             Kind::FeedReplaced => "feed_replaced",
+            Kind::Reseat => "reseat",
+            Kind::Refuse => "refuse",
         }
     }
 }

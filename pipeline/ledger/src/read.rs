@@ -10,8 +10,8 @@ use crate::record::{NO_MEMO, Seated, Segment};
 use crate::sale::{Supply, shown};
 use crate::shelf::Least;
 use crate::view::{
-    AircraftLine, BucketView, DriftLine, FlightStatus, HoldView, InventoryLine, LegView, OfferLine,
-    ProviderView, Quote, TermsView,
+    AircraftLine, BucketView, DriftLine, FareLine, FlightStatus, HoldView, InventoryLine, LegView,
+    OfferLine, ProviderView, Quote, TermsView,
 };
 
 /// A stated bound.
@@ -380,6 +380,23 @@ impl Flight {
                         offset: drift.offset,
                         at_ms: drift.at_ms,
                     })
+                })
+            })
+        })
+    }
+
+    /// The fares that providers filed, whether or not they sell the flight now.
+    pub fn fares(&self) -> impl Iterator<Item = FareLine> + '_ {
+        self.book.providers.iter().flat_map(|provider| {
+            provider.fares.iter().filter_map(|(key, fare)| {
+                let (cabin, class) = key.cabin_class();
+                Some(FareLine {
+                    provider: provider.code,
+                    segment: key.stations(),
+                    cabin: cabin?,
+                    class,
+                    price: fare.price,
+                    version: fare.version,
                 })
             })
         })

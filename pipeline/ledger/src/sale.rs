@@ -2,7 +2,7 @@
 
 use crate::book::{NO_BOUND, SegmentKey};
 use crate::codes::{Cabin, Class, CommandId};
-use crate::command::{HoldRequest, Settings};
+use crate::command::{HoldRequest, Reseat, Settings};
 use crate::expiry::Due;
 use crate::flight::{Flight, Step};
 use crate::observer::{HoldIx, Observer};
@@ -132,7 +132,7 @@ impl Flight {
         let provider = match request.provider {
             Some(code) => self.provider_at(code).ok_or(Reason::UnknownProvider)?,
             None if self.providers == 1 => 0,
-            None => return self.choose_cheapest(request, segment),
+            None => return self.choose_cheapest(request, segment, None),
         } as u32;
         let seats = self.seats::<false>(provider, segment, cabin, class);
         match seats.supply {
@@ -161,6 +161,7 @@ impl Flight {
         &self,
         request: &HoldRequest,
         segment: &Segment,
+        but: Option<u32>,
     ) -> Result<(u32, PackedMoney), Reason> {
         let (cabin, class) = (request.cabin, request.class);
         let rank = |provider: u32, price: &PackedMoney| {
@@ -176,7 +177,8 @@ impl Flight {
         let mut most: Option<i64> = None;
         let mut class_unknown = false;
         let mut closed = Vec::new();
-        for provider in 0..self.book.providers.len() as u32 {
+        let all = 0..self.book.providers.len() as u32;
+        for provider in all.filter(|provider| Some(*provider) != but) {
             let seats = self.seats::<false>(provider, segment, cabin, class);
             match seats.supply {
                 Supply::UnknownCabin => {}
@@ -270,17 +272,7 @@ impl Flight {
         settings: &Settings,
         clock_ms: i64,
     ) -> Result<(u32, PackedMoney), Reason> {
-        if self.has_restrictions && self.is_restricted(segment) {
-            return Err(Reason::SegmentRestricted);
-        }
-        let departs_ms = if segment.first == 0 {
-            self.departs_ms
-        } else {
-            self.book.legs[usize::from(segment.first)].times.departs_s * 1000
-        };
-        if clock_ms >= departs_ms.saturating_sub_unsigned(settings.close_before_departure_ms) {
-            return Err(Reason::Departed);
-        }
+        self.boards(segment, settings, clock_ms)?;
         let (provider, price) = self.choose(request, segment)?;
         if self.seats + u32::from(request.seats) > FLIGHT_SEATS_MAX {
             return Err(Reason::SoldOut { available: 0 });
@@ -292,6 +284,23 @@ impl Flight {
             }
         }
         Ok((provider, price))
+    }
+
+    /// Is the segment still to be sold?
+    #[inline(always)]
+    fn boards(&self, segment: &Segment, settings: &Settings, clock_ms: i64) -> Result<(), Reason> {
+        if self.has_restrictions && self.is_restricted(segment) {
+            return Err(Reason::SegmentRestricted);
+        }
+        let departs_ms = if segment.first == 0 {
+            self.departs_ms
+        } else {
+            self.book.legs[usize::from(segment.first)].times.departs_s * 1000
+        };
+        if clock_ms >= departs_ms.saturating_sub_unsigned(settings.close_before_departure_ms) {
+            return Err(Reason::Departed);
+        }
+        Ok(())
     }
 
     /// Would the request fit on the segment if nobody had a seat yet? Asked of those who may sell it.
@@ -328,6 +337,27 @@ impl Flight {
         step: &mut Step<'_, O>,
     ) -> Result<(Outcome, Due), Reason> {
         let (segment, provider, price, ttl_ms) = self.admit(request, settings, step.clock_ms)?;
+        Ok(self.take_seats(
+            id,
+            hash,
+            details,
+            request,
+            (segment, provider, price, ttl_ms),
+            step,
+        ))
+    }
+
+    /// Makes a hold of seats that there are.
+    #[inline(always)]
+    fn take_seats<O: Observer>(
+        &mut self,
+        id: CommandId,
+        hash: u32,
+        details: u64,
+        request: &HoldRequest,
+        (segment, provider, price, ttl_ms): (Segment, u32, PackedMoney, u64),
+        step: &mut Step<'_, O>,
+    ) -> (Outcome, Due) {
         let deadline_ms = step.clock_ms.saturating_add_unsigned(ttl_ms);
         let at = self.add_hold(
             hash,
@@ -360,7 +390,66 @@ impl Flight {
             flight: step.flight,
             hold: at,
         };
-        Ok((outcome, due))
+        (outcome, due)
+    }
+
+    /// The seats of a refused sale are asked for elsewhere.
+    #[cold]
+    pub(crate) fn reseat<O: Observer>(
+        &mut self,
+        id: CommandId,
+        hash: u32,
+        details: u64,
+        ask: &Reseat,
+        settings: &Settings,
+        step: &mut Step<'_, O>,
+    ) -> Result<(Outcome, Due), Reason> {
+        let Some(at) = self.hold_named(ask.hold) else {
+            return Err(Reason::UnknownHold);
+        };
+        let refused = self.holds[at as usize];
+        match refused.state {
+            HoldState::Cancelled => {}
+            HoldState::Waiting => return Err(Reason::StillWaiting),
+            HoldState::Held | HoldState::Confirmed => return Err(Reason::AlreadyConfirmed),
+            HoldState::Released => return Err(Reason::AlreadyReleased),
+            HoldState::Expired => return Err(Reason::Expired),
+            HoldState::Displaced => return Err(Reason::Displaced),
+        }
+        let request = HoldRequest {
+            provider: None,
+            cabin: refused.cabin,
+            class: refused.class,
+            board: Some(refused.segment.board),
+            off: Some(refused.segment.off),
+            seats: refused.seats,
+            ttl_ms: Some(ask.ttl_ms),
+            expected_price: None,
+            wait_ms: None,
+        };
+        if ask.ttl_ms == 0 || ask.ttl_ms > settings.hold_ttl_max_ms {
+            return Err(Reason::InvalidTtl);
+        }
+        self.operates()?;
+        let segment = self
+            .segment(request.board, request.off)
+            .ok_or(Reason::UnknownSegment)?;
+        self.boards(&segment, settings, step.clock_ms)?;
+        let (provider, price) = self.choose_cheapest(&request, &segment, Some(refused.provider))?;
+        if self.seats + u32::from(request.seats) > FLIGHT_SEATS_MAX {
+            return Err(Reason::SoldOut { available: 0 });
+        }
+        let now = price.get();
+        let most = ask.price_max;
+        let is_within = now.is_some_and(|now| {
+            (now.currency, now.exponent) == (most.currency, most.exponent)
+                && now.minor <= most.minor
+        });
+        if !is_within {
+            return Err(Reason::PriceChanged { now });
+        }
+        let chosen = (segment, provider, price, ask.ttl_ms);
+        Ok(self.take_seats(id, hash, details, &request, chosen, step))
     }
 
     /// Confirms, releases or cancels the hold of that id: `to` is the state asked for. `guess`: where

@@ -230,6 +230,23 @@ impl DriftLine {
     }
 }
 
+/// A price that a provider filed for a flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FareLine {
+    /// Who filed it.
+    pub provider: ProviderCode,
+    /// The stations that it is about; absent = the whole flight, whatever its stations.
+    pub segment: Option<(Station, Station)>,
+    /// The cabin.
+    pub cabin: Cabin,
+    /// The class; absent = every class of the cabin without a fare of its own.
+    pub class: Option<Class>,
+    /// Price of one seat.
+    pub price: Money,
+    /// Version of the message that filed it.
+    pub version: SourceVersion,
+}
+
 /// What the ledger would answer to a request for seats at this moment, were it made now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quote {

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use flightline_api::backend::{
     Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
     OrderExplanation, OrderSubmit, PartitionDigest, ProviderDay, ProviderStatus, Readiness,
-    Reconciliation, SaleState, Settled, SourceStatus, Submit, SubmitError, ViewChange, ViewFault,
-    ViewLine, WebhookAnswer, WebhookCall, WebhookFault,
+    Reconciliation, Remembered, SaleState, Settled, SourceStatus, Submit, SubmitError, ViewChange,
+    ViewFault, ViewFolder, ViewLine, ViewSize, WebhookAnswer, WebhookCall, WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::sql::View;
@@ -30,6 +30,10 @@ use crate::orders::hints::Hints;
 use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::{Job, Sequencer};
+use crate::several::answers::Answers;
+use crate::several::digests::DigestStats;
+use crate::several::rings::Rings;
+use crate::telemetry::{Asked, Telemetry, Traced};
 use crate::views::LiveViews;
 use crate::waiters::{BatchWaiter, Waiter, Waiters};
 use crate::webhooks::Webhooks;
@@ -41,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) log: Arc<dyn StreamLog>,
     pub(crate) partitions: u32,
     pub(crate) sequencer: Arc<Sequencer>,
+    /// Absent = nothing is recorded in traces.
+    pub(crate) telemetry: Option<Arc<Telemetry>>,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) desk: Arc<OrderDesk>,
     pub(crate) holds: Arc<HoldIndex>,
@@ -60,6 +66,11 @@ pub(crate) struct Inner {
     pub(crate) postgres: OnceLock<crate::database::SharedDatabase>,
     /// Absent when the replica runs without views in SQL.
     pub(crate) views: OnceLock<LiveViews>,
+    /// What was folded last, to be compared with other replicas; absent without any.
+    pub(crate) rings: OnceLock<Arc<Rings>>,
+    pub(crate) digests: Arc<DigestStats>,
+    /// Answers under idempotency keys of all replicas; absent without any others.
+    pub(crate) answers: OnceLock<Answers>,
     /// Absent before the start is through.
     pub(crate) checkpoints: OnceLock<Arc<Checkpoints>>,
     pub(crate) ready: AtomicBool,
@@ -127,7 +138,7 @@ impl Inner {
         })
     }
 
-    fn people(&self) -> Result<&People, String> {
+    pub(crate) fn people(&self) -> Result<&People, String> {
         let people = self.people.get();
         people.ok_or_else(|| "the replica is still starting".to_owned())
     }
@@ -161,12 +172,17 @@ impl Inner {
         *self.phase.lock() = phase;
     }
 
+    /// What the request that is worked on asked for, if it is recorded in a trace.
+    fn asked(&self) -> Option<Asked> {
+        self.telemetry.as_ref()?.asked()
+    }
+
     /// The partition of a command, and the claim on its id if it makes a hold.
     fn place(&self, submit: &Submit) -> Result<(u32, bool), SubmitError> {
         match &submit.command {
             Command::Flight(flight, command) => {
                 let mut claimed = false;
-                if matches!(command, FlightCommand::Hold(_)) {
+                if matches!(command, FlightCommand::Hold(_) | FlightCommand::Reseat(_)) {
                     match self.holds.claim(submit.id, flight) {
                         Claim::New => claimed = true,
                         Claim::Same => {}
@@ -199,6 +215,9 @@ impl Backend for Inner {
         submit: OrderSubmit,
     ) -> Result<oneshot::Receiver<OrderAnswer>, SubmitError> {
         let (sender, receiver) = oneshot::channel();
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.follow(submit.order);
+        }
         self.sequencer.push(Job {
             partition: self.partition_of_order(submit.order),
             submit: Submit {
@@ -207,7 +226,7 @@ impl Backend for Inner {
                 ref_text: None,
                 actor: submit.actor,
             },
-            waiter: Waiter::Order(sender),
+            waiter: Traced::around(Waiter::Order(sender), self.asked()),
         })?;
         Ok(receiver)
     }
@@ -268,7 +287,7 @@ impl Backend for Inner {
             .push(Job {
                 partition,
                 submit,
-                waiter: Waiter::One(sender),
+                waiter: Traced::around(Waiter::One(sender), self.asked()),
             })
             .inspect_err(|_| {
                 if claimed {
@@ -305,13 +324,14 @@ impl Backend for Inner {
             }
         }
         let waiter = BatchWaiter::new(batch.len(), sender);
+        let asked = self.asked();
         self.sequencer
             .push_with(batch.len(), |jobs| {
                 let placed = batch.into_iter().zip(partitions).zip(0_u32..);
                 jobs.extend(placed.map(|((submit, partition), place)| Job {
                     partition,
                     submit,
-                    waiter: Waiter::Place(waiter.clone(), place),
+                    waiter: Traced::around(Waiter::Place(waiter.clone(), place), asked),
                 }));
             })
             .inspect_err(|_| take_back(&claims))?;
@@ -450,6 +470,14 @@ impl Backend for Inner {
         self.live_views().map(LiveViews::list)
     }
 
+    fn view_folder(&self) -> Option<ViewFolder> {
+        self.views.get().map(LiveViews::folder)
+    }
+
+    fn views_shared(&self) -> Option<ViewSize> {
+        self.views.get().map(LiveViews::shared)
+    }
+
     fn change_view(&self, change: ViewChange) -> Result<Option<ViewLine>, ViewFault> {
         let views = self.live_views()?;
         let starting = || ViewFault::Unavailable("the replica is still starting".to_owned());
@@ -492,6 +520,24 @@ impl Backend for Inner {
             parts.push(("postgres", fine, text));
         }
         Readiness { ready, parts }
+    }
+
+    fn has_shared_memory(&self) -> bool {
+        self.answers.get().is_some()
+    }
+
+    fn recall(&self, key: &[u8; 16]) -> Result<Option<Remembered>, String> {
+        match self.answers.get() {
+            Some(answers) => answers.recall(key),
+            None => Ok(None),
+        }
+    }
+
+    fn remember(&self, key: &[u8; 16], new: Remembered) -> Result<Remembered, String> {
+        match self.answers.get() {
+            Some(answers) => answers.remember(key, new),
+            None => Ok(new),
+        }
     }
 
     fn metrics(&self) -> String {

@@ -22,10 +22,20 @@ impl BookingData {
     /// Reads the key, or makes it when there is none, and collects names.
     pub(crate) fn load(data_dir: &Path) -> anyhow::Result<Self> {
         Ok(Self {
-            key: key(&data_dir.join(KEY_FILE))?,
+            key: load_key(data_dir)?,
             reference: Arc::new(collect().context("the reference data contradicts itself")?),
         })
     }
+}
+
+/// The key of a data directory, which is made when there is none.
+pub(crate) fn load_key(data_dir: &Path) -> anyhow::Result<OfferKey> {
+    key(&data_dir.join(KEY_FILE))
+}
+
+/// Leaves another key in a data directory.
+pub(crate) fn keep_key(data_dir: &Path, key: &OfferKey) -> anyhow::Result<()> {
+    write_key(&data_dir.join(KEY_FILE), key)
 }
 
 /// Made once: ids of offers are good as long as it stays.
@@ -40,13 +50,22 @@ fn key(path: &Path) -> anyhow::Result<OfferKey> {
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let key = OfferKey::random();
-            let mut text: String = key.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-            text.push('\n');
-            crate::tokens::write_private(path, text.as_bytes())?;
+            write_key(path, &key)?;
             Ok(key)
         }
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
     }
+}
+
+fn write_key(path: &Path, key: &OfferKey) -> anyhow::Result<()> {
+    let mut text: String = key
+        .bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    text.push('\n');
+    crate::tokens::write_private(path, text.as_bytes())?;
+    Ok(())
 }
 
 fn parse(text: &str) -> Option<OfferKey> {

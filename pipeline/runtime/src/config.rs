@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flightline_api::BookingTerms;
+use flightline_connectors::outward::OutwardConfig;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_connectors::payments::stripe::webhook::Webhook;
 use flightline_dataflows::sql::{Text, View};
@@ -15,6 +16,7 @@ use flightline_ledger::{Cabin, ProviderCode};
 
 use crate::checkpoint::CheckpointPolicy;
 use crate::stream::StreamPlace;
+use crate::telemetry::TelemetryConfig;
 
 /// Who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct ProviderFeed {
 pub struct ViewFiles {
     /// Where views are added, and can be replaced and removed.
     pub folder: Option<PathBuf>,
+    /// Files and folders of such files, which the views follow while the replica runs.
+    pub paths: Vec<PathBuf>,
     /// The files.
     pub texts: Vec<Text>,
     /// The views, compiled from them.
@@ -94,6 +98,10 @@ pub struct ReplicaConfig {
     pub checkpoints: CheckpointPolicy,
     /// What is known of providers' feeds.
     pub feeds: Vec<ProviderFeed>,
+    /// Providers to which orders are sent, and how.
+    pub outward: Vec<(ProviderCode, OutwardConfig)>,
     /// Terms of the booking API.
     pub booking: BookingTerms,
+    /// Where traces go; `None` = there are none.
+    pub telemetry: Option<TelemetryConfig>,
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use flightline_sinks::postgres::{
-    PostgresConfig, PostgresError, PostgresHandle, PostgresSink, PrivateAddress, PrivateConfig,
-    PrivatePostgres,
+    OnCommit, PostgresConfig, PostgresError, PostgresHandle, PostgresSink, PrivateAddress,
+    PrivateConfig, PrivatePostgres,
 };
 use parking_lot::{Mutex, RwLock};
 use tokio_postgres::{Client, NoTls};
@@ -52,7 +52,7 @@ async fn start_private(data_dir: &Path) -> anyhow::Result<PrivatePostgres> {
         .context("starting PostgreSQL was broken off")??)
 }
 
-fn parse(url: &str) -> anyhow::Result<tokio_postgres::Config> {
+pub(crate) fn parse(url: &str) -> anyhow::Result<tokio_postgres::Config> {
     // The URL may hold a password: it is not repeated in the message.
     tokio_postgres::Config::from_str(url).context(
         "database.url is not a PostgreSQL URL such as postgres://user:password@host/database",
@@ -66,10 +66,11 @@ impl Database {
         config: &ReplicaConfig,
         partitions: u32,
         stream_id: &str,
+        on_commit: Option<OnCommit>,
     ) -> anyhow::Result<(Self, Opened)> {
         anyhow::ensure!(
             config.database_url.is_some() || !config.stream.is_shared(),
-            "stream.shared needs database.url: all replicas of the stream use one PostgreSQL"
+            crate::replica::NEEDS_DATABASE
         );
         let (connect, url, private) = match &config.database_url {
             Some(url) => (parse(url)?, url.clone(), None),
@@ -82,6 +83,7 @@ impl Database {
         let spool = config.data_dir.join("postgres-spool");
         let mut sink_config = PostgresConfig::new(connect.clone(), partitions, spool);
         sink_config.stream_id = Some(stream_id.into());
+        sink_config.on_commit = on_commit;
         if let Some(files) = &config.views {
             sink_config.views.clone_from(&files.views);
         }

@@ -24,6 +24,7 @@ pub mod hold_index;
 pub mod intake;
 mod late;
 mod metrics;
+mod names;
 pub mod offline;
 pub mod orders;
 mod people;
@@ -42,6 +43,7 @@ pub mod simulation {
     pub use crate::replica::simulated::*;
 }
 pub mod stream;
+mod telemetry;
 mod terms;
 pub mod tokens;
 pub mod verify;
@@ -53,3 +55,4 @@ pub use config::{AuthMode, ProviderFeed, ReplicaConfig, ViewFiles};
 pub use intake::{IntakeConfig, Way};
 pub use replica::Replica;
 pub use stream::{FluvioOptions, StreamPlace};
+pub use telemetry::TelemetryConfig;

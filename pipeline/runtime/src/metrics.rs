@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
+use flightline_api::backend::ViewFolder;
+
 use crate::backend::Inner;
 use crate::checkpoint::Stats;
 
@@ -71,6 +73,10 @@ fn views(registry: &mut Registry, inner: &Inner) {
     let rows = Family::<ViewLabels, Gauge>::default();
     let behind = Family::<ViewLabels, Gauge>::default();
     let live = Family::<ViewLabels, Gauge>::default();
+    let (records, bytes) = (
+        Family::<ViewLabels, Gauge>::default(),
+        Family::<ViewLabels, Gauge>::default(),
+    );
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     for line in views.list() {
         let labels = ViewLabels { view: line.name };
@@ -79,9 +85,37 @@ fn views(registry: &mut Registry, inner: &Inner) {
         behind
             .get_or_create(&labels)
             .set(number(line.epochs_behind));
+        records
+            .get_or_create(&labels)
+            .set(number(line.kept.records));
+        bytes.get_or_create(&labels).set(number(line.kept.bytes));
         let is_live = i64::from(line.state == "live");
         live.get_or_create(&labels).set(is_live);
     }
+    registry.register(
+        "view_arranged_records",
+        "Updates that a view in SQL keeps in arrangements that no other view has",
+        records,
+    );
+    registry.register(
+        "view_arranged_bytes",
+        "About how many bytes they take",
+        bytes,
+    );
+    let shared = views.shared();
+    gauge(
+        registry,
+        "views_shared_arranged_records",
+        "Updates that views in SQL keep together: rows of sources, indexes, views that others read",
+        number(shared.records),
+    );
+    gauge(
+        registry,
+        "views_shared_arranged_bytes",
+        "About how many bytes they take",
+        number(shared.bytes),
+    );
+    view_files(registry, &views.folder());
     registry.register("view_rows", "Rows of a view in SQL", rows);
     registry.register(
         "view_updates",
@@ -97,6 +131,41 @@ fn views(registry: &mut Registry, inner: &Inner) {
         "view_live",
         "1 when a view in SQL is live; 0 = it is backfilling, or has stopped",
         live,
+    );
+}
+
+/// Files of views, which the views follow.
+fn view_files(registry: &mut Registry, folder: &ViewFolder) {
+    counter(
+        registry,
+        "view_files_taken",
+        "Files of views that came or changed, and were taken",
+        folder.taken,
+    );
+    counter(
+        registry,
+        "view_files_refused",
+        "Files of views that came, changed or went, and were refused; each reason once",
+        folder.refused,
+    );
+    counter(
+        registry,
+        "view_files_removed",
+        "Views that were removed with their files",
+        folder.removed,
+    );
+    let refused = folder.files.iter().filter(|line| line.reason.is_some());
+    gauge(
+        registry,
+        "view_files_wrong",
+        "Files of views that are refused now: GET /dataflows says why",
+        i64::try_from(refused.count()).unwrap_or(i64::MAX),
+    );
+    gauge(
+        registry,
+        "view_folder_readable",
+        "1 when the files of views can be looked through",
+        i64::from(folder.problem.is_none()),
     );
 }
 
@@ -182,6 +251,43 @@ fn several(r: &mut Registry, inner: &Inner) {
         "What stamps are put right by, where this machine's clock is far from the database's",
         inner.sequencer.correction_ms(),
     );
+    if let Some(telemetry) = &inner.telemetry {
+        let (failed, dropped) = telemetry.counts();
+        counter(
+            r,
+            "traces_failed_posts",
+            "Requests to the collector of traces that failed: what was in them is lost",
+            failed,
+        );
+        counter(
+            r,
+            "traces_dropped_steps",
+            "Commands that were not followed to their commit, since too many waited for it",
+            dropped,
+        );
+    }
+    let (digests, load) = (&inner.digests, |value: &std::sync::atomic::AtomicU64| {
+        value.load(Ordering::Relaxed)
+    });
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    gauge(
+        r,
+        "replicas_seen",
+        "Other replicas of the stream that said lately what they have folded",
+        number(load(&digests.seen)),
+    );
+    gauge(
+        r,
+        "replicas_differing",
+        "Of those, the ones that have folded other records than this one",
+        number(load(&digests.differing)),
+    );
+    counter(
+        r,
+        "stream_hashes_compared",
+        "Running hashes of partitions compared with the topic and with other replicas",
+        load(&digests.compared),
+    );
 }
 
 /// Everything in the Prometheus text format, without the end mark.
@@ -261,6 +367,24 @@ pub(crate) fn text(inner: &Inner) -> String {
         "order_effects_money",
         "What orders asked of the payment service",
         load(&orders.money),
+    );
+    counter(
+        r,
+        "order_effects_outward",
+        "What orders asked of the providers that granted their seats",
+        load(&orders.outward),
+    );
+    counter(
+        r,
+        "order_outward_refused",
+        "Of these, what a provider refused for good",
+        load(&orders.outward_refused),
+    );
+    gauge(
+        r,
+        "order_outward_waiting",
+        "Of these, what waits for a provider's certain answer",
+        load(&orders.outward_open) as i64,
     );
     counter(
         r,

@@ -20,6 +20,7 @@ use flightline_stream::{Draft, Group, Producer, StreamError, StreamLog};
 use parking_lot::{Condvar, Mutex};
 
 use crate::provider_stats::Report;
+use crate::telemetry::Telemetry;
 use crate::waiters::{Waiter, Waiters};
 
 /// The most records in one group: bounds the memory of a group and the time until its answers.
@@ -115,6 +116,8 @@ pub struct Sequencer {
     seen_at_ms: AtomicI64,
     running: AtomicBool,
     stats: SequencerStats,
+    /// Absent = nothing is recorded in traces.
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 /// Why the writer ended before it was stopped.
@@ -154,6 +157,7 @@ impl Sequencer {
             last_at_ms: AtomicI64::new(i64::MIN),
             correction_ms: AtomicI64::new(0),
             seen_at_ms: AtomicI64::new(i64::MIN),
+            telemetry: None,
             running: AtomicBool::new(false),
             stats: SequencerStats::default(),
         }
@@ -192,6 +196,15 @@ impl Sequencer {
     /// Counters.
     pub fn stats(&self) -> &SequencerStats {
         &self.stats
+    }
+
+    /// The same, with commands recorded in traces.
+    pub(crate) fn recorded(self, telemetry: Option<Arc<Telemetry>>) -> Self {
+        Self { telemetry, ..self }
+    }
+
+    pub(crate) fn telemetry(&self) -> Option<&Telemetry> {
+        self.telemetry.as_deref()
     }
 
     /// Queues one command.
@@ -312,7 +325,15 @@ impl Sequencer {
                         Err(error) => tracing::error!(%error, "a command cannot be written"),
                     }
                 }
-                let started = Instant::now();
+                let (started, tracing) = (Instant::now(), self.telemetry());
+                let mut recorded = Vec::new();
+                if let Some(telemetry) = tracing {
+                    let begun = SystemTime::now();
+                    let of = jobs
+                        .iter_mut()
+                        .filter_map(|job| telemetry.begun(job, begun));
+                    recorded.extend(of);
+                }
                 let ticket = match producer.append(log, &group) {
                     Ok(ticket) => ticket,
                     Err(error) => {
@@ -325,6 +346,9 @@ impl Sequencer {
                     }
                 };
                 self.note(started.elapsed(), group.len());
+                if let Some(telemetry) = tracing {
+                    telemetry.group(&recorded, started.elapsed(), group.len());
+                }
                 for (partition, base) in &ticket.bases {
                     bases[*partition as usize] = *base;
                 }
@@ -332,8 +356,15 @@ impl Sequencer {
                 for (job, place) in jobs.into_iter().zip(&places) {
                     let offset = bases[job.partition as usize] + u64::from(*place);
                     let report = report_of(&job.submit.command);
-                    if report.is_some() || !matches!(job.waiter, Waiter::None) {
-                        waiters.register(job.partition, offset, job.waiter, report);
+                    let waiter = match tracing {
+                        None => job.waiter,
+                        Some(telemetry) => {
+                            let command = &job.submit.command;
+                            telemetry.placed(job.waiter, command, job.partition, offset)
+                        }
+                    };
+                    if report.is_some() || !matches!(waiter, Waiter::None) {
+                        waiters.register(job.partition, offset, waiter, report);
                     }
                     records.push(Record {
                         partition: job.partition,

@@ -2,7 +2,8 @@
 //!
 //! A token is shown once, when it is made; the file `tokens.json` in the data directory keeps its
 //! hash. A running replica notices a changed file within a second, so a token can be made or taken
-//! away without a restart.
+//! away without a restart. Several replicas of one stream have theirs in the database that they
+//! share instead, see [`SharedTokens`].
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use flightline_api::backend::{Authenticator, Caller, Role};
+use flightline_connectors::database::DatabaseError;
 use flightline_ledger::ProviderCode;
 use parking_lot::Mutex;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+pub use crate::several::tokens::SharedTokens;
 
 /// Why tokens could not be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +43,35 @@ pub enum TokenError {
     /// The name is taken or not a name.
     #[error("{0}")]
     Name(String),
+    /// The database that keeps the tokens of several replicas.
+    #[error("the tokens that the replicas share: {0}")]
+    Database(#[source] DatabaseError),
+    /// The tokens are not in this folder any more.
+    #[error(
+        "the tokens of {folder} are in the database that the replicas share: name their configuration with --config \
+         FILE (stream.shared and database.url). To have tokens of its own again, remove {folder}/tokens-shared"
+    )]
+    Shared {
+        /// The data directory.
+        folder: String,
+    },
     /// A provider's token needs its provider, and only a provider's token has one.
     #[error("{0}")]
     Provider(&'static str),
+}
+
+impl TokenError {
+    pub(crate) fn taken(name: &str) -> Self {
+        TokenError::Name(format!(
+            "there is a token named '{name}' already; choose another name"
+        ))
+    }
+
+    pub(crate) fn none(name: &str) -> Self {
+        TokenError::Name(format!(
+            "there is no token named '{name}'; `flightline token list` shows those there are"
+        ))
+    }
 }
 
 /// One token, as the file keeps it.
@@ -80,8 +110,44 @@ fn file_of(data_dir: &Path) -> PathBuf {
     data_dir.join("tokens.json")
 }
 
-fn hash_of(token: &str) -> [u8; 32] {
+pub(crate) fn hash_of(token: &str) -> [u8; 32] {
     *blake3::hash(token.as_bytes()).as_bytes()
+}
+
+/// Says in a data directory that its tokens are in the database that replicas share.
+fn marker_of(data_dir: &Path) -> PathBuf {
+    data_dir.join("tokens-shared")
+}
+
+/// The tokens of this folder were taken over by the replicas: none are made here any more.
+pub(crate) fn mark_shared(data_dir: &Path) -> Result<(), TokenError> {
+    write_private(
+        &marker_of(data_dir),
+        b"The tokens are in PostgreSQL, schema flightline_shared. Use `flightline token --config FILE`.\n",
+    )?;
+    let (old, kept) = (
+        file_of(data_dir),
+        data_dir.join("tokens.before-shared.json"),
+    );
+    match std::fs::rename(&old, kept) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(TokenError::Io { path: old, source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a folder whose tokens are elsewhere.
+///
+/// # Errors
+/// They are in the database that replicas share.
+pub fn check_own(data_dir: &Path) -> Result<(), TokenError> {
+    match marker_of(data_dir).exists() {
+        true => Err(TokenError::Shared {
+            folder: data_dir.display().to_string(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// Every token in a data directory.
@@ -103,6 +169,24 @@ pub fn create(
     role: Role,
     provider: Option<ProviderCode>,
 ) -> Result<String, TokenError> {
+    check_own(data_dir)?;
+    let mut all = list(data_dir)?;
+    let (new, token) = mint(&all, name, role, provider)?;
+    all.push(new);
+    write_private(
+        &file_of(data_dir),
+        &serde_json::to_vec_pretty(&all).unwrap_or_default(),
+    )?;
+    Ok(token)
+}
+
+/// A new token beside those there are, and its text.
+pub(crate) fn mint(
+    all: &[Stored],
+    name: Option<&str>,
+    role: Role,
+    provider: Option<ProviderCode>,
+) -> Result<(Stored, String), TokenError> {
     match (role, provider) {
         (Role::Provider, None) => {
             return Err(TokenError::Provider(
@@ -116,7 +200,6 @@ pub fn create(
         }
         _ => {}
     }
-    let mut all = list(data_dir)?;
     let name = match name {
         Some(name) => name.to_owned(),
         None => (1..)
@@ -132,9 +215,7 @@ pub fn create(
         ));
     }
     if all.iter().any(|t| t.name == name) {
-        return Err(TokenError::Name(format!(
-            "there is a token named '{name}' already; choose another name"
-        )));
+        return Err(TokenError::taken(&name));
     }
     let mut rng = rand::rng();
     let secret: String = (0..43)
@@ -145,7 +226,7 @@ pub fn create(
         })
         .collect();
     let token = format!("flightline_{}_{secret}", role_name(role));
-    all.push(Stored {
+    let stored = Stored {
         name,
         role: role_name(role).to_owned(),
         provider: provider.map(|p| p.to_string()),
@@ -153,23 +234,18 @@ pub fn create(
         created_s: SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |d| d.as_secs()),
-    });
-    write_private(
-        &file_of(data_dir),
-        &serde_json::to_vec_pretty(&all).unwrap_or_default(),
-    )?;
-    Ok(token)
+    };
+    Ok((stored, token))
 }
 
 /// Takes a token away.
 pub fn revoke(data_dir: &Path, name: &str) -> Result<(), TokenError> {
+    check_own(data_dir)?;
     let mut all = list(data_dir)?;
     let before = all.len();
     all.retain(|t| t.name != name);
     if all.len() == before {
-        return Err(TokenError::Name(format!(
-            "there is no token named '{name}'; `flightline token list` shows those there are"
-        )));
+        return Err(TokenError::none(name));
     }
     write_private(
         &file_of(data_dir),
@@ -200,9 +276,10 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), TokenError> {
     std::fs::rename(&temporary, path).map_err(io)
 }
 
-type Table = HashMap<[u8; 32], Caller>;
+/// Callers by the hashes of their tokens.
+pub(crate) type Table = HashMap<[u8; 32], Caller>;
 
-fn table(stored: Vec<Stored>) -> Table {
+pub(crate) fn table(stored: Vec<Stored>) -> Table {
     let entry = |t: Stored| {
         let hash = blake3::Hash::from_hex(&t.hash).ok()?;
         let provider = match &t.provider {
@@ -269,21 +346,30 @@ fn modified(data_dir: &Path) -> Option<SystemTime> {
 
 impl Authenticator for TokenAuthenticator {
     fn authenticate(&self, bearer: Option<&str>) -> Result<Caller, &'static str> {
-        let token = bearer.ok_or("missing_authorization_header")?;
         self.reload_if_changed();
-        let hash = hash_of(token);
-        if let Some(caller) = self.table.load().get(&hash) {
-            return Ok(caller.clone());
-        }
-        if hash == self.control {
-            return Ok(Caller {
-                name: "control".into(),
-                role: Role::Operator,
-                provider: None,
-            });
-        }
-        Err("access_token_not_found")
+        look_up(&self.table.load(), &self.control, bearer)
     }
+}
+
+/// Whose token it is; `control` is the hash of the replica's own.
+pub(crate) fn look_up(
+    table: &Table,
+    control: &[u8; 32],
+    bearer: Option<&str>,
+) -> Result<Caller, &'static str> {
+    let token = bearer.ok_or("missing_authorization_header")?;
+    let hash = hash_of(token);
+    if let Some(caller) = table.get(&hash) {
+        return Ok(caller.clone());
+    }
+    if hash == *control {
+        return Ok(Caller {
+            name: "control".into(),
+            role: Role::Operator,
+            provider: None,
+        });
+    }
+    Err("access_token_not_found")
 }
 
 /// Lets everybody in as an operator: for a replica that listens on loopback only.

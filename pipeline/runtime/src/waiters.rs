@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::provider_stats::{ProviderStats, Report};
+use crate::telemetry::Traced;
 
 /// Somebody who waits for a decision.
 #[derive(Debug)]
@@ -33,6 +34,9 @@ pub enum Waiter {
     Place(Arc<BatchWaiter>, u32),
     /// One request about an order.
     Order(oneshot::Sender<OrderAnswer>),
+    /// One of the others, for a command that is recorded in a trace. Never here: it is taken off when the
+    /// command has its place.
+    Traced(Box<Traced>),
     /// An order, for what it asked of a flight.
     Effect {
         /// The order.
@@ -227,6 +231,7 @@ impl DecisionSink for Waiters {
             };
             match pending.waiter {
                 Waiter::None => {}
+                Waiter::Traced(_) => unreachable!("taken off when the command got its place"),
                 Waiter::Past(told) => {
                     let (flight, event) = *told;
                     self.late.folded(flight, event, decision);

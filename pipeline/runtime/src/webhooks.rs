@@ -3,9 +3,14 @@
 //!
 //! Events are made of the milestones of orders, which the stream alone decides. A start goes on where
 //! the store says that the last run was; what is derived twice has the same id and is kept once.
+//!
+//! Of several replicas each derives all events, and they share one store. The one that writes the tables
+//! keeps what it derives at once; the others hold theirs until the store says that they are kept, and keep
+//! them themselves when nobody has for a while. So nobody has to agree on who does it, and a take-over
+//! loses none.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,13 +19,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use flightline_api::backend::{PageArgs, WebhookAnswer, WebhookCall, WebhookFault};
 use flightline_connectors::webhooks::{
     Delivery, DeliveryFilter, Endpoint, EndpointPatch, Engine, EngineConfig, Event, EventFilter,
-    EventKind, NewEndpoint, NewEvent, OrderPlace, Page, PageOf, Progress, StoreConfig, SystemClock,
-    WebhookStore, WebhooksError, event::instant,
+    EventKind, NewEndpoint, NewEvent, OrderPlace, Page, PageOf, PostgresStore, PostgresStoreConfig,
+    Progress, Store, StoreConfig, SystemClock, WebhookStore, WebhooksError, event::instant,
 };
 use flightline_dataflows::changelog::Epoch;
 use flightline_dataflows::rows::OrderRow;
 use flightline_ledger::order::{Milestone, MilestoneKind};
 use serde_json::{Value, json};
+
+use crate::several::tables::Tables;
 
 /// Progress without events is written this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -28,15 +35,25 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait before events that could not be kept are tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// For so long a replica leaves what it derived to the one that writes the tables.
+const LEFT_TO_ANOTHER: Duration = Duration::from_secs(3);
+
 /// Events of one epoch, and how far it goes.
 struct Derived {
-    events: Vec<NewEvent>,
+    events: Vec<Placed>,
     covers: Vec<u64>,
+}
+
+/// An event and the record that it follows from.
+struct Placed {
+    partition: u32,
+    offset: u64,
+    event: NewEvent,
 }
 
 /// Webhooks of a replica.
 pub(crate) struct Webhooks {
-    store: Arc<WebhookStore>,
+    store: Arc<dyn Store>,
     /// By partition, the offset before which everything was derived by an earlier run.
     done: Vec<u64>,
     keeper: Sender<Derived>,
@@ -48,31 +65,58 @@ pub(crate) struct Running {
     keeper: std::thread::JoinHandle<()>,
 }
 
+/// What webhooks are started with.
+pub(crate) struct Setup {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) partitions: u32,
+    pub(crate) live_mode: bool,
+    pub(crate) allow_private: bool,
+    /// The database of several replicas, and whether this one writes the tables in it.
+    pub(crate) shared: Option<(tokio_postgres::Config, Arc<Tables>)>,
+}
+
+impl Setup {
+    /// Opens the store. Blocking.
+    fn open(&self) -> Result<Arc<dyn Store>, WebhooksError> {
+        if let Some((connect, _)) = &self.shared {
+            let mut config = PostgresStoreConfig::new(connect.clone());
+            config.live_mode = self.live_mode;
+            config.allow_private = self.allow_private;
+            return Ok(Arc::new(PostgresStore::open(
+                config,
+                Arc::new(SystemClock),
+            )?));
+        }
+        let mut config = StoreConfig::new(self.data_dir.join("webhooks"));
+        config.live_mode = self.live_mode;
+        config.allow_private = self.allow_private;
+        Ok(Arc::new(WebhookStore::open(config, Arc::new(SystemClock))?))
+    }
+}
+
 impl Webhooks {
-    /// Opens the store in the data directory and starts to deliver what waits there. Must be called
-    /// on the async runtime.
-    pub(crate) fn start(
-        data_dir: &Path,
-        partitions: u32,
-        live_mode: bool,
-        allow_private: bool,
-    ) -> anyhow::Result<(Self, Running)> {
-        let mut config = StoreConfig::new(data_dir.join("webhooks"));
-        config.live_mode = live_mode;
-        config.allow_private = allow_private;
-        let store = WebhookStore::open(config, Arc::new(SystemClock));
-        let store = Arc::new(store.context("opening the webhooks")?);
-        let progress = store.progress().context("reading the webhooks")?;
-        let done = (0..partitions)
-            .map(|partition| offset_of(progress.0.get(&partition)))
-            .collect();
+    /// Opens the store and starts to deliver what waits there.
+    pub(crate) async fn start(setup: Setup) -> anyhow::Result<(Self, Running)> {
+        let (partitions, tables) = (
+            setup.partitions,
+            setup.shared.as_ref().map(|(_, t)| t.clone()),
+        );
+        let opening = tokio::task::spawn_blocking(move || {
+            let store = setup.open().context("opening the webhooks")?;
+            let progress = store.progress().context("reading the webhooks")?;
+            anyhow::Ok((store, progress))
+        });
+        let (store, progress) = opening
+            .await
+            .context("opening the webhooks was broken off")??;
+        let done = (0..partitions).map(|p| progress.of(p)).collect();
         let engine = Engine::start(store.clone(), EngineConfig::default());
         let engine = engine.context("starting to deliver webhooks")?;
         let (keeper, derived) = crossbeam_channel::unbounded();
-        let kept = store.clone();
+        let kept = Keeper::new(store.clone(), tables);
         let thread = std::thread::Builder::new()
             .name("flightline-webhooks".to_owned())
-            .spawn(move || keep(&kept, &derived))
+            .spawn(move || kept.run(&derived))
             .context("the thread of webhooks cannot be started")?;
         let webhooks = Self {
             store,
@@ -101,7 +145,11 @@ impl Webhooks {
             let done = self.done[row.partition as usize];
             for (at, milestone) in row.milestones.iter().enumerate().skip(told) {
                 if milestone.offset >= done {
-                    events.push(event(row, at, milestone));
+                    events.push(Placed {
+                        partition: row.partition,
+                        offset: milestone.offset,
+                        event: event(row, at, milestone),
+                    });
                 }
             }
         }
@@ -180,7 +228,7 @@ impl Webhooks {
                     endpoint_id: filter.endpoint_id,
                     delivery_success: filter.delivery_success,
                 };
-                let live_mode = store.config().live_mode;
+                let live_mode = store.live_mode();
                 let found = store
                     .deliveries(client, &filter, &page_of(page))
                     .map_err(fault)?;
@@ -200,67 +248,125 @@ impl Running {
 }
 
 /// Keeps events and progress, many epochs with one sync.
-fn keep(store: &WebhookStore, derived: &Receiver<Derived>) {
-    let mut covers: Option<Vec<u64>> = None;
-    let mut written = Instant::now();
-    loop {
-        let mut events = Vec::new();
-        match derived.recv_timeout(PROGRESS_EVERY) {
-            Ok(first) => {
-                events.extend(first.events);
-                covers = Some(first.covers);
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+struct Keeper {
+    store: Arc<dyn Store>,
+    /// Absent = no other replica.
+    tables: Option<Arc<Tables>>,
+    /// Not kept yet, as far as is known.
+    events: Vec<Placed>,
+    /// Since when the oldest of them waits.
+    since: Instant,
+    covers: Vec<u64>,
+    /// `covers` has gone on since it was written.
+    is_behind: bool,
+    /// When the store was last written, or asked how far it is.
+    looked: Instant,
+    is_away: bool,
+}
+
+impl Keeper {
+    fn new(store: Arc<dyn Store>, tables: Option<Arc<Tables>>) -> Self {
+        Self {
+            store,
+            tables,
+            events: Vec::new(),
+            since: Instant::now(),
+            covers: Vec::new(),
+            is_behind: false,
+            looked: Instant::now(),
+            is_away: false,
         }
-        while let Ok(next) = derived.try_recv() {
-            events.extend(next.events);
-            covers = Some(next.covers);
-        }
-        // Who has no webhook is told nothing, later neither.
-        let mut wanted = HashMap::new();
-        events.retain(|event| {
-            *wanted
-                .entry(event.client.clone())
-                .or_insert_with(|| has_endpoints(store, &event.client))
-        });
-        let is_due = written.elapsed() >= PROGRESS_EVERY;
-        let Some(until) = covers.as_ref().filter(|_| is_due || !events.is_empty()) else {
-            continue;
-        };
-        let progress = Progress(
-            (0..)
-                .zip(until)
-                .map(|(partition, offset)| (partition, offset.to_le_bytes().to_vec()))
-                .collect::<BTreeMap<_, _>>(),
-        );
-        while let Err(error) = store.append(&events, &progress) {
-            tracing::error!(%error, "events for webhooks cannot be kept; trying again");
-            if derived
-                .recv_timeout(RETRY)
-                .is_err_and(|e| e == RecvTimeoutError::Disconnected)
-            {
-                // The next start derives them again.
-                return;
-            }
-        }
-        covers = None;
-        written = Instant::now();
     }
-}
 
-fn has_endpoints(store: &WebhookStore, client: &str) -> bool {
-    let page = Page {
-        limit: 1,
-        ..Page::default()
-    };
-    let found = store.endpoints(client, &page);
-    found.is_ok_and(|found| !found.items.is_empty())
-}
+    fn run(mut self, derived: &Receiver<Derived>) {
+        let mut pause = PROGRESS_EVERY;
+        loop {
+            match derived.recv_timeout(pause) {
+                Ok(first) => self.take(first),
+                Err(RecvTimeoutError::Timeout) => {}
+                // What is not kept is derived again by the next start.
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            while let Ok(next) = derived.try_recv() {
+                self.take(next);
+            }
+            pause = PROGRESS_EVERY;
+            match self.turn() {
+                Ok(()) => self.is_away = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut self.is_away, true) {
+                        tracing::error!(%error, "events for webhooks cannot be kept; trying again");
+                    }
+                    pause = RETRY;
+                }
+            }
+        }
+    }
 
-fn offset_of(bytes: Option<&Vec<u8>>) -> u64 {
-    let bytes: Option<[u8; 8]> = bytes.and_then(|bytes| bytes.as_slice().try_into().ok());
-    bytes.map_or(0, u64::from_le_bytes)
+    fn take(&mut self, derived: Derived) {
+        if self.events.is_empty() {
+            self.since = Instant::now();
+        }
+        self.events.extend(derived.events);
+        self.covers = derived.covers;
+        self.is_behind = true;
+    }
+
+    fn turn(&mut self) -> Result<(), WebhooksError> {
+        let is_due = self.looked.elapsed() >= PROGRESS_EVERY;
+        if let Some(tables) = &self.tables {
+            let is_leading = tables.is_writing();
+            self.store.set_leading(is_leading);
+            if !is_leading {
+                return match is_due {
+                    true => self.stand_by(),
+                    false => Ok(()),
+                };
+            }
+        }
+        match self.is_behind && (is_due || !self.events.is_empty()) {
+            true => self.keep(),
+            false => Ok(()),
+        }
+    }
+
+    /// Drops what another replica has kept, and keeps what none has for too long.
+    fn stand_by(&mut self) -> Result<(), WebhooksError> {
+        self.looked = Instant::now();
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let progress = self.store.progress()?;
+        self.events
+            .retain(|placed| placed.offset >= progress.of(placed.partition));
+        match self.events.is_empty() || self.since.elapsed() < LEFT_TO_ANOTHER {
+            true => Ok(()),
+            false => self.keep(),
+        }
+    }
+
+    fn keep(&mut self) -> Result<(), WebhooksError> {
+        // Who has no webhook is told nothing, later neither.
+        let clients: BTreeSet<String> = self
+            .events
+            .iter()
+            .map(|placed| placed.event.client.clone())
+            .collect();
+        let listening = self.store.with_endpoints(&clients)?;
+        let events: Vec<NewEvent> = self
+            .events
+            .iter()
+            .filter(|placed| listening.contains(&placed.event.client))
+            .map(|placed| placed.event.clone())
+            .collect();
+        let progress = (0..).zip(self.covers.iter().copied());
+        let progress = Progress(progress.collect::<BTreeMap<_, _>>());
+        self.store.append(&events, &progress)?;
+        self.events.clear();
+        self.is_behind = false;
+        self.looked = Instant::now();
+        Ok(())
+    }
 }
 
 /// The event of an order's milestone, the `at`th from 0. Ids only: bodies are kept as they are sent.

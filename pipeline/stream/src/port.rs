@@ -89,6 +89,14 @@ pub trait StreamLog: Send + Sync {
     /// the log takes no more. A log whose waits end by themselves has nothing to do.
     fn interrupt(&self) {}
 
+    /// By partition, how far the backend's own order was read, and the running hash of all records up to
+    /// there as the backend has them. A reader that came to another hash at that offset has folded
+    /// other records. `None` where readers are given the backend's records themselves, and while a
+    /// group is on its way.
+    fn backend_hashes(&self) -> Option<Vec<(u64, u128)>> {
+        None
+    }
+
     /// What happened on the way to a backend: names, what they mean, and counts. For metrics.
     fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
         Vec::new()

@@ -12,11 +12,12 @@ use std::path::PathBuf;
 
 use flightline_ledger::command::{
     Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedCommand, FeedReject, Leg,
-    LegTimes, Level, Replaced, SaleStatus, Schedule, Settings, SourceVersion, UnplacedReport,
+    LegTimes, Level, Replaced, Reseat, SaleStatus, Schedule, Settings, SourceVersion,
+    UnplacedReport,
 };
 use flightline_ledger::order::{
     CreateOrder, EffectId, EffectResult, FlightChange, FlightNotice, OfferRequestId, OrderAction,
-    OrderId, Payment, QuoteId, RefundTerms, SegmentRequest, Terms,
+    OrderId, OrderSettings, Payment, QuoteId, RefundTerms, SegmentRequest, Terms,
 };
 use flightline_ledger::{
     Command, CommandId, FlightCommand, FlightKey, HoldRequest, Money, ProviderBody, ProviderEvent,
@@ -607,6 +608,41 @@ fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Comm
             "order_done_provider_silent",
             done(EffectResult::Refused(Reason::ProviderSilent)),
         ),
+        // And orders that go to providers.
+        (
+            "configure_orders_outward",
+            Command::ConfigureOrders(Box::new(OrderSettings {
+                place_within_ms: 60_000,
+                outward: vec![code("air-lines_7"), code("united")],
+                ..OrderSettings::default()
+            })),
+        ),
+        (
+            "reseat",
+            Command::Flight(
+                flight,
+                FlightCommand::Reseat(Reseat {
+                    hold,
+                    ttl_ms: 900_000,
+                    price_max: money(12_345),
+                }),
+            ),
+        ),
+        (
+            "refuse",
+            Command::Flight(
+                flight,
+                FlightCommand::Provider(Box::new(told(ProviderBody::Refuse(vec![hold])))),
+            ),
+        ),
+        (
+            "order_done_placed",
+            done(EffectResult::Placed {
+                reference: text("ord_00009hthhsUZ8W4LxQgkjo"),
+            }),
+        ),
+        ("order_done_noted", done(EffectResult::Noted)),
+        ("order_done_withdrawn", done(EffectResult::Withdrawn)),
     ]);
     all
 }
@@ -679,8 +715,8 @@ fn records_of_version_1_decode_for_ever() {
         );
         kinds.insert(header.kind);
     }
-    // Kinds 1–11, 16–19, 32–41, 48–56.
-    assert_eq!(kinds.len(), 34, "a kind has no golden file: {kinds:?}");
+    // Kinds 1–11, 16–20, 32–42, 48–56.
+    assert_eq!(kinds.len(), 36, "a kind has no golden file: {kinds:?}");
     let files = fs::read_dir(folder()).unwrap();
     let files = files.filter(|f| {
         let name = f.as_ref().unwrap().file_name();

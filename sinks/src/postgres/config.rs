@@ -6,6 +6,29 @@ use std::time::Duration;
 
 use flightline_dataflows::sql::View;
 
+/// A transaction that was committed.
+#[derive(Clone, Copy, Debug)]
+pub struct Committed<'a> {
+    /// By partition, the offset after the last record whose rows are in it or before it.
+    pub until: &'a [u64],
+    /// How long it took, its commit included.
+    pub took: Duration,
+    /// Epochs that it merged.
+    pub epochs: u64,
+    /// Rows inserted, changed and removed.
+    pub rows: u64,
+}
+
+/// Is told of every commit, on the thread of the sink: it must be quick.
+#[derive(Clone)]
+pub struct OnCommit(pub Arc<dyn Fn(Committed<'_>) + Send + Sync>);
+
+impl std::fmt::Debug for OnCommit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnCommit")
+    }
+}
+
 /// Settings of a [`super::PostgresSink`]. All memory together is at most
 /// `inbox_bytes_max + 2 × batch_bytes_max + memory_bytes_max`, near enough, 256 MiB by default,
 /// whatever the database does: epochs that just came, the batch being merged, the one being written
@@ -45,6 +68,8 @@ pub struct PostgresConfig {
     pub retry_last: Duration,
     /// Views in SQL whose tables are made and written.
     pub views: Vec<Arc<View>>,
+    /// Who is told of commits; absent = nobody.
+    pub on_commit: Option<OnCommit>,
 }
 
 impl PostgresConfig {
@@ -68,6 +93,7 @@ impl PostgresConfig {
             retry_first: Duration::from_millis(100),
             retry_last: Duration::from_secs(10),
             views: Vec::new(),
+            on_commit: None,
         }
     }
 }

@@ -11,7 +11,7 @@ struct Migration {
 }
 
 /// In order; the version is the place, from 1. Steps that were released are never changed.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         name: "tables",
         sql: include_str!("migrations/0001_tables.sql"),
@@ -35,6 +35,10 @@ const MIGRATIONS: [Migration; 6] = [
     Migration {
         name: "views in files",
         sql: include_str!("migrations/0006_view_state.sql"),
+    },
+    Migration {
+        name: "orders at providers",
+        sql: include_str!("migrations/0007_outward.sql"),
     },
 ];
 

@@ -37,7 +37,7 @@ mod view_tables;
 mod writer;
 
 pub use compare::{Difference, Expected, compare, progress};
-pub use config::PostgresConfig;
+pub use config::{Committed, OnCommit, PostgresConfig};
 pub use error::PostgresError;
 pub use lock::{Holder, LockWatch, Look};
 pub use migrate::SCHEMA_VERSION;

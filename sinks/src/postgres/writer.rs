@@ -21,7 +21,7 @@ use super::connection::{Connection, Target};
 use super::sink::Shared;
 use super::spool::Spool;
 use super::tables::ViewTable;
-use super::{PostgresConfig, PostgresError, fence, lock};
+use super::{Committed, OnCommit, PostgresConfig, PostgresError, fence, lock};
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -403,6 +403,14 @@ impl Writer {
                     .pending_epochs
                     .fetch_sub(batch.epochs, Ordering::Relaxed);
                 self.shared.written.send_replace(batch.to.clone().into());
+                if let Some(OnCommit(told)) = &self.config.on_commit {
+                    told(Committed {
+                        until: &batch.to,
+                        took: written.took,
+                        epochs: batch.epochs,
+                        rows: batch.rows,
+                    });
+                }
                 Ok(())
             }
             Err(error) if error.is_passing() => {

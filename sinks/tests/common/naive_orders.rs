@@ -54,7 +54,7 @@ pub(super) fn order(r: &OrderRow) -> Line {
     ]
 }
 
-pub(super) const SEGMENTS: &str = "order_id, segment, slice, flight_key, provider, cabin, class, board, off, seats, price, currency, departs_at, state, hold_id, held_until, held_offset";
+pub(super) const SEGMENTS: &str = "order_id, segment, slice, flight_key, provider, cabin, class, board, off, seats, price, currency, departs_at, state, hold_id, held_until, held_offset, outward_state, outward_reference, outward_code";
 
 pub(super) fn segments(r: &OrderRow) -> Vec<Line> {
     let line = |(place, s): (usize, &OrderSegment)| {
@@ -76,6 +76,9 @@ pub(super) fn segments(r: &OrderRow) -> Vec<Line> {
             Some(format!("{:032x}", s.hold.0)),
             at(s.deadline_ms),
             s.held_offset.map(|offset| offset.to_string()),
+            some(s.outward.name()),
+            s.outward_reference.as_deref().and_then(clean),
+            s.outward_code.as_deref().and_then(clean),
         ]
     };
     r.segments.iter().enumerate().map(line).collect()

@@ -55,6 +55,7 @@ impl OrderWorld {
         // Orders are forgotten soon after they are over.
         let settings = OrderCommand::Configure(OrderSettings {
             retire_after_ms: HOUR_MS as u64,
+            outward: vec![PROVIDERS[2].parse().unwrap()],
             ..OrderSettings::default()
         });
         for fold in &mut folds {
@@ -303,6 +304,11 @@ impl World {
             Step::Ticket => EffectResult::Ticketed {
                 number: format!("999{:010}", self.orders.ids).into(),
             },
+            Step::Place => EffectResult::Placed {
+                reference: self.some_text(),
+            },
+            Step::Acknowledge | Step::Refuse => EffectResult::Noted,
+            Step::Withdraw => EffectResult::Withdrawn,
         }
     }
 
@@ -310,10 +316,18 @@ impl World {
         let code = self.some_text();
         match step {
             Step::Authorise => EffectResult::Declined { code },
-            Step::Capture | Step::Void | Step::Refund | Step::Ticket => {
-                EffectResult::Failed { code }
-            }
-            Step::Hold | Step::Confirm | Step::Release | Step::Cancel => {
+            Step::Capture
+            | Step::Void
+            | Step::Refund
+            | Step::Ticket
+            | Step::Place
+            | Step::Withdraw => EffectResult::Failed { code },
+            Step::Hold
+            | Step::Confirm
+            | Step::Release
+            | Step::Cancel
+            | Step::Acknowledge
+            | Step::Refuse => {
                 EffectResult::Refused(self.pick(&[Reason::Closed, Reason::AlreadyConfirmed]))
             }
         }

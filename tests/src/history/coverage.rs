@@ -148,7 +148,24 @@ fn first_answers(kind: Kind) -> Vec<&'static str> {
         Kind::Terms => event(&["accepted, displaced", "stale", "invalid_event"]),
         Kind::FlightCancel | Kind::FlightWithdraw => event(&["accepted, displaced", "stale"]),
         Kind::FlightReinstate => event(&["stale"]),
-        Kind::Acknowledge => event(&[]),
+        Kind::Acknowledge | Kind::Refuse => event(&[]),
+        Kind::Reseat => vec![
+            "held",
+            "sold_out of 0",
+            "closed",
+            "unknown_cabin",
+            "price_changed",
+            "already_confirmed",
+            "already_released",
+            "still_waiting",
+            "expired",
+            "displaced",
+            "unknown_hold",
+            "unknown_flight",
+            "flight_cancelled",
+            "departed",
+            "retired",
+        ],
         Kind::Tick
         | Kind::Configure
         | Kind::FeedReject

@@ -23,6 +23,7 @@ enum What {
     Reinstate,
     Withdraw,
     Acknowledge,
+    Refuse,
 }
 
 pub(crate) fn event(
@@ -52,6 +53,7 @@ pub(crate) fn event(
             (10, What::Reinstate),
             (10, What::Withdraw),
             (10, What::Acknowledge),
+            (10, What::Refuse),
         ]),
         Some(flight) if flight.cancelled && rng.chance(350) => {
             provider = flight.owner;
@@ -68,6 +70,7 @@ pub(crate) fn event(
             (30, What::Reinstate),
             (18, What::Withdraw),
             (120, What::Acknowledge),
+            (40, What::Refuse),
         ]),
     };
     let body = match (what, flight) {
@@ -95,6 +98,13 @@ pub(crate) fn event(
         (What::Withdraw, _) => ProviderBody::Withdraw,
         (What::Acknowledge, flight) => {
             ProviderBody::Acknowledge(acknowledged(rng, flavour, provider, flight))
+        }
+        (What::Refuse, flight) => {
+            let mut ids = acknowledged(rng, flavour, provider, flight);
+            if rng.chance(800) {
+                ids.truncate(2);
+            }
+            ProviderBody::Refuse(ids)
         }
     };
     ProviderEvent {

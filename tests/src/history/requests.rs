@@ -1,7 +1,8 @@
 //! Commands about a flight, aimed at what it has, and commands sent before.
 
+use flightline_ledger::command::Reseat;
 use flightline_ledger::{
-    Command, CommandId, FlightCommand, FlightKey, HoldRequest, Outcome, Reason,
+    Command, CommandId, FlightCommand, FlightKey, HoldRequest, Money, Outcome, Reason,
 };
 
 use super::aim;
@@ -27,6 +28,26 @@ impl Generator {
             What::Cancel => FlightCommand::Cancel {
                 hold: self.hold_id(model, flight, HoldState::Confirmed),
             },
+            What::Reseat => {
+                let hold = self.hold_id(model, flight, HoldState::Cancelled);
+                let asked = self.hold_request(flight);
+                let price = asked.expected_price.filter(|_| self.rng.chance(200));
+                let cheap = self.rng.chance(150);
+                let dear = Money {
+                    minor: if cheap { 1 } else { 1_000_000_000 },
+                    currency: "USD".parse().unwrap_or_default(),
+                    exponent: 2,
+                };
+                let lost = flight.and_then(|f| f.holds.iter().find(|h| h.id == hold));
+                let paid = lost
+                    .and_then(|hold| hold.price)
+                    .filter(|_| self.rng.chance(300));
+                FlightCommand::Reseat(Reseat {
+                    hold,
+                    ttl_ms: asked.ttl_ms.unwrap_or(60_000),
+                    price_max: price.or(paid).unwrap_or(dear),
+                })
+            }
             What::Event => FlightCommand::Provider(Box::new(events::event(
                 &mut self.rng,
                 &self.flavour,
@@ -78,6 +99,7 @@ impl Generator {
                             What::Confirm,
                             What::Release,
                             What::Cancel,
+                            What::Reseat,
                             What::Event,
                             What::Event,
                             What::Event,

@@ -91,6 +91,7 @@ fn simpler(command: &Command) -> Vec<Command> {
         ProviderBody::Fares(fares) => one_less(fares, ProviderBody::Fares),
         ProviderBody::Terms(terms) => one_less(terms, ProviderBody::Terms),
         ProviderBody::Acknowledge(ids) => one_less(ids, ProviderBody::Acknowledge),
+        ProviderBody::Refuse(ids) => one_less(ids, ProviderBody::Refuse),
         _ => Vec::new(),
     };
     let with = |body| {

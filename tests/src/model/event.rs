@@ -51,6 +51,7 @@ impl Flight {
             ProviderBody::Cancel | ProviderBody::Withdraw => self.stop(code, event.version),
             ProviderBody::Reinstate => self.reinstate(code, event.version),
             ProviderBody::Acknowledge(ids) => self.acknowledge(code, ids),
+            ProviderBody::Refuse(ids) => self.refuse(code, ids),
         };
         if aspects.applied == 0 {
             // Nothing to undo: what is stale has a stored version, so its provider and buckets exist.

@@ -260,6 +260,7 @@ impl Flight {
             FlightCommand::Confirm { hold } => self.confirm(*hold),
             FlightCommand::Release { hold } => self.release(*hold),
             FlightCommand::Cancel { hold } => self.cancel(*hold),
+            FlightCommand::Reseat(ask) => self.reseat(settings, id, ask),
             FlightCommand::Provider(event) => self.provider_event(event),
         }
     }

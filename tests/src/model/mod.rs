@@ -8,7 +8,8 @@
 //! - Commands: `hold.rs` (hold, confirm, release, cancel), `offer.rs` (who can sell, and at which
 //!   price), `waiting.rs` (who waits, and whose turn it is), `valid.rs` (which provider events are
 //!   valid), `event.rs` (their order of checks and the small ones), `schedule.rs` (schedule,
-//!   equipment, status, ownership), `availability.rs`, `seller.rs` (who does not sell for now).
+//!   equipment, status, ownership), `availability.rs`, `seller.rs` (who does not sell for now),
+//!   `refusal.rs` (sales that their provider does not take).
 //! - [`Snapshot`]: the whole state in plain values, to compare with.
 //! - [`Fault`]: ways in which the model can be made wrong, to prove that a wrong ledger is noticed.
 
@@ -18,6 +19,7 @@ mod fault;
 mod flight;
 mod hold;
 mod offer;
+mod refusal;
 mod schedule;
 mod seller;
 mod snapshot;
@@ -46,7 +48,7 @@ pub(crate) use flight::{CabinOnLeg, Flight, Hold};
 pub(crate) use seller::Seller;
 
 /// The rules that a run must have exercised, by name; see [`Model::rules`].
-pub const RULES: [&str; 57] = [
+pub const RULES: [&str; 63] = [
     "hold expired by the clock",
     "flight retired",
     "live hold expired by retirement",
@@ -87,6 +89,12 @@ pub const RULES: [&str; 57] = [
     "availability created a cabin",
     "availability created a class",
     "sale acknowledged",
+    "sale refused by its provider",
+    "refused sale closed its exact segment",
+    "refused sale closed its class",
+    "refused sale closed its cabin",
+    "refused sale seated elsewhere",
+    "refused sale too dear elsewhere",
     "no room to wait for",
     "waiting hold got seats that lapsed",
     "waiting hold got seats that a command made free",
@@ -322,6 +330,7 @@ pub fn kind_of(command: &Command) -> Kind {
         Command::Flight(_, FlightCommand::Confirm { .. }) => Kind::Confirm,
         Command::Flight(_, FlightCommand::Release { .. }) => Kind::Release,
         Command::Flight(_, FlightCommand::Cancel { .. }) => Kind::Cancel,
+        Command::Flight(_, FlightCommand::Reseat(_)) => Kind::Reseat,
         Command::Flight(_, FlightCommand::Provider(event)) => match &event.body {
             ProviderBody::Schedule(_) => Kind::Schedule,
             ProviderBody::TimeChange(_) => Kind::TimeChange,
@@ -333,6 +342,7 @@ pub fn kind_of(command: &Command) -> Kind {
             ProviderBody::Reinstate => Kind::FlightReinstate,
             ProviderBody::Withdraw => Kind::FlightWithdraw,
             ProviderBody::Acknowledge(_) => Kind::Acknowledge,
+            ProviderBody::Refuse(_) => Kind::Refuse,
         },
         Command::Tick => Kind::Tick,
         Command::Configure(_) => Kind::Configure,

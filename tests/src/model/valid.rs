@@ -104,7 +104,8 @@ impl Flight {
             ProviderBody::Cancel
             | ProviderBody::Reinstate
             | ProviderBody::Withdraw
-            | ProviderBody::Acknowledge(_) => true,
+            | ProviderBody::Acknowledge(_)
+            | ProviderBody::Refuse(_) => true,
         }
     }
 

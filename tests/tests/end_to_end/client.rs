@@ -41,6 +41,21 @@ impl Client {
         }
     }
 
+    /// A client that makes a connection for every request: a balancer sends each elsewhere.
+    pub(crate) fn unpooled(url: &str, token: &str) -> Self {
+        let http = reqwest::Client::builder()
+            .tcp_nodelay(true)
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("an HTTP client");
+        Self {
+            http,
+            url: url.to_owned(),
+            token: Some(token.to_owned()),
+        }
+    }
+
     /// The same, with a token.
     pub(crate) fn with_token(url: &str, token: &str) -> Self {
         let mut client = Self::new(url);
@@ -113,6 +128,17 @@ impl Client {
         let request = self.http.get(format!("{}{path}", self.url));
         let answer = request.send().await.expect("an answer");
         answer.text().await.expect("a text")
+    }
+
+    /// A call whose answer has no body.
+    pub(crate) async fn post(&self, path: &str) -> StatusCode {
+        let request = self.http.post(format!("{}{path}", self.url));
+        let request = request.header("duffel-version", "v2");
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        request.send().await.expect("an answer").status()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

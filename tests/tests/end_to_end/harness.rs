@@ -97,9 +97,14 @@ impl Place {
         path.display().to_string()
     }
 
+    /// The file of its configuration.
+    pub(crate) fn config_file(&self) -> String {
+        self.file("flightline.toml", &self.config)
+    }
+
     /// Starts a replica and waits until it listens.
     pub(crate) fn start(&self) -> Replica {
-        let config = self.file("flightline.toml", &self.config);
+        let config = self.config_file();
         let mut child = Command::new(program())
             .args([
                 "serve",
@@ -182,6 +187,22 @@ impl Replica {
             .args([&format!("-{name}"), &pid])
             .status();
         assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits until it has ended by itself, not well. Returns the log.
+    pub(crate) fn fails(mut self) -> String {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the replica can be asked") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the replica does not end");
+            std::thread::park_timeout(Duration::from_millis(20));
+        };
+        let log = self.log.take().map(|l| l.join().unwrap_or_default());
+        let log = log.unwrap_or_default();
+        assert_eq!(status.code(), Some(1), "{log}");
+        log
     }
 
     /// SIGTERM, and waits. Returns the log.

@@ -2,21 +2,26 @@
 
 #![allow(missing_docs)]
 
+mod balanced;
+mod balancer;
 mod booking;
 mod checkpoint;
 mod client;
 mod crash;
+mod diverged;
 mod events;
 mod harness;
 mod operations;
 mod order_answers;
 mod order_crash;
 mod orders;
+mod outward;
 mod program;
 mod provider;
 mod reconcile;
 mod replicas;
 mod tables;
+mod traces;
 mod trip;
 mod views;
 mod waiting;

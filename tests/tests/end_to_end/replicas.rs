@@ -19,14 +19,16 @@ use crate::tables;
 const LONG: Duration = Duration::from_secs(60);
 
 /// A topic and a database for several replicas. The database is one of a replica that does nothing else.
-struct Shared {
+pub(crate) struct Shared {
+    /// Of the database.
+    pub(crate) url: String,
     config: String,
-    _host: Replica,
+    host: Option<Replica>,
     _place: Place,
 }
 
 impl Shared {
-    async fn new(purpose: &str) -> Option<Self> {
+    pub(crate) async fn new(purpose: &str) -> Option<Self> {
         let Ok(controller) = std::env::var("FLIGHTLINE_TEST_FLUVIO") else {
             use std::io::Write;
             let line = "#".repeat(78);
@@ -52,22 +54,39 @@ impl Shared {
             .replace(":///flightline?", &format!(":///{name}?"));
         let topic = format!("replicas-{}-{purpose}", std::process::id());
         Some(Self {
+            url: url.clone(),
             config: format!(
                 "[stream]\nurl = \"fluvio://{controller}/{topic}\"\npartitions = 8\nshared = true\n\
                  [database]\nurl = \"{url}\"\n[auth]\nmode = \"open\"\n"
             ),
-            _host: host,
+            host: Some(host),
             _place: place,
         })
     }
 
-    fn place(&self) -> Place {
+    /// Kills the host of the database, which goes with it.
+    pub(crate) async fn lose_database(&mut self) {
+        self.host.take().expect("a host").kill();
+        wait_until("the database is gone", || async {
+            let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
+            connected.is_err()
+        })
+        .await;
+    }
+
+    pub(crate) fn place(&self) -> Place {
         Place::with_config(&self.config)
+    }
+
+    /// A folder of a replica that wants tokens, with further settings.
+    pub(crate) fn place_with_tokens(&self, further: &str) -> Place {
+        let config = self.config.replace("mode = \"open\"", "mode = \"tokens\"");
+        Place::with_config(&format!("{config}{further}"))
     }
 }
 
 /// What the replica says of its tables: does it write them?
-async fn writes(client: &Client) -> bool {
+pub(crate) async fn writes(client: &Client) -> bool {
     let ready = client.get("/health/ready").await;
     !ready
         .body
@@ -75,7 +94,7 @@ async fn writes(client: &Client) -> bool {
         .contains("another replica writes the tables")
 }
 
-async fn wait_until<F: Future<Output = bool>>(
+pub(crate) async fn wait_until<F: Future<Output = bool>>(
     what: &str,
     mut holds: impl FnMut() -> F,
 ) -> Duration {

@@ -38,6 +38,15 @@ pub(crate) async fn offers(client: &Client, adults: usize, with_return: bool) ->
     panic!("a search finds no offers");
 }
 
+/// Does a search find the way there?
+pub(crate) async fn finds(client: &Client) -> bool {
+    let body = search_body(1, false);
+    let path = "/air/offer_requests";
+    let found = client.call(Method::POST, path, Some(&body)).await;
+    let offers = found.body["data"]["offers"].as_array();
+    offers.is_some_and(|offers| !offers.is_empty())
+}
+
 /// The cheapest offer of a new search.
 pub(crate) async fn offer(client: &Client, adults: usize, with_return: bool) -> Value {
     offers(client, adults, with_return).await.swap_remove(0)

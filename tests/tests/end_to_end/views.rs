@@ -398,6 +398,211 @@ async fn changes_of_a_view_are_told_to_followers_and_written_to_a_file() {
     replica.stop();
 }
 
+/// What became of the file of a view, by `GET /dataflows`; `None` = it was not tried.
+async fn tried(client: &Client, name: &str) -> Option<(String, String)> {
+    let listed = client.get("/dataflows").await.body;
+    let tried = listed["files"]["tried"].as_array().expect("a list");
+    let line = tried.iter().find(|line| {
+        let file = line["file"].as_str().expect("a name");
+        file.ends_with(&format!("/{name}"))
+    })?;
+    let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+    Some((text("state"), text("reason")))
+}
+
+/// Waits until that is so.
+async fn until_tried(client: &Client, name: &str, state: &str, says: &str) -> String {
+    for _ in 0..1500 {
+        match tried(client, name).await {
+            Some((found, reason)) if found == state && reason.contains(says) => return reason,
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+    panic!(
+        "{name} is not {state} with {says:?}: {:?}",
+        tried(client, name).await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_follow_files_that_come_change_and_go() {
+    let views = Views::new();
+    let replica = views.place.start();
+    let tables = connect(&views.place).await;
+    let client = Client::new(&replica.url);
+    let stop = Arc::new(AtomicBool::new(false));
+    let tasks = book(&replica, "w", &stop).await;
+    let path = |name: &str| views.folder.path().join(name);
+    let read = |view| std::fs::read_to_string(views.file(view)).expect("the file");
+    let put = |name: &str, text: &str| std::fs::write(path(name), text).expect("written");
+    let (sales, sales_2, busy) = (read(SALES), read(SALES_2), read(BUSY));
+
+    // Two that came together, the reader first by name; what editors leave behind is not looked at.
+    put("a_busy.yaml", &busy);
+    put("sales.yaml", &sales);
+    put(".sales.yaml.swp.yaml", "nonsense\n");
+    until_tried(&client, "a_busy.yaml", "taken", "").await;
+    equals(&tables, SALES).await;
+    equals(&tables, BUSY).await;
+
+    // One that is cut off is left alone: the one that came after it is there before.
+    let (half, rest) = busy.split_at(busy.len() - 30);
+    put("b_half.yaml", &half.replace("busy", "half"));
+    put("other.yaml", &sales.replace("sales", "other"));
+    until_tried(&client, "other.yaml", "taken", "").await;
+    assert_eq!(tried(&client, "b_half.yaml").await, None);
+    put("b_half.yaml", &(half.replace("busy", "half") + rest));
+    until_tried(&client, "b_half.yaml", "taken", "").await;
+
+    // A bad one is refused with place and remedy, and the old one goes on.
+    put("sales.yaml", &sales.replace("sum(seats)", "sum(seat)"));
+    let reason = until_tried(&client, "sales.yaml", "refused", "there is no column").await;
+    assert!(
+        reason.contains("sales.yaml:4:") && reason.contains("did you mean \"seats\"?"),
+        "{reason}"
+    );
+    let listed = views.run(&["list"]).unwrap();
+    assert!(
+        listed.contains("sales.yaml: refused") && listed.contains("sales: live"),
+        "{listed}"
+    );
+    let metrics = client.text("/metrics").await;
+    assert!(
+        metrics.contains("flightline_view_files_wrong 1"),
+        "{metrics}"
+    );
+    equals(&tables, SALES).await;
+    // One that breaks its key, by the rows that there are.
+    put(
+        "sales.yaml",
+        &sales.replace("key: [flight_key]", "key: [seats]"),
+    );
+    until_tried(&client, "sales.yaml", "refused", "").await;
+    equals(&tables, SALES).await;
+    // One that does not fit those that read it. Then it comes with them.
+    put(
+        "sales.yaml",
+        &sales_2.replace("sum(seats) AS seats", "sum(seats) AS total"),
+    );
+    until_tried(
+        &client,
+        "sales.yaml",
+        "refused",
+        "other views do not go with that",
+    )
+    .await;
+    let busy_2 = busy
+        .replace("s.seats", "s.total")
+        .replace("key: [flight_key]", "key: [flight_key, total]");
+    put("a_busy.yaml", &busy_2);
+    std::fs::remove_file(path("b_half.yaml")).expect("removed");
+    until_tried(&client, "sales.yaml", "taken", "").await;
+    let columns = "SELECT string_agg(column_name, ' ' ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = 'busy'";
+    until(&tables, columns, &[&["flight_key total board"]]).await;
+    until(
+        &tables,
+        "SELECT to_regclass('views.half') IS NULL",
+        &[&["t"]],
+    )
+    .await;
+
+    // What others read does not go alone.
+    std::fs::remove_file(path("sales.yaml")).expect("removed");
+    until_tried(&client, "sales.yaml", "refused", "put it back").await;
+    assert!(views.run(&["list"]).unwrap().contains("sales: live"));
+    // A folder that is away says nothing of its files.
+    let away = views.folder.path().with_extension("away");
+    std::fs::rename(views.folder.path(), &away).expect("moved");
+    for _ in 0..1500 {
+        let listed = client.get("/dataflows").await.body;
+        if listed["files"]["problem"]
+            .as_str()
+            .is_some_and(|why| why.contains("cannot be read"))
+        {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(views.run(&["list"]).unwrap().contains("cannot be read"));
+    std::fs::rename(&away, views.folder.path()).expect("moved back");
+    std::fs::remove_file(path("a_busy.yaml")).expect("removed");
+    for gone in ["sales", "busy"] {
+        let gone = format!("SELECT to_regclass('views.{gone}') IS NULL");
+        until(&tables, &gone, &[&["t"]]).await;
+    }
+    // A command and the folder are of one mind.
+    views.run(&["add", &views.file(SALES)]).unwrap();
+    views.run(&["remove", "other"]).unwrap();
+    let listed = client.get("/dataflows").await.body;
+    assert_eq!(
+        listed["views"].as_array().map(Vec::len),
+        Some(1),
+        "{listed}"
+    );
+    assert_eq!(listed["files"]["problem"], Value::Null);
+    stop.store(true, Ordering::Relaxed);
+    let booked: u64 = tasks.join_all().await.into_iter().sum();
+    assert!(booked > 0, "nobody could book meanwhile");
+    equals(&tables, SALES).await;
+    replica.stop();
+    std::fs::remove_file(path(".sales.yaml.swp.yaml")).expect("removed");
+    views.verify();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_leave_with_time_though_nothing_happens() {
+    let views = Views::new();
+    let replica = views.place.start();
+    let tables = connect(&views.place).await;
+    let client = Client::new(&replica.url);
+    let flight = events::flight(1);
+    let schedule = events::schedule(&flight, 2_000, 1);
+    client.push("acme", &[schedule]).await;
+    let fresh = (
+        "fresh",
+        "partition, offset",
+        "SELECT partition, \"offset\", created_at FROM holds WHERE created_at > now() - INTERVAL '2 seconds'",
+    );
+    let kept = (
+        "kept",
+        "partition, offset",
+        "SELECT partition, \"offset\", created_at FROM holds",
+    );
+    let kept = std::fs::read_to_string(views.file(kept)).expect("the file");
+    let kept = kept + "retain: {column: created_at, for: 3 seconds}\n";
+    views.run(&["add", &views.file(fresh)]).unwrap();
+    views
+        .run(&["add", &views.place.file("kept.txt", &kept)])
+        .unwrap();
+    let hold = client.hold(&flight, "one", 1).await;
+    assert_eq!(hold.status, StatusCode::CREATED);
+    let came = |updates: u64| async move {
+        for _ in 0..1500 {
+            let listed = client.get("/dataflows").await.body;
+            let views = listed["views"].as_array().cloned().unwrap_or_default();
+            if views
+                .iter()
+                .all(|view| view["updates"].as_u64() == Some(updates))
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("rows did not come, or did not go");
+    };
+    // The row came and went: two updates each. The hold itself is as it was.
+    came(2).await;
+    for view in ["fresh", "kept"] {
+        let rows = format!("SELECT count(*) FROM views.{view}");
+        until(&tables, &rows, &[&["0"]]).await;
+    }
+    until(&tables, "SELECT status FROM flightline.hold", &[&["held"]]).await;
+    let asked = "SELECT count(*) FROM flightline.decision WHERE kind = 'hold'";
+    until(&tables, asked, &[&["1"]]).await;
+    replica.stop();
+    views.verify();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_without_views_says_how_to_have_them() {
     let place = Place::new();

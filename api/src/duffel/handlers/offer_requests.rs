@@ -28,6 +28,7 @@ use crate::http::keys;
 use crate::http::query::Query;
 use crate::http::reply;
 use crate::http::request::Request;
+use crate::http::shared_keys;
 use crate::openapi::{ReadHeaders, WriteHeaders};
 
 /// Search for offers
@@ -81,6 +82,11 @@ where
         None => (id, fresh, false),
         Some(key) => {
             let hash = hash(request.uri.query(), &data);
+            let search = keys::Request::Search {
+                body: hash,
+                id: id.as_str().into(),
+            };
+            shared_keys::remember(app, key, search).await;
             once(request, &caller.name, key, hash, (id, fresh))?
         }
     };
@@ -141,6 +147,8 @@ fn once(
         return Ok((id, fresh, false));
     }
     match app.keys.get(&key) {
+        // Told to other replicas a moment ago, by this very request.
+        Some(keys::Request::Search { id: bound, .. }) if *bound == *id => Ok((id, fresh, false)),
         Some(keys::Request::Search { body: bound, id }) if bound == body => {
             let made = token::OfferRequest::decode(&app.booking.signer, client, &id);
             let made = made.ok_or_else(ApiError::internal)?;

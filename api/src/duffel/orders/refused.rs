@@ -160,6 +160,13 @@ pub(crate) fn not_made(row: &OrderRow, by_balance: bool, since: Option<&str>) ->
                 "{flight} was cancelled, cut or moved by the airline meanwhile: nothing was booked and nothing paid; search again"
             ),
         ),
+        "placement_refused" => ApiError::new(
+            &faults::OFFER_GONE,
+            format!(
+                "the provider of {flight} does not take the booking ({}), and no other has seats at the price: nothing was booked and nothing paid; search again",
+                ending.code.as_deref().unwrap_or("refused")
+            ),
+        ),
         "declined" => declined(by_balance, ending.code.as_deref()),
         _ => ApiError::new(
             &faults::ORDER_NOT_CREATED,

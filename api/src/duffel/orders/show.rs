@@ -318,6 +318,7 @@ fn payment_status(row: &OrderRow) -> PaymentStatus {
             (
                 OrderState::Authorising
                 | OrderState::Confirming
+                | OrderState::Placing
                 | OrderState::Capturing
                 | OrderState::Ticketing,
                 Terms::Hold { pay_by_ms },

@@ -76,7 +76,8 @@ impl Sandbox {
     }
 
     /// A sandbox whose books are in a file, which is created when it is not there. They outlive a
-    /// process that is killed. Only one process can have them open.
+    /// process that is killed. Several processes of one machine can have them open: they are one
+    /// service then, as replicas need it.
     pub fn open(path: &Path) -> Result<Self, BooksError> {
         let (file, books) = BooksFile::open(path)?;
         Ok(Self {
@@ -95,14 +96,14 @@ impl Sandbox {
 
     /// Every payment in the books, by authorise effect. Declined ones too.
     pub fn payments(&self) -> Vec<Payment> {
-        self.lock().books.payments().collect()
+        self.read().books.payments().collect()
     }
 
     /// Sums over the books.
     pub fn totals(&self) -> Totals {
         use super::port::PaymentState::*;
         let mut totals = Totals::default();
-        for payment in self.lock().books.payments() {
+        for payment in self.read().books.payments() {
             match payment.state {
                 Open => {}
                 Declined => totals.declined += 1,
@@ -124,6 +125,18 @@ impl Sandbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The books, with what other processes added. When that cannot be read, as they were.
+    fn read(&self) -> MutexGuard<'_, Inner> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        if let Some(file) = &mut inner.file
+            && let Err(error) = file.hold(&mut inner.books)
+        {
+            tracing::error!(%error, "the sandbox's books are shown as they were");
+        }
+        guard
+    }
+
     /// One ask: the misbehaviour that is due, then the books.
     fn ask<T>(
         &self,
@@ -137,6 +150,15 @@ impl Sandbox {
         if inner.is_down {
             return Answer::Unknown(Unknown::new(Cause::NotReached, "the sandbox is cut off"));
         }
+        let mut held = match &mut inner.file {
+            None => None,
+            Some(file) => match file.hold(&mut inner.books) {
+                Ok(held) => Some(held),
+                Err(error) => {
+                    return Answer::Unknown(Unknown::new(Cause::ServiceFault, error.to_string()));
+                }
+            },
+        };
         let verdict = judge(&inner.books);
         let act = act(&inner.books);
         // An ask that changes nothing is answered at once: only what would act misbehaves.
@@ -158,8 +180,8 @@ impl Sandbox {
             }
             _ => {}
         }
-        if let Some(file) = &mut inner.file
-            && let Err(error) = file.add(&entry)
+        if let Some(held) = &mut held
+            && let Err(error) = held.add(&entry)
         {
             return Answer::Unknown(Unknown::new(
                 Cause::ServiceFault,
@@ -254,9 +276,14 @@ impl Sandbox {
 
     /// A question that changes nothing.
     fn look<T>(&self, look: impl FnOnce(&Books) -> Result<T, Refusal>) -> Answer<T> {
-        let inner = self.lock();
+        let inner = &mut *self.lock();
         if inner.is_down {
             return Answer::Unknown(Unknown::new(Cause::NotReached, "the sandbox is cut off"));
+        }
+        if let Some(file) = &mut inner.file
+            && let Err(error) = file.hold(&mut inner.books)
+        {
+            return Answer::Unknown(Unknown::new(Cause::ServiceFault, error.to_string()));
         }
         match look(&inner.books) {
             Ok(found) => Answer::Done(found),

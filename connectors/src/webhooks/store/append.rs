@@ -12,9 +12,16 @@ use crate::webhooks::endpoint::Record;
 use crate::webhooks::error::WebhooksError;
 use crate::webhooks::event::{Draft, EventKind, NewEvent, check_client};
 
-/// How far the reader of the stream is: bytes of its own per partition, such as the next offset.
+/// How far the reader of the stream is: by partition, the offset before which everything was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress(pub BTreeMap<u32, Vec<u8>>);
+pub struct Progress(pub BTreeMap<u32, u64>);
+
+impl Progress {
+    /// Where to go on in a partition.
+    pub fn of(&self, partition: u32) -> u64 {
+        self.0.get(&partition).copied().unwrap_or(0)
+    }
+}
 
 /// What became of events that were appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,11 +76,11 @@ impl WebhookStore {
             touched,
             ..
         } = adding;
-        for (partition, bytes) in &progress.0 {
+        for (partition, offset) in &progress.0 {
             batch.insert(
                 &self.spaces.meta,
                 keys::progress(*partition),
-                bytes.as_slice(),
+                offset.to_le_bytes(),
             );
         }
         self.commit(batch)?;
@@ -94,7 +101,10 @@ impl WebhookStore {
             let partition = partition
                 .try_into()
                 .map_err(|_| self.damaged("the name of a partition"))?;
-            progress.insert(u32::from_be_bytes(partition), value.to_vec());
+            let offset = value[..]
+                .try_into()
+                .map_err(|_| self.damaged("how far a partition is"))?;
+            progress.insert(u32::from_be_bytes(partition), u64::from_le_bytes(offset));
         }
         Ok(Progress(progress))
     }

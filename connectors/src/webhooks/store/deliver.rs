@@ -8,15 +8,15 @@ use crate::webhooks::event::EventKind;
 
 /// Events due at an endpoint.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::webhooks) struct Due {
+pub struct Due {
     /// Sequences, those longest due first.
-    pub(in crate::webhooks) sequences: Vec<u64>,
+    pub sequences: Vec<u64>,
     /// When to look again at the latest; `None` = nothing else waits.
-    pub(in crate::webhooks) next_ms: Option<i64>,
+    pub next_ms: Option<i64>,
 }
 
-/// A delivery to be made.
-pub(in crate::webhooks) struct Work {
+/// A delivery to be made. Its secret is not shown by anything.
+pub struct Work {
     pub(in crate::webhooks) url: String,
     pub(in crate::webhooks) secret: String,
     pub(in crate::webhooks) body: String,
@@ -24,26 +24,38 @@ pub(in crate::webhooks) struct Work {
     pub(in crate::webhooks) attempts: u32,
     pub(in crate::webhooks) first_due_ms: i64,
     /// How often it had been asked for.
-    asked: u32,
-    event_id: String,
-    endpoint_id: String,
-    kind: EventKind,
+    pub(in crate::webhooks) asked: u32,
+    pub(in crate::webhooks) event_id: String,
+    pub(in crate::webhooks) endpoint_id: String,
+    pub(in crate::webhooks) kind: EventKind,
+    /// Who makes it, where several could.
+    pub(in crate::webhooks) claim: i64,
 }
 
 /// How an attempt went.
-pub(in crate::webhooks) struct Outcome {
-    /// When it began.
-    pub(in crate::webhooks) at_ms: i64,
-    pub(in crate::webhooks) response_code: Option<u16>,
-    pub(in crate::webhooks) error: Option<String>,
-    pub(in crate::webhooks) next: Next,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// When it began, in Unix milliseconds.
+    pub at_ms: i64,
+    /// The answer's status; `None` when there was none.
+    pub response_code: Option<u16>,
+    /// Why it does not count as delivered.
+    pub error: Option<String>,
+    /// What comes after it.
+    pub next: Next,
 }
 
 /// What comes after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::webhooks) enum Next {
+pub enum Next {
+    /// Nothing: the endpoint took it.
     Delivered,
-    Again { at_ms: i64 },
+    /// Another one.
+    Again {
+        /// When, in Unix milliseconds.
+        at_ms: i64,
+    },
+    /// Nothing: it was tried for long enough.
     GiveUp,
 }
 
@@ -105,6 +117,7 @@ impl WebhookStore {
             event_id: event.id,
             endpoint_id: record.id.clone(),
             kind: event.kind,
+            claim: 0,
         }))
     }
 

@@ -1,5 +1,6 @@
 //! Endpoints: made, changed and removed by clients.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -101,6 +102,13 @@ impl WebhookStore {
         })
     }
 
+    /// Which of these clients have an endpoint, active or not.
+    pub fn with_endpoints(&self, clients: &BTreeSet<String>) -> BTreeSet<String> {
+        let endpoints = self.endpoints.read();
+        let has_one = |client: &&String| endpoints.of(client).next().is_some();
+        clients.iter().filter(has_one).cloned().collect()
+    }
+
     /// Changes an endpoint.
     ///
     /// # Errors
@@ -178,7 +186,7 @@ impl WebhookStore {
 }
 
 /// A prefix and 192 random bits. Used for secrets too.
-pub(super) fn random_id(prefix: &str) -> Result<String, WebhooksError> {
+pub(in crate::webhooks) fn random_id(prefix: &str) -> Result<String, WebhooksError> {
     let mut bytes = [0; 24];
     SysRng
         .try_fill_bytes(&mut bytes)

@@ -47,7 +47,8 @@ use super::error::WebhooksError;
 use spaces::Spaces;
 
 pub use append::{Appended, Progress};
-pub(super) use deliver::{Due, Next, Outcome};
+pub use deliver::{Due, Next, Outcome, Work};
+pub(super) use endpoints::random_id;
 pub use list::{DeliveryFilter, EventFilter};
 pub use record::{Delivery, DeliveryState, DeliveryStatus};
 

@@ -7,7 +7,7 @@ use differential_dataflow::VecCollection;
 use differential_dataflow::difference::Multiply;
 
 use super::sums::Sums;
-use super::{Faults, Rendered, Renderer, Row, RowFault, RowWriter, Rows, Scratch, split};
+use super::{Faults, Meter, Rendered, Renderer, Row, RowFault, RowWriter, Rows, Scratch, split};
 use crate::relational::datum::Datum;
 use crate::relational::decimal::{Decimal, TooLarge};
 use crate::relational::eval::{Compiled, Fault, Program, compile};
@@ -79,12 +79,12 @@ impl<'scope> Renderer<'scope> {
             of.iter().map(|at| aggregates[*at].clone()).collect()
         };
         let groups: Groups<'scope> = if extreme.is_empty() {
-            sums(rows, keys, pick(&summed), &mut faults)
+            sums(rows, keys, pick(&summed), &mut faults, &self.meter)
         } else if summed.is_empty() {
-            extremes(rows, keys, pick(&extreme), &mut faults)
+            extremes(rows, keys, pick(&extreme), &mut faults, &self.meter)
         } else {
-            let a = sums(rows.clone(), keys, pick(&summed), &mut faults);
-            let b = extremes(rows, keys, pick(&extreme), &mut faults);
+            let a = sums(rows.clone(), keys, pick(&summed), &mut faults, &self.meter);
+            let b = extremes(rows, keys, pick(&extreme), &mut faults, &self.meter);
             let (a, a_faults) = values(a);
             let (b, b_faults) = values(b);
             faults.extend([a_faults, b_faults]);
@@ -142,6 +142,7 @@ fn sums<'scope>(
     keys: &[Expr],
     aggregates: Vec<Aggregate>,
     faults: &mut Vec<Faults<'scope>>,
+    meter: &Meter,
 ) -> Groups<'scope> {
     let program = Program::key(keys);
     let feeds: Rc<[Feed]> = aggregates.iter().map(Feed::new).collect();
@@ -176,7 +177,11 @@ fn sums<'scope>(
     };
     let (of_rows, of_rows_faults) = split(of_rows);
     faults.push(of_rows_faults);
-    let mut all = of_rows.explode(|(key, sums)| Some((key, sums)));
+    let mut seen = meter.clone();
+    let mut all = of_rows.explode(move |(key, sums)| {
+        seen.see(key.bytes().len() + sums.bytes());
+        Some((key, sums))
+    });
     for at in (0..aggregates.len()).filter(|at| aggregates[*at].distinct) {
         let (program, feeds, is_sum) = (program.clone(), feeds.clone(), is_sum[at]);
         let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
@@ -197,7 +202,7 @@ fn sums<'scope>(
         });
         let (pairs, pair_faults) = split(pairs);
         faults.push(pair_faults);
-        let different = super::distinct(pairs).as_collection(|pair, ()| pair.clone());
+        let different = super::distinct(pairs, meter).as_collection(|pair, ()| pair.clone());
         all = all.concat(different.explode(move |pair| {
             let mut values: Vec<Datum<'_>> = pair.values().collect();
             let value = values.pop().unwrap_or(Datum::Null);
@@ -275,8 +280,9 @@ fn extremes<'scope>(
     keys: &[Expr],
     aggregates: Vec<Aggregate>,
     faults: &mut Vec<Faults<'scope>>,
+    meter: &Meter,
 ) -> Groups<'scope> {
-    let program = Program::key(keys);
+    let (program, mut meter) = (Program::key(keys), meter.clone());
     let feeds: Vec<Feed> = aggregates.iter().map(Feed::new).collect();
     let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
     let tagged = rows.flat_map(move |row| {
@@ -298,7 +304,10 @@ fn extremes<'scope>(
         let key = out.finish();
         match done {
             Ok(tagged) => {
-                let pairs = tagged.into_iter().map(|value| Ok((key.clone(), value)));
+                let pairs = tagged.into_iter().map(|value| {
+                    meter.see(key.bytes().len() + value.bytes().len());
+                    Ok((key.clone(), value))
+                });
                 pairs.collect::<Vec<_>>()
             }
             Err(fault) => vec![Err(RowFault::new(fault, &[&row]))],

@@ -5,8 +5,11 @@
 //! off the list: nothing is kept of a row whose time is over.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
 
 use differential_dataflow::AsCollection;
+use parking_lot::Mutex;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
@@ -21,6 +24,32 @@ use crate::relational::eval::{Compiled, Fault, compile};
 /// A row and when it is seen: from the first instant on, before the second.
 type Span = (Row, (i64, i64));
 
+/// When time will next change something, over all operators that watch the clock. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dues(Arc<Mutex<Vec<Weak<AtomicI64>>>>);
+
+/// Nothing is due.
+const NEVER: i64 = i64::MAX;
+
+impl Dues {
+    /// The place of one operator. It counts for as long as the operator is there.
+    fn place(&self) -> Arc<AtomicI64> {
+        let place = Arc::new(AtomicI64::new(NEVER));
+        let mut all = self.0.lock();
+        all.retain(|place| place.strong_count() > 0);
+        all.push(Arc::downgrade(&place));
+        place
+    }
+
+    /// The earliest instant, in microseconds from 1970, at which a row appears or goes; `None` = nothing waits.
+    pub(crate) fn next(&self) -> Option<i64> {
+        let all = self.0.lock();
+        let due = all.iter().filter_map(Weak::upgrade);
+        let due = due.map(|place| place.load(Ordering::Relaxed)).min();
+        due.filter(|due| *due < NEVER)
+    }
+}
+
 /// What is to come.
 #[derive(Default)]
 struct Schedule {
@@ -30,6 +59,11 @@ struct Schedule {
 }
 
 impl Schedule {
+    /// When something happens next.
+    fn next(&self) -> i64 {
+        self.due.first_key_value().map_or(NEVER, |((at, _), _)| *at)
+    }
+
     fn put(&mut self, at: i64, row: Row, diff: isize) {
         match self.due.entry((at, row)) {
             std::collections::btree_map::Entry::Vacant(entry) => {
@@ -98,6 +132,7 @@ impl<'scope> Renderer<'scope> {
         let (spans, span_faults) = split(spans);
         faults.push(span_faults);
 
+        let place = self.dues.place();
         let mut builder = OperatorBuilder::new("Clock".to_owned(), self.scope);
         let mut spans = builder.new_input(spans.inner, Pipeline);
         let mut clock = builder.new_input(clock, Pipeline);
@@ -153,6 +188,7 @@ impl<'scope> Renderer<'scope> {
                         output.session(&capability).give_container(&mut updates);
                     }
                 }
+                place.store(schedule.next(), Ordering::Relaxed);
             }
         });
         let rows = stream.as_collection();

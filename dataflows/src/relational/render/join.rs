@@ -4,7 +4,7 @@
 //! further copy of either side is kept for them.
 
 use super::{
-    Expr, Faults, JoinKind, Pairs, Plan, Program, Rendered, Renderer, Row, RowWriter, Rows,
+    Expr, Faults, JoinKind, Meter, Pairs, Plan, Program, Rendered, Renderer, Row, RowWriter, Rows,
     Scratch, distinct, joined, map, nulls,
 };
 
@@ -102,7 +102,8 @@ impl<'scope> Renderer<'scope> {
         let pairs = matching(pairs, residual, &mut faults);
         let all_left = self.plan(left);
         faults.extend(all_left.faults.iter().cloned());
-        let with = partners(all_left.rows.clone(), pairs.clone().map(|(left, _)| left));
+        let among = pairs.clone().map(|(left, _)| left);
+        let with = partners(all_left.rows.clone(), among, &self.meter);
         if kind == JoinKind::Semi {
             return Rendered { rows: with, faults };
         }
@@ -119,7 +120,8 @@ impl<'scope> Renderer<'scope> {
         if kind == JoinKind::Full {
             let all_right = self.plan(right);
             faults.extend(all_right.faults.iter().cloned());
-            let with = partners(all_right.rows.clone(), pairs.map(|(_, right)| right));
+            let among = pairs.map(|(_, right)| right);
+            let with = partners(all_right.rows.clone(), among, &self.meter);
             let without = all_right.rows.concat(with.negate());
             let (padding, mut out) = (nulls(left.arity()), RowWriter::default());
             rows = rows.concat(without.map(move |row| joined(&mut out, &padding, &row)));
@@ -158,9 +160,9 @@ fn matching<'scope>(
 }
 
 /// Those of the rows that are among the others, as often as they are there.
-fn partners<'scope>(rows: Rows<'scope>, among: Rows<'scope>) -> Rows<'scope> {
+fn partners<'scope>(rows: Rows<'scope>, among: Rows<'scope>, meter: &Meter) -> Rows<'scope> {
     rows.arrange_by_self_named("Partners")
-        .join_core(distinct(among), |row, (), ()| Some(row.clone()))
+        .join_core(distinct(among, meter), |row, (), ()| Some(row.clone()))
 }
 
 fn padded_right(rows: Rows<'_>, arity: usize) -> Rows<'_> {

@@ -5,8 +5,9 @@
 //! views (or two parts of one) have in common is computed and stored once.
 
 mod aggregate;
-mod clock;
+pub(crate) mod clock;
 mod join;
+pub(crate) mod meter;
 mod sums;
 mod top;
 
@@ -25,6 +26,8 @@ use super::expr::Expr;
 use super::plan::{JoinKind, Plan};
 use super::row::{Row, RowWriter};
 use crate::part::Updates;
+use clock::Dues;
+use meter::Meter;
 
 /// Rows that come and go.
 pub(crate) type Rows<'scope> = VecCollection<'scope, u64, Row, isize>;
@@ -82,13 +85,19 @@ pub(crate) type Sources<'scope> = Box<dyn FnMut(usize) -> Rows<'scope> + 'scope>
 pub(crate) type KeptByKey<'scope> =
     Box<dyn FnMut(&Plan, &[Expr]) -> Option<ByKey<'scope>> + 'scope>;
 
+/// Rows of a view's plan, where they are computed for all that read it.
+pub(crate) type SharedRows<'scope> = Box<dyn FnMut(&Plan) -> Option<Rendered<'scope>> + 'scope>;
+
 /// Builds operators for plans in one scope.
 pub(crate) struct Renderer<'scope> {
     scope: Scope<'scope, u64>,
     sources: Sources<'scope>,
     kept: KeptByKey<'scope>,
+    shared: SharedRows<'scope>,
+    dues: Dues,
     /// The stream's clock of each epoch, in microseconds from 1970, on every worker.
     clock: Option<Stream<'scope, u64, Vec<i64>>>,
+    meter: Meter,
     done: HashMap<Plan, Rendered<'scope>>,
     arranged: HashMap<(Plan, Vec<Expr>), (ByKey<'scope>, Vec<Faults<'scope>>)>,
     keys: HashMap<(Plan, Vec<Expr>), (Keys<'scope>, Vec<Faults<'scope>>)>,
@@ -105,7 +114,10 @@ impl<'scope> Renderer<'scope> {
             scope,
             sources,
             kept: Box::new(|_, _| None),
+            shared: Box::new(|_| None),
+            dues: Dues::default(),
             clock: clock.map(Broadcast::broadcast),
+            meter: Meter::default(),
             done: HashMap::new(),
             arranged: HashMap::new(),
             keys: HashMap::new(),
@@ -115,6 +127,24 @@ impl<'scope> Renderer<'scope> {
     /// The same with rows that are kept already. Only of plans and keys that cannot fail.
     pub(crate) fn with_indexes(mut self, kept: KeptByKey<'scope>) -> Self {
         self.kept = kept;
+        self
+    }
+
+    /// The same with views whose rows are computed already.
+    pub(crate) fn with_shared(mut self, shared: SharedRows<'scope>) -> Self {
+        self.shared = shared;
+        self
+    }
+
+    /// The same, telling when time will next change something.
+    pub(crate) fn with_dues(mut self, dues: Dues) -> Self {
+        self.dues = dues;
+        self
+    }
+
+    /// The same, with somebody who wants to know how long rows are that are kept.
+    pub(crate) fn with_meter(mut self, meter: Meter) -> Self {
+        self.meter = meter;
         self
     }
 
@@ -147,6 +177,10 @@ impl<'scope> Renderer<'scope> {
                 let input = self.plan(input);
                 map(input, arity, filters, outputs.as_deref())
             }
+            Plan::Shared { plan, .. } => match (self.shared)(plan) {
+                Some(shared) => shared,
+                None => self.plan(plan),
+            },
             Plan::Clock { input, from, until } => self.clock(input, from, until),
             Plan::Join {
                 kind,
@@ -173,11 +207,20 @@ impl<'scope> Renderer<'scope> {
             } => {
                 let input = self.plan(input);
                 let end = limit.map_or(u64::MAX, |limit| offset.saturating_add(limit));
-                top::top(input, partition, order, *offset..end, *numbered)
+                let range = *offset..end;
+                top::top(
+                    input,
+                    partition,
+                    order,
+                    range,
+                    *numbered,
+                    self.meter.clone(),
+                )
             }
             Plan::Distinct(input) => {
                 let Rendered { rows, faults } = self.plan(input);
-                let rows = distinct(rows.map(normalized)).as_collection(|row, ()| row.clone());
+                let rows = distinct(rows.map(normalized), &self.meter)
+                    .as_collection(|row, ()| row.clone());
                 Rendered { rows, faults }
             }
             Plan::Union(inputs) => {
@@ -200,9 +243,11 @@ impl<'scope> Renderer<'scope> {
                     let less = left.concat(right.negate());
                     less.threshold_named("ExceptAll", |_, count| (*count).max(0))
                 } else {
-                    let left = distinct(left);
+                    let left = distinct(left, &self.meter);
                     let kept = left.clone().as_collection(|row, ()| row.clone());
-                    let gone = left.join_core(distinct(right), |row, (), ()| Some(row.clone()));
+                    let gone = left.join_core(distinct(right, &self.meter), |row, (), ()| {
+                        Some(row.clone())
+                    });
                     kept.concat(gone.negate())
                 };
                 Rendered { rows, faults }
@@ -235,7 +280,7 @@ impl<'scope> Renderer<'scope> {
         let arranged = match (self.kept)(plan, key) {
             Some(kept) => (kept, Vec::new()),
             None => {
-                let (pairs, faults) = keyed(self.plan(plan), key, true);
+                let (pairs, faults) = keyed(self.plan(plan), key, self.meter.clone());
                 (pairs.arrange_by_key_named("ByKey"), faults)
             }
         };
@@ -249,8 +294,9 @@ impl<'scope> Renderer<'scope> {
         if let Some(done) = self.keys.get(&name) {
             return done.clone();
         }
-        let (pairs, faults) = keyed(self.plan(plan), key, true);
-        let keys = (distinct(pairs.map(|(key, _)| key)), faults);
+        let (pairs, faults) = keyed(self.plan(plan), key, Meter::default());
+        let keys = distinct(pairs.map(|(key, _)| key), &self.meter);
+        let keys = (keys, faults);
         self.keys.insert(name, keys.clone());
         keys
     }
@@ -316,11 +362,11 @@ type Pairs<'scope> = VecCollection<'scope, u64, (Row, Row), isize>;
 fn keyed<'scope>(
     input: Rendered<'scope>,
     key: &[Expr],
-    skip_null: bool,
+    mut meter: Meter,
 ) -> (Pairs<'scope>, Vec<Faults<'scope>>) {
     let Rendered { rows, mut faults } = input;
     let can_fail = key.iter().any(Expr::can_fail);
-    let may_be_null = skip_null && key.iter().any(|expr| expr.nullable);
+    let may_be_null = key.iter().any(|expr| expr.nullable);
     let program = Program::key(key);
     let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
     let mut run = move |row: Row| {
@@ -328,7 +374,10 @@ fn keyed<'scope>(
         let key = out.finish();
         match done {
             Ok(_) if may_be_null && key.values().any(|value| value.is_null()) => None,
-            Ok(_) => Some(Ok((key, row))),
+            Ok(_) => {
+                meter.see(key.bytes().len() + row.bytes().len());
+                Some(Ok((key, row)))
+            }
             Err(fault) => Some(Err(RowFault::new(fault, &[&row]))),
         }
     };
@@ -345,9 +394,11 @@ fn keyed<'scope>(
 }
 
 /// Every row once.
-fn distinct(rows: Rows<'_>) -> Keys<'_> {
+fn distinct<'scope>(rows: Rows<'scope>, meter: &Meter) -> Keys<'scope> {
     use differential_dataflow::trace::implementations::KeyBuilder;
-    rows.arrange_by_self_named("Rows")
+    let mut meter = meter.clone();
+    rows.inspect(move |(row, ..)| meter.see(row.bytes().len()))
+        .arrange_by_self_named("Rows")
         .reduce_abelian::<_, KeyBuilder<Row, u64, isize>, KeySpine<Row, u64, isize>, _, _>(
             "Distinct",
             |_, input, output| {

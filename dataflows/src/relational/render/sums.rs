@@ -42,6 +42,11 @@ impl Sums {
         }
     }
 
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.parts.capacity() * size_of::<Part>()
+    }
+
     /// Adds a value to a slot. Slots are filled in order.
     pub(super) fn push(&mut self, slot: u16, digits: i128, scale: u8) {
         self.parts.push(Part {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Expr, Rendered, Row, RowFault, RowWriter, Scratch, split};
+use super::{Expr, Meter, Rendered, Row, RowFault, RowWriter, Scratch, split};
 use crate::relational::datum::Datum;
 use crate::relational::eval::{Compiled, Fault, Program, compile};
 use crate::relational::plan::Order;
@@ -17,6 +17,7 @@ pub(super) fn top<'scope>(
     order: &[Order],
     range: Range<u64>,
     numbered: bool,
+    mut meter: Meter,
 ) -> Rendered<'scope> {
     let Rendered { rows, mut faults } = input;
     let program = Program::key(partition);
@@ -44,7 +45,10 @@ pub(super) fn top<'scope>(
         let key = out.finish();
         let fault = |fault| RowFault::new(fault, &[&row]);
         let result = done.map_err(fault);
-        Some(result.map(|sort| (key, (sort, row))))
+        Some(result.map(|sort| {
+            meter.see(key.bytes().len() + sort.bytes().len() + row.bytes().len());
+            (key, (sort, row))
+        }))
     });
     let (sorted, sorted_faults) = split(sorted);
     faults.push(sorted_faults);

@@ -33,15 +33,17 @@ pub struct Source {
     pub columns: &'static [SourceColumn],
     /// Number of columns of the key.
     pub key: usize,
-    /// The table of the same rows in PostgreSQL.
-    pub table: &'static str,
+    /// The table of the same rows in PostgreSQL, when there is one.
+    pub table: Option<&'static str>,
 }
 
 /// One line a column: name, type, `NULL` when it can be, and what it says. The first ones are the key.
 macro_rules! sources {
     (@null) => { false };
     (@null NULL) => { true };
-    ($($id:ident = $name:ident, key $key:literal, in $table:literal: $help:literal {
+    (@table) => { None };
+    (@table $table:literal) => { Some($table) };
+    ($($id:ident = $name:ident, key $key:literal $(, in $table:literal)?: $help:literal {
         $($column:ident $ty:ident $($null:ident)? $what:literal;)*
     })*) => {
         /// Places of the sources in [`ALL`].
@@ -56,7 +58,7 @@ macro_rules! sources {
             name: stringify!($name),
             help: $help,
             key: $key,
-            table: $table,
+            table: sources!(@table $($table)?),
             columns: &[$(SourceColumn {
                 name: stringify!($column),
                 ty: Type::$ty,
@@ -138,6 +140,18 @@ sources! {
         aircraft Text "IATA aircraft type of the boarding leg; empty when unknown.";
         legs Int2 "Legs flown.";
     }
+    FARES = fares, key 6:
+        "What a provider asks for a seat, as it was filed. `offers` says at which of them something can be bought." {
+        flight_key Text "The flight, such as UA1545.2027-01-05.EWR.";
+        provider Text "Who filed it.";
+        board Text "First station of the segment that it is for; empty = the whole flight.";
+        off Text "Last station of the segment; empty = the whole flight.";
+        cabin Text "Cabin letter.";
+        class Text "Booking class letter; empty = every class of the cabin without a fare of its own.";
+        price Numeric "Price of one seat, taxes included.";
+        currency Text "Currency of the price.";
+        version_at TimestampTz "When the provider filed it: the time of the message's version.";
+    }
     HOLDS = holds, key 2, in "flightline.hold":
         "A hold and what became of it. A confirmed hold is a sale." {
         partition Int4 "Partition of the flight's stream.";
@@ -218,6 +232,26 @@ sources! {
         hold_id Text "The hold.";
         held_until TimestampTz NULL "When the hold lapses, once held.";
         held_offset Int8 NULL "Offset of the hold, once held.";
+        outward_state Text "Where the sale stands with the provider that granted the seats.";
+        outward_reference Text NULL "The provider's name for it.";
+        outward_code Text NULL "The provider's code when it refused something last.";
+    }
+    AIRPORTS = airports, key 1:
+        "Airports, as they come with the program: about 7,900. They change with a release, never with the stream." {
+        iata Text "IATA code, which board and off are.";
+        icao Text "ICAO code; empty when there is none.";
+        name Text "Name in English.";
+        city Text "City it serves.";
+        area Text NULL "IATA code of the metropolitan area, such as NYC.";
+        country Text "ISO 3166 code of the country, two letters.";
+        latitude Numeric "Degrees, north positive.";
+        longitude Numeric "Degrees, east positive.";
+        time_zone Text "Name of the time zone, such as America/New_York.";
+    }
+    AIRLINES = airlines, key 1:
+        "Names of airlines, as they come with the program; not every code has one. They change with a release, never with the stream." {
+        iata Text "IATA designator, which carrier is.";
+        name Text "Name.";
     }
     PAYMENTS = payments, key 2, in "flightline.payment":
         "The newest payment of an order." {
@@ -234,13 +268,12 @@ sources! {
     }
 }
 
+/// [`Reference::fingerprint`](crate::reference::Reference::fingerprint) of the names that come with this release:
+/// part of what a view means that reads them, so that its table is made anew when a release brings others.
+pub const REFERENCE: u64 = 0x379c_6882_ccec_0d35;
+
 /// Names that will be sources, and what to use until then.
-pub(crate) const NOT_YET: [(&str, &str); 4] = [
-    ("fares", "use `offers`, whose rows have the fare in them"),
-    (
-        "decisions",
-        "use the table flightline.decision in PostgreSQL, or `holds`, whose rows show what was decided of each",
-    ),
-    ("airports", "use the station codes of `legs` and `offers`"),
-    ("airlines", "use `flights.carrier`"),
-];
+pub(crate) const NOT_YET: [(&str, &str); 1] = [(
+    "decisions",
+    "use the table flightline.decision in PostgreSQL, or `holds`, whose rows show what was decided of each",
+)];

@@ -6,12 +6,13 @@ use flightline_ledger::command::{Counts, SaleStatus};
 use flightline_ledger::order::{MoneyState, OrderId, Terms};
 use flightline_ledger::{Class, FlightKey, Money};
 
+use crate::reference::{AirlineName, AirportName};
 use crate::relational::calendar::SECOND;
 use crate::relational::datum::Datum;
 use crate::relational::decimal::Decimal;
 use crate::relational::row::{Row, RowWriter};
 use crate::rows::{
-    DriftRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow, OrderRow,
+    DriftRow, FareRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow, OrderRow,
 };
 
 /// Writes rows of sources.
@@ -197,6 +198,38 @@ impl SourceWriter {
         self.out.finish()
     }
 
+    pub(crate) fn fares(&mut self, row: &FareRow) -> Row {
+        self.flight(&row.flight);
+        self.out.text(row.provider.as_str());
+        let (board, off) = row.segment.unzip();
+        self.out.text(board.as_ref().map_or("", |s| s.as_str()));
+        self.out.text(off.as_ref().map_or("", |s| s.as_str()));
+        self.letter(row.cabin.letter());
+        self.class(row.class);
+        self.price(Some(&row.price));
+        self.millis(row.version.time_ms);
+        self.out.finish()
+    }
+
+    pub(crate) fn airports(&mut self, row: &AirportName<'_>) -> Row {
+        self.out.text(row.iata.as_str());
+        for text in [row.icao, row.name, row.city] {
+            self.out.text(text);
+        }
+        self.text_or_null(row.area.as_ref().map(|area| area.as_str()));
+        self.out.text(row.country);
+        self.out.push(&Datum::Decimal(row.latitude));
+        self.out.push(&Datum::Decimal(row.longitude));
+        self.out.text(row.time_zone);
+        self.out.finish()
+    }
+
+    pub(crate) fn airlines(&mut self, row: &AirlineName<'_>) -> Row {
+        self.out.text(row.iata.as_str());
+        self.out.text(row.name);
+        self.out.finish()
+    }
+
     pub(crate) fn holds(&mut self, row: &HoldRow) -> Row {
         self.out.int(row.partition.into());
         self.u64(row.offset);
@@ -299,6 +332,9 @@ impl SourceWriter {
                 Some(offset) => self.u64(offset),
                 None => self.null(),
             }
+            self.out.text(segment.outward.name());
+            self.text_or_null(segment.outward_reference.as_deref());
+            self.text_or_null(segment.outward_code.as_deref());
             rows.push(self.out.finish());
         }
         rows

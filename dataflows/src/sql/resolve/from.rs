@@ -240,9 +240,9 @@ impl Resolver<'_> {
         names.extend(self.named.iter().map(|(name, _)| name.clone()));
         let issue = Issue::new(place, format!("there is no relation \"{plain}\""));
         // The table's name is the likeliest mistake: they are called as in PostgreSQL there.
-        let of_table = crate::relational::sources::ALL
-            .iter()
-            .find(|source| source.table.split('.').next_back() == Some(plain));
+        let of_table = crate::relational::sources::ALL.iter().find(|source| {
+            source.table.and_then(|table| table.split('.').next_back()) == Some(plain)
+        });
         if let Some(source) = of_table {
             return Err(issue.help(format!("the rows of that table are `{}` here", source.name)));
         }

@@ -32,6 +32,7 @@ use super::problem::Issue;
 use crate::relational::{Place, Plan};
 
 pub(crate) use scope::{Column, Relation};
+pub(crate) use types::{call, coerce};
 
 /// The most that queries may be nested in each other.
 const DEPTH_MAX: usize = 40;

@@ -21,7 +21,7 @@ fn cost(from: Type, to: Type) -> Option<u32> {
 }
 
 /// The expression as another type, if that is done unasked.
-pub(super) fn coerce(expr: Expr, to: Type) -> Result<Expr, Issue> {
+pub(crate) fn coerce(expr: Expr, to: Type) -> Result<Expr, Issue> {
     if expr.ty == to {
         return Ok(expr);
     }
@@ -100,7 +100,7 @@ pub(super) fn unify(exprs: Vec<Expr>, place: Place, what: &str) -> Result<Vec<Ex
 }
 
 /// A call of the function of this name that fits the arguments best.
-pub(super) fn call(name: &str, args: Vec<Expr>, place: Place) -> Result<Expr, Issue> {
+pub(crate) fn call(name: &str, args: Vec<Expr>, place: Place) -> Result<Expr, Issue> {
     let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
     let other = |at: usize| args.get(1 - at.min(1)).map(|arg| arg.ty);
     let price = |function: &Function| -> Option<u32> {

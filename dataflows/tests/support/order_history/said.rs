@@ -130,6 +130,11 @@ impl Maker {
             Step::Ticket => EffectResult::Ticketed {
                 number: format!("999-{}", self.ids).into(),
             },
+            Step::Place => EffectResult::Placed {
+                reference: format!("theirs-{}", self.ids).into(),
+            },
+            Step::Acknowledge | Step::Refuse => EffectResult::Noted,
+            Step::Withdraw => EffectResult::Withdrawn,
         }
     }
 
@@ -223,6 +228,10 @@ impl Maker {
             instant_hold_ms: 60_000 + self.dice.below(HOUR_MS),
             ask_again_first_ms: 1 + self.dice.below(60_000),
             retire_after_ms: self.dice.below(3) * 5 * HOUR_MS,
+            outward: match self.dice.one_in(3) {
+                true => Vec::new(),
+                false => vec!["alpha".parse().unwrap()],
+            },
             ..OrderSettings::default()
         };
         let partition = self.dice.below(u64::from(self.partitions)) as u32;
@@ -260,9 +269,14 @@ fn failure(step: Step) -> EffectResult {
     let code = "broken".into();
     match step {
         Step::Authorise => EffectResult::Declined { code },
-        Step::Capture | Step::Void | Step::Refund | Step::Ticket => EffectResult::Failed { code },
-        Step::Hold | Step::Confirm | Step::Release | Step::Cancel => {
-            EffectResult::Refused(Reason::Closed)
+        Step::Capture | Step::Void | Step::Refund | Step::Ticket | Step::Place | Step::Withdraw => {
+            EffectResult::Failed { code }
         }
+        Step::Hold
+        | Step::Confirm
+        | Step::Release
+        | Step::Cancel
+        | Step::Acknowledge
+        | Step::Refuse => EffectResult::Refused(Reason::Closed),
     }
 }

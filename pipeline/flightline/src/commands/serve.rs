@@ -18,11 +18,19 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
     let listen = crate::config::listen_address(config).map_err(Usage)?;
     let mut authorities = Vec::new();
     let mut feeds = Vec::new();
+    let mut outward = Vec::new();
     for (name, provider) in &config.providers {
         let code = name
             .parse()
             .map_err(|e| Usage(anyhow::anyhow!("[providers.{name}]: {e}")))?;
         authorities.push((code, provider.authority));
+        if let Some(way) = &provider.outward {
+            let way = way
+                .config()
+                .with_context(|| format!("[providers.{name}.outward]"))
+                .map_err(Usage)?;
+            outward.push((code, way));
+        }
         feeds.push(ProviderFeed {
             provider: code,
             format: provider.format.clone(),
@@ -39,6 +47,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         .parse()
         .map_err(|e| Usage(anyhow::anyhow!("payments.url: {e}")))?;
     Ok(ReplicaConfig {
+        telemetry: config.telemetry.configured(),
         data_dir: config.data_dir.clone(),
         listen,
         auth: match config.auth.mode {
@@ -64,6 +73,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         intakes: crate::intake::configured(&config.providers).map_err(Usage)?,
         checkpoints: config.checkpoint.policy(),
         feeds,
+        outward,
         booking: flightline_api::BookingTerms {
             balance: config.payments.balance.clone(),
             balances: config.payments.balances.clone(),

@@ -2,11 +2,11 @@
 
 use clap::{Subcommand, ValueEnum};
 use flightline_api::backend::Role;
-use flightline_runtime::tokens;
+use flightline_runtime::tokens::{self, SharedTokens};
 
 use super::{print, print_line};
 use crate::cli::{ConfigArgs, Usage};
-use crate::config::Overrides;
+use crate::config::{Config, Overrides};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
@@ -32,7 +32,7 @@ pub(crate) enum TokenCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Take a token away; a running replica refuses it within a second.
+    /// Take a token away; every running replica refuses it within a second.
     Revoke {
         /// The token's name.
         name: String,
@@ -46,6 +46,20 @@ pub(crate) enum RoleArg {
     Provider,
     Client,
     Operator,
+}
+
+/// The tokens of several replicas, when the configuration is one of several.
+fn shared(config: &Config) -> anyhow::Result<Option<SharedTokens>> {
+    if !config.stream.shared {
+        return Ok(None);
+    }
+    let url = config.database.url.as_deref();
+    let url = url.ok_or_else(|| {
+        Usage(anyhow::anyhow!(
+            "stream.shared needs database.url: the tokens of all replicas are in their PostgreSQL"
+        ))
+    })?;
+    Ok(Some(SharedTokens::open(url)?))
 }
 
 pub(crate) fn run(command: &TokenCommand) -> anyhow::Result<()> {
@@ -67,20 +81,27 @@ pub(crate) fn run(command: &TokenCommand) -> anyhow::Result<()> {
                 RoleArg::Client => Role::Client,
                 RoleArg::Operator => Role::Operator,
             };
-            let token =
-                tokens::create(&config.data_dir, name.as_deref(), role, provider).map_err(|e| {
-                    match e {
-                        tokens::TokenError::Name(_) | tokens::TokenError::Provider(_) => {
-                            anyhow::Error::new(Usage(e.into()))
-                        }
-                        other => other.into(),
-                    }
-                })?;
+            let made = match shared(&config)? {
+                Some(shared) => shared.create(name.as_deref(), role, provider),
+                None => tokens::create(&config.data_dir, name.as_deref(), role, provider),
+            };
+            let token = made.map_err(|e| match e {
+                tokens::TokenError::Name(_) | tokens::TokenError::Provider(_) => {
+                    anyhow::Error::new(Usage(e.into()))
+                }
+                other => other.into(),
+            })?;
             print_line(&token)
         }
         TokenCommand::List { json, config } => {
             let config = config.load(Overrides::default())?;
-            let all = tokens::list(&config.data_dir)?;
+            let all = match shared(&config)? {
+                Some(shared) => shared.list()?,
+                None => {
+                    tokens::check_own(&config.data_dir)?;
+                    tokens::list(&config.data_dir)?
+                }
+            };
             if *json {
                 return print_line(&serde_json::to_string_pretty(&all)?);
             }
@@ -93,7 +114,10 @@ pub(crate) fn run(command: &TokenCommand) -> anyhow::Result<()> {
         }
         TokenCommand::Revoke { name, config } => {
             let config = config.load(Overrides::default())?;
-            tokens::revoke(&config.data_dir, name)?;
+            match shared(&config)? {
+                Some(shared) => shared.revoke(name)?,
+                None => tokens::revoke(&config.data_dir, name)?,
+            }
             Ok(())
         }
     }

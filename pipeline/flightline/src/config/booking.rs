@@ -18,6 +18,8 @@ pub(crate) struct Orders {
     pub quote_s: u64,
     /// How long after its last departure an order is kept, in seconds.
     pub retire_after_s: u64,
+    /// How long providers may take to say that they take what was sold from their seats, in seconds.
+    pub place_within_s: u64,
 }
 
 impl Default for Orders {
@@ -28,6 +30,7 @@ impl Default for Orders {
             instant_hold_s: settings.instant_hold_ms / 1000,
             quote_s: settings.quote_ms / 1000,
             retire_after_s: settings.retire_after_ms / 1000,
+            place_within_s: settings.place_within_ms / 1000,
         }
     }
 }
@@ -41,6 +44,7 @@ impl Orders {
             pay_grace_ms: self.pay_grace_s.saturating_mul(1000),
             quote_ms: self.quote_s.saturating_mul(1000),
             retire_after_ms: self.retire_after_s.saturating_mul(1000),
+            place_within_ms: self.place_within_s.saturating_mul(1000),
             ..OrderSettings::default()
         }
     }

@@ -11,13 +11,14 @@ use flightline_connectors::payments::PaymentsUrl;
 use serde::{Deserialize, Serialize};
 
 mod booking;
+mod outward;
 mod process;
 mod provider;
 mod stream;
 
 pub(crate) use booking::{Booking, Orders, Payments, Webhooks};
 pub(crate) use process::{
-    Auth, AuthMode, Checkpoint, Database, Dataflow, Http, Ledger, Log, LogFormat,
+    Auth, AuthMode, Checkpoint, Database, Dataflow, Http, Ledger, Log, LogFormat, Telemetry,
 };
 pub(crate) use provider::{Provider, PullRequest};
 pub(crate) use stream::Stream;
@@ -40,6 +41,7 @@ pub(crate) struct Config {
     pub webhooks: Webhooks,
     pub booking: Booking,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// Providers by name.
     pub providers: BTreeMap<String, Provider>,
 }
@@ -60,6 +62,7 @@ impl Default for Config {
             webhooks: Webhooks::default(),
             booking: Booking::default(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
             providers: BTreeMap::new(),
         }
     }
@@ -178,6 +181,9 @@ fn check(config: &Config) -> anyhow::Result<()> {
         );
     }
     let orders = &config.orders;
+    if orders.place_within_s == 0 {
+        bail!("orders.place_within_s is 0: no provider could ever take an order");
+    }
     let longest_s = config.booking.pay_by_s.saturating_add(orders.pay_grace_s);
     if longest_s > config.ledger.hold_ttl_max_s {
         bail!(
@@ -203,12 +209,18 @@ fn check(config: &Config) -> anyhow::Result<()> {
         bail!("payments.url: {error}");
     }
     config.booking.terms()?;
+    config.telemetry.check()?;
     for (name, provider) in &config.providers {
         name.parse::<flightline_ledger::ProviderCode>()
             .map_err(|e| anyhow::anyhow!("[providers.{name}]: {e}"))?;
         provider
             .check()
             .with_context(|| format!("[providers.{name}]"))?;
+        if let Some(outward) = &provider.outward {
+            outward
+                .config()
+                .with_context(|| format!("[providers.{name}.outward]"))?;
+        }
     }
     crate::intake::configured(&config.providers)?;
     Ok(())
@@ -290,6 +302,16 @@ mod tests {
             kept.unwrap().booking.terms().unwrap().refund,
             RefundTerms::Penalty(5)
         );
+        assert!(from_text("[telemetry]\nurl = \"http://127.0.0.1:4318\"\nsample = 0.1\n").is_ok());
+        for bad in [
+            "url = \"127.0.0.1:4318\"",
+            "url = \"http://127.0.0.1:4318/v1/traces\"",
+            "url = \"http://x:1\"\nsample = 1.5",
+            "url = \"http://x:1\"\nservice = \"\"",
+        ] {
+            let error = from_text(&format!("[telemetry]\n{bad}\n")).unwrap_err();
+            assert!(error.to_string().contains("telemetry."), "{error}");
+        }
         assert!(from_text("[providers.\"Bad Name\"]\nauthority = 1\n").is_err());
         assert!(
             from_text("[providers.pk]\nformat = \"avs\"\noptions = { codes = \"CS=open\", counts = \"total\" }\n")
@@ -318,6 +340,15 @@ mod tests {
                 "CS=perhaps",
             ),
             ("format = \"avs\"\noptions = { cods = \"CS=open\" }", "cods"),
+            ("outward = { way = \"pigeon\" }", "pigeon"),
+            (
+                "outward = { way = \"webhook\", url = \"https://acme.example\", secret_env = \"FLIGHTLINE_TEST_NOT_SET\" }",
+                "FLIGHTLINE_TEST_NOT_SET",
+            ),
+            (
+                "outward = { way = \"teletype\", folder = \"tty\", address = \"NYCRMUA\", origin = \"HDQFLXX\", x = 1 }",
+                "x",
+            ),
         ] {
             let error = from_text(&format!("[providers.pk]\n{bad}\n")).unwrap_err();
             assert!(format!("{error:#}").contains(want), "{error:#}");

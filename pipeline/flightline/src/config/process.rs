@@ -1,8 +1,10 @@
 //! What the process needs: its address, its database, its checkpoints, its log, the times of the ledger.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use flightline_ledger::command::Settings;
+use flightline_runtime::TelemetryConfig;
 use flightline_runtime::checkpoint::CheckpointPolicy;
 use serde::{Deserialize, Serialize};
 
@@ -179,5 +181,68 @@ impl Default for Log {
             format: LogFormat::Text,
             filter: "info,fjall=warn,lsm_tree=warn".to_owned(),
         }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    /// Base of a collector's OTLP interface over HTTP, such as `http://127.0.0.1:4318`; absent = no traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Headers of every request to it, for its authorisation.
+    pub headers: BTreeMap<String, String>,
+    /// Share of requests that are recorded where their caller does not say, 0 to 1.
+    pub sample: f64,
+    /// `service.name`.
+    pub service: String,
+    /// How long one request to the collector may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            url: None,
+            headers: BTreeMap::new(),
+            sample: 1.0,
+            service: "flightline".to_owned(),
+            timeout_ms: 5_000,
+        }
+    }
+}
+
+impl Telemetry {
+    /// Refuses what cannot work.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let url = self.url.as_deref().unwrap_or("http://");
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            anyhow::bail!(
+                "telemetry.url is '{url}': it must be the base of a collector's OTLP interface over HTTP, such as \
+                 http://127.0.0.1:4318"
+            );
+        }
+        if url.trim_end_matches('/').ends_with("/v1/traces") {
+            anyhow::bail!("telemetry.url is '{url}': leave /v1/traces out, it is added");
+        }
+        if !(0.0..=1.0).contains(&self.sample) {
+            anyhow::bail!("telemetry.sample is {}: it must be 0 to 1", self.sample);
+        }
+        if self.service.is_empty() || self.timeout_ms == 0 {
+            anyhow::bail!("telemetry.service must not be empty, nor telemetry.timeout_ms 0");
+        }
+        Ok(())
+    }
+
+    /// What the replica is given.
+    pub(crate) fn configured(&self) -> Option<TelemetryConfig> {
+        let headers = self.headers.iter();
+        Some(TelemetryConfig {
+            url: self.url.clone()?,
+            headers: headers.map(|(k, v)| (k.clone(), v.clone())).collect(),
+            sample: self.sample,
+            service: self.service.clone(),
+            timeout: std::time::Duration::from_millis(self.timeout_ms),
+        })
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Provider {
     pub folder: Option<Folder>,
     /// What is fetched from it.
     pub pull: Vec<PullRequest>,
+    /// How it is told of what was sold from its seats. Absent: it is not.
+    pub outward: Option<super::outward::Outward>,
 }
 
 impl Provider {

@@ -8,8 +8,8 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use flightline_ledger::command::{
-    Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, Leg, LegTimes, Level, SaleStatus,
-    Schedule, Settings, SourceVersion,
+    Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, Leg, LegTimes, Level, Reseat,
+    SaleStatus, Schedule, Settings, SourceVersion,
 };
 use flightline_ledger::{
     Cabin, Class, Command, CommandId, Date, Decision, FlightCommand, FlightKey, HoldRequest, Input,
@@ -222,7 +222,7 @@ impl Maker<'_, '_> {
     }
 
     fn event(&mut self) -> Result<ProviderEvent> {
-        let body = match self.0.int_in_range(0..=13)? {
+        let body = match self.0.int_in_range(0..=14)? {
             0..=2 => ProviderBody::Schedule(self.schedule()?),
             3 => ProviderBody::TimeChange(self.many(2, |m| {
                 let board = m.station()?;
@@ -246,6 +246,7 @@ impl Maker<'_, '_> {
             10 => ProviderBody::Acknowledge(self.many(4, Self::id)?),
             11 => ProviderBody::Reinstate,
             12 => ProviderBody::Cancel,
+            13 => ProviderBody::Refuse(self.many(4, Self::id)?),
             _ => ProviderBody::Withdraw,
         };
         Ok(ProviderEvent {
@@ -314,6 +315,11 @@ impl Maker<'_, '_> {
             17..=22 => FlightCommand::Confirm { hold: self.id()? },
             23..=24 => FlightCommand::Release { hold: self.id()? },
             25..=27 => FlightCommand::Cancel { hold: self.id()? },
+            28 => FlightCommand::Reseat(Reseat {
+                hold: self.id()?,
+                ttl_ms: self.0.int_in_range(0..=9000)?,
+                price_max: self.money()?,
+            }),
             _ => FlightCommand::Provider(Box::new(self.event()?)),
         };
         Ok(Command::Flight(self.key()?, command))

@@ -4,6 +4,7 @@
 mod availability;
 mod displacement;
 mod equipment;
+mod refusal;
 mod route;
 mod schedule;
 mod valid;
@@ -77,6 +78,7 @@ impl Flight {
             ProviderBody::Cancel | ProviderBody::Withdraw => self.hear_status(event, false, step),
             ProviderBody::Reinstate => self.hear_status(event, true, step),
             ProviderBody::Acknowledge(ids) => Ok(self.hear_acknowledgement(event, ids)),
+            ProviderBody::Refuse(ids) => Ok(self.hear_refusal(event, ids, step)),
         };
         let aspects = match aspects {
             Err(reason) => return Outcome::Refused(reason),

@@ -7,7 +7,7 @@ use super::effect::Step;
 use super::memo::Memos;
 use super::observer::OrderIx;
 use super::orders::Orders;
-use super::standing::{MoneyState, OrderState, Seat, Stage};
+use super::standing::{MoneyState, OrderState, Outward, Seat, Stage};
 use super::state::Order;
 
 impl Orders {
@@ -96,7 +96,14 @@ impl Order {
                 Seat::Confirming => expected.push((Step::Confirm, at)),
                 Seat::Releasing => expected.push((Step::Release, at)),
                 Seat::Cancelling => expected.push((Step::Cancel, at)),
+                Seat::Refusing => expected.push((Step::Refuse, at)),
                 Seat::Held | Seat::Confirmed | Seat::Free | Seat::Kept => {}
+            }
+            match segment.outward {
+                Outward::Placing => expected.push((Step::Place, at)),
+                Outward::Placed => expected.push((Step::Acknowledge, at)),
+                Outward::Withdrawing => expected.push((Step::Withdraw, at)),
+                _ => {}
             }
         }
         match self.charge.money {
@@ -146,6 +153,15 @@ impl Order {
                 &[Seat::Confirming, Seat::Confirmed],
                 &[MoneyState::Authorised],
             ),
+            Stage::Placing => (
+                &[
+                    Seat::Confirmed,
+                    Seat::Refusing,
+                    Seat::Holding,
+                    Seat::Confirming,
+                ],
+                &[MoneyState::Authorised],
+            ),
             Stage::Capturing => (&[Seat::Confirmed], &[MoneyState::Capturing]),
             Stage::Ticketing | Stage::Booked => (&[Seat::Confirmed], &[MoneyState::Captured]),
         };
@@ -158,6 +174,15 @@ impl Order {
         assert!(
             is_held || stage != Stage::Awaiting,
             "order {id}: awaits no payment"
+        );
+        let waits_for_providers = self.place_by_ms.is_some() && !self.is_placed();
+        assert!(
+            stage != Stage::Placing || waits_for_providers,
+            "order {id}: places nothing"
+        );
+        assert!(
+            stage <= Stage::Placing || self.is_placed(),
+            "order {id}: {stage:?}, and a provider does not know"
         );
         let missing = |seat: Seat| matches!(seat, Seat::Holding | Seat::Waiting);
         assert!(
@@ -199,9 +224,15 @@ impl Order {
             money != MoneyState::Captured || refund == 0,
             "order {id}: money left taken"
         );
-        let given_back = |seat: Seat| !matches!(seat, Seat::Held | Seat::Waiting | Seat::Confirmed);
-        let seats = self.segments.iter().all(|s| given_back(s.seat));
-        assert!(seats, "order {id}: seats left taken");
+        for segment in &self.segments {
+            let is_settling = matches!(segment.outward, Outward::Placed | Outward::Withdrawing);
+            let is_taken = matches!(segment.seat, Seat::Held | Seat::Waiting | Seat::Confirmed);
+            assert!(!is_taken || is_settling, "order {id}: seats left taken");
+            let is_kept = segment.seat == Seat::Kept;
+            let is_left = segment.outward == Outward::Placing
+                || segment.outward == Outward::Acknowledged && !is_kept;
+            assert!(!is_left, "order {id}: left at a provider");
+        }
         if self.ended_ms.is_none() {
             return;
         }

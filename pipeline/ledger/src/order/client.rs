@@ -11,7 +11,7 @@ use super::observer::OrderIx;
 use super::outcome::{Field, OrderOutcome, OrderReason};
 use super::reference::BookingReference;
 use super::saga::Context;
-use super::standing::{OrderState, Seat, Stage};
+use super::standing::{OrderState, Outward, Seat, Stage};
 use super::state::{CancelQuote, Charge, Order, Queued, Segment};
 use super::valid;
 use crate::codes::Money;
@@ -43,6 +43,7 @@ impl Order {
             ticketed_ms: None,
             ending: None,
             ended_ms: None,
+            place_by_ms: None,
             changes_pending: false,
             quote: None,
             quotes: 0,
@@ -77,6 +78,7 @@ impl Order {
         };
         (self.ticket, self.ticketed_ms) = (None, None);
         (self.ending, self.ended_ms) = (None, None);
+        self.place_by_ms = None;
         self.changes_pending = false;
         self.quote = None;
         self.segments.clear();
@@ -94,6 +96,10 @@ impl Order {
                     gone_offset: None,
                     departs_ms: request.departs_ms,
                     times_offset: None,
+                    outward: Outward::None,
+                    outward_reference: None,
+                    outward_code: None,
+                    reseats: 0,
                 });
             }
         }
@@ -171,9 +177,6 @@ impl Order {
         }
         if !valid::is_method(&payment.method) {
             return Err(OrderReason::Invalid(Field::Method));
-        }
-        if let Some(quote) = &mut self.quote {
-            quote.stale = true;
         }
         self.start_charge(payment.method.clone(), cx);
         Ok(OrderOutcome::PaymentStarted {

@@ -21,7 +21,7 @@ impl OrderCommand {
     pub fn of(command: &Command) -> Self {
         match command {
             Command::Order(id, action) => OrderCommand::Order(*id, (**action).clone()),
-            Command::ConfigureOrders(settings) => OrderCommand::Configure(**settings),
+            Command::ConfigureOrders(settings) => OrderCommand::Configure((**settings).clone()),
             _ => OrderCommand::Tick,
         }
     }
@@ -192,7 +192,7 @@ pub enum FlightChange {
 
 /// Settings of the fold. They are data in the stream, so that every replica folds with the same.
 /// Orders that exist keep the durations they were made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderSettings {
     /// How long the seats of an instant order are held while it is paid, in milliseconds.
     pub instant_hold_ms: u64,
@@ -214,6 +214,18 @@ pub struct OrderSettings {
     /// How long after its last departure an order is kept, in milliseconds. Afterwards only its id
     /// and booking reference are remembered.
     pub retire_after_ms: u64,
+    /// How long providers may take to say that they have taken the order's seats, in milliseconds from
+    /// when all of them were sold here.
+    pub place_within_ms: u64,
+    /// The providers to which what was sold from their seats is sent, sorted, each once.
+    pub outward: Vec<ProviderCode>,
+}
+
+impl OrderSettings {
+    /// Is what was sold from this provider's seats sent to it?
+    pub(crate) fn is_outward(&self, provider: ProviderCode) -> bool {
+        self.outward.binary_search(&provider).is_ok()
+    }
 }
 
 impl Default for OrderSettings {
@@ -229,6 +241,8 @@ impl Default for OrderSettings {
             ask_again_max_ms: 10 * MINUTE_MS,
             claim_max_ms: MINUTE_MS,
             retire_after_ms: 30 * DAY_MS,
+            place_within_ms: 15 * MINUTE_MS,
+            outward: Vec::new(),
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use core::fmt;
 
+use super::command::SegmentRequest;
 use super::ids::{EffectId, OrderId};
 use super::reference::BookingReference;
 use crate::codes::{CommandId, FlightKey, Money, ProviderCode};
-use crate::command::{FlightCommand, HoldRequest};
+use crate::command::{
+    FlightCommand, HoldRequest, ProviderBody, ProviderEvent, Reseat, SourceVersion,
+};
 use crate::outcome::Reason;
 
 /// Steps of an order, as they are named in answers and tables. The numbers are part of every effect
@@ -31,11 +34,19 @@ pub enum Step {
     Refund = 8,
     /// `ticket` the order.
     Ticket = 9,
+    /// `place` what is sold at the provider whose seats they are.
+    Place = 10,
+    /// `acknowledge`: note in the flight's stream that the provider has it.
+    Acknowledge = 11,
+    /// `refuse`: note in the flight's stream that the provider does not take it.
+    Refuse = 12,
+    /// `withdraw` what is placed.
+    Withdraw = 13,
 }
 
 impl Step {
     /// Every step, in the order of its number.
-    pub const ALL: [Step; 9] = [
+    pub const ALL: [Step; 13] = [
         Step::Hold,
         Step::Confirm,
         Step::Release,
@@ -45,6 +56,10 @@ impl Step {
         Step::Void,
         Step::Refund,
         Step::Ticket,
+        Step::Place,
+        Step::Acknowledge,
+        Step::Refuse,
+        Step::Withdraw,
     ];
 
     /// The stable name.
@@ -59,6 +74,10 @@ impl Step {
             Step::Void => "void",
             Step::Refund => "refund",
             Step::Ticket => "ticket",
+            Step::Place => "place",
+            Step::Acknowledge => "acknowledge",
+            Step::Refuse => "refuse",
+            Step::Withdraw => "withdraw",
         }
     }
 
@@ -66,8 +85,18 @@ impl Step {
     pub const fn is_about_seats(self) -> bool {
         matches!(
             self,
-            Step::Hold | Step::Confirm | Step::Release | Step::Cancel
+            Step::Hold
+                | Step::Confirm
+                | Step::Release
+                | Step::Cancel
+                | Step::Acknowledge
+                | Step::Refuse
         )
+    }
+
+    /// Is it done at a provider?
+    pub const fn is_outward(self) -> bool {
+        matches!(self, Step::Place | Step::Withdraw)
     }
 
     /// Is it done at the payment service?
@@ -89,7 +118,8 @@ impl fmt::Display for Step {
 ///
 /// The id is [`EffectId::derive`] of the order, the step, the segment and the attempt, where the
 /// attempt is, for seats and tickets, the number of the order's attempt (1, and one more each time
-/// it is created again after a refusal); for money the number of the payment in the upper 32 bits and
+/// it is created again after a refusal), and in the upper 32 bits how often the segment was seated anew after
+/// a provider's refusal; for money the number of the payment in the upper 32 bits and
 /// in the lower how often the step was refused before (only voids and refunds are tried anew).
 /// Asking again for an outcome that is unknown is not an attempt: the id stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +156,43 @@ pub enum Work {
         /// Of this booking.
         booking: BookingReference,
     },
+    /// Something at a provider.
+    Outward(Box<OutwardWork>),
+}
+
+/// What to do at the provider that granted the seats of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutwardWork {
+    /// Which segment of the order, counted from 0 over all slices.
+    pub segment: u8,
+    /// At whom.
+    pub provider: ProviderCode,
+    /// The name of the placement: the id of the effect that places it.
+    pub placement: EffectId,
+    /// The order's booking reference.
+    pub booking: BookingReference,
+    /// What was sold: as it was asked for, at the price that the client pays.
+    pub request: SegmentRequest,
+    /// The sale in the flight's stream.
+    pub hold: CommandId,
+    /// How many travellers, those without a seat included.
+    pub passengers: u16,
+    /// Their details, sealed.
+    pub sealed: Box<str>,
+    /// What to ask.
+    pub ask: OutwardAsk,
+}
+
+/// What to ask of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutwardAsk {
+    /// Take the sale.
+    Place,
+    /// Forget about it, whatever became of it.
+    Withdraw {
+        /// The provider's own name for it, if it gave one.
+        reference: Option<Box<str>>,
+    },
 }
 
 /// What to ask of a flight.
@@ -147,6 +214,22 @@ pub enum SeatsAsk {
     Cancel {
         /// The hold.
         hold: CommandId,
+    },
+    /// Hold the seats of a sale that its provider refused, from another one.
+    Reseat(Reseat),
+    /// The provider has the sale.
+    Acknowledge {
+        /// The hold.
+        hold: CommandId,
+        /// Who.
+        provider: ProviderCode,
+    },
+    /// The provider does not take the sale.
+    Refuse {
+        /// The hold.
+        hold: CommandId,
+        /// Who.
+        provider: ProviderCode,
     },
 }
 
@@ -183,13 +266,15 @@ pub enum MoneyAsk {
 
 impl Work {
     /// Which step of an order it is.
-    pub const fn step(&self) -> Step {
+    pub fn step(&self) -> Step {
         match self {
             Work::Seats { ask, .. } => match ask {
-                SeatsAsk::Hold(_) => Step::Hold,
+                SeatsAsk::Hold(_) | SeatsAsk::Reseat(_) => Step::Hold,
                 SeatsAsk::Confirm { .. } => Step::Confirm,
                 SeatsAsk::Release { .. } => Step::Release,
                 SeatsAsk::Cancel { .. } => Step::Cancel,
+                SeatsAsk::Acknowledge { .. } => Step::Acknowledge,
+                SeatsAsk::Refuse { .. } => Step::Refuse,
             },
             Work::Money(ask) => match ask {
                 MoneyAsk::Authorise { .. } => Step::Authorise,
@@ -198,6 +283,10 @@ impl Work {
                 MoneyAsk::Refund { .. } => Step::Refund,
             },
             Work::Ticket { .. } => Step::Ticket,
+            Work::Outward(work) => match work.ask {
+                OutwardAsk::Place => Step::Place,
+                OutwardAsk::Withdraw { .. } => Step::Withdraw,
+            },
         }
     }
 
@@ -211,9 +300,25 @@ impl Work {
             SeatsAsk::Confirm { hold } => FlightCommand::Confirm { hold },
             SeatsAsk::Release { hold } => FlightCommand::Release { hold },
             SeatsAsk::Cancel { hold } => FlightCommand::Cancel { hold },
+            SeatsAsk::Reseat(ask) => FlightCommand::Reseat(ask),
+            SeatsAsk::Acknowledge { hold, provider } => {
+                said(provider, ProviderBody::Acknowledge(vec![hold]))
+            }
+            SeatsAsk::Refuse { hold, provider } => said(provider, ProviderBody::Refuse(vec![hold])),
         };
         Some((*flight, command))
     }
+}
+
+/// What a provider said of a sale. It has no version: nothing is older or newer.
+fn said(provider: ProviderCode, body: ProviderBody) -> FlightCommand {
+    FlightCommand::Provider(Box::new(ProviderEvent {
+        provider,
+        version: SourceVersion::default(),
+        authority: 0,
+        quality: 0,
+        body,
+    }))
 }
 
 /// What became of an effect.
@@ -263,9 +368,18 @@ pub enum EffectResult {
         /// Number of the document.
         number: Box<str>,
     },
-    /// Capture, void, refund, ticket: refused for good, and nothing was done.
+    /// Place: the provider has taken it.
+    Placed {
+        /// Its own name for it.
+        reference: Box<str>,
+    },
+    /// Acknowledge, refuse: the flight has taken note.
+    Noted,
+    /// Withdraw: the provider has nothing of it any more.
+    Withdrawn,
+    /// Capture, void, refund, ticket, place, withdraw: refused for good, and nothing was done.
     Failed {
-        /// The service's code.
+        /// The service's, or the provider's, code.
         code: Box<str>,
     },
     /// Any step: nobody knows whether it was done. It is asked for again, by the same id.
@@ -289,6 +403,9 @@ impl EffectResult {
             EffectResult::Refunded => "refunded",
             EffectResult::Ticketed { .. } => "ticketed",
             EffectResult::Failed { .. } => "failed",
+            EffectResult::Placed { .. } => "placed",
+            EffectResult::Noted => "noted",
+            EffectResult::Withdrawn => "withdrawn",
             EffectResult::Unknown => "unknown",
         }
     }
@@ -319,7 +436,8 @@ impl EffectResult {
             Outcome::Cancelled { .. } => Some(EffectResult::Cancelled),
             Outcome::Refused(reason) => Some(EffectResult::Refused(reason)),
             Outcome::Waiting { deadline_ms, .. } => Some(EffectResult::Waiting { deadline_ms }),
-            Outcome::Accepted { .. } | Outcome::Stale | Outcome::Noted => None,
+            Outcome::Accepted { .. } => Some(EffectResult::Noted),
+            Outcome::Stale | Outcome::Noted => None,
         }
     }
 
@@ -361,9 +479,17 @@ impl EffectResult {
             EffectResult::Failed { .. } => {
                 matches!(
                     step,
-                    Step::Capture | Step::Void | Step::Refund | Step::Ticket
+                    Step::Capture
+                        | Step::Void
+                        | Step::Refund
+                        | Step::Ticket
+                        | Step::Place
+                        | Step::Withdraw
                 )
             }
+            EffectResult::Placed { .. } => matches!(step, Step::Place),
+            EffectResult::Noted => matches!(step, Step::Acknowledge | Step::Refuse),
+            EffectResult::Withdrawn => matches!(step, Step::Withdraw),
             EffectResult::Unknown => true,
         }
     }

@@ -39,6 +39,15 @@ pub enum Cause {
         /// The ticketing service's code.
         code: Box<str>,
     },
+    /// The provider did not take what was sold from its seats, and no other had seats at the price.
+    PlacementRefused {
+        /// Which segment.
+        segment: u8,
+        /// The provider's code.
+        code: Box<str>,
+    },
+    /// Not all providers said in time whether they take what was sold from their seats.
+    PlacingTimedOut,
     /// The client did not pay in time.
     NotPaid,
     /// The client cancelled.
@@ -69,6 +78,8 @@ impl Cause {
             Cause::PaymentTimedOut => "payment_timed_out",
             Cause::CaptureFailed { .. } => "capture_failed",
             Cause::TicketFailed { .. } => "ticket_failed",
+            Cause::PlacementRefused { .. } => "placement_refused",
+            Cause::PlacingTimedOut => "placing_timed_out",
             Cause::NotPaid => "not_paid",
             Cause::ByClient { .. } => "by_client",
             Cause::FlightCancelled { .. } => "flight_cancelled",

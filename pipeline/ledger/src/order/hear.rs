@@ -26,7 +26,8 @@ impl Order {
         let Pending { step, segment, .. } = self.pending[at];
         let asked_to_wait = self.details.wait_ms.is_some();
         let waits = matches!(result, EffectResult::Waiting { .. });
-        if !result.answers(step) || waits && !asked_to_wait {
+        let is_elsewhere = self.segments[usize::from(segment)].reseats > 0;
+        if !result.answers(step) || waits && (!asked_to_wait || is_elsewhere) {
             return OrderOutcome::Refused(OrderReason::WrongResult);
         }
         if !valid::is_result(result) {
@@ -58,7 +59,9 @@ impl Order {
             }
             _ => {
                 self.pending.remove(at);
-                if step.is_about_seats() {
+                if step.is_outward() || matches!(step, Step::Acknowledge | Step::Refuse) {
+                    self.hear_of_placing(step, segment, result, cx);
+                } else if step.is_about_seats() {
                     self.hear_of_seats(step, segment, result, cx);
                 } else {
                     self.hear_of_money(result, cx);
@@ -104,6 +107,11 @@ impl Order {
                     self.stop(Cause::FlightCancelled { segment: at }, cx);
                 }
             }
+            (Step::Hold, EffectResult::Refused(_)) if segment.reseats > 0 => {
+                segment.seat = Seat::Free;
+                let cause = self.refused_by_provider(at);
+                self.stop(cause, cx);
+            }
             (Step::Hold | Step::Confirm, EffectResult::Refused(reason)) => {
                 segment.seat = Seat::Free;
                 let cause = Cause::SeatsRefused {
@@ -113,7 +121,7 @@ impl Order {
                 };
                 self.stop(cause, cx);
             }
-            (Step::Confirm, _) => segment.seat = Seat::Confirmed,
+            (Step::Confirm, _) => self.sold(at, cx),
             // Cannot be, since a confirmation is waited for; but then cancelling is the way back.
             (Step::Release, EffectResult::Refused(Reason::AlreadyConfirmed)) => {
                 segment.seat = Seat::Confirmed;

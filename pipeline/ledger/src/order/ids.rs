@@ -133,7 +133,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(seen.len(), 3 * 9 * 4 * 5);
+        assert_eq!(seen.len(), 3 * 13 * 4 * 5);
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod milestone;
 mod observer;
 mod orders;
 mod outcome;
+mod outward;
 mod print;
 mod reference;
 mod saga;
@@ -44,7 +45,7 @@ pub use command::{
     CreateOrder, FlightChange, FlightNotice, Metadata, OrderAction, OrderCommand, OrderSettings,
     Payment, RefundTerms, SegmentRequest, Terms,
 };
-pub use effect::{Effect, EffectResult, MoneyAsk, SeatsAsk, Step, Work};
+pub use effect::{Effect, EffectResult, MoneyAsk, OutwardAsk, OutwardWork, SeatsAsk, Step, Work};
 pub use ending::{Cause, Ending};
 pub use ids::{EffectId, OfferRequestId, OrderId, QuoteId};
 pub use log::{Log, LogEntry, LogEvent};
@@ -53,5 +54,5 @@ pub use observer::{OrderIx, OrderObserver};
 pub use orders::{Orders, Outstanding};
 pub use outcome::{Field, OrderDecision, OrderKind, OrderOutcome, OrderReason};
 pub use reference::{BookingReference, References};
-pub use standing::{MoneyState, OrderState, Seat};
+pub use standing::{MoneyState, OrderState, Outward, Seat};
 pub use state::{CancelQuote, Charge, Order, Pending, Segment, Wait};

@@ -98,7 +98,7 @@ impl Orders {
         self.clock_ms = self.clock_ms.max(at_ms);
         if let OrderCommand::Configure(settings) = command {
             let keeps = settings.retire_after_ms == self.settings.retire_after_ms;
-            self.settings = *settings;
+            self.settings = settings.clone();
             if !keeps {
                 self.requeue_all();
             }

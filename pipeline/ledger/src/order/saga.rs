@@ -1,7 +1,8 @@
 //! The saga itself: what an order asks for next, forwards and backwards.
 //!
 //! Forwards, each step waits for all of the one before: hold every segment, reserve the money,
-//! confirm every segment, take the money, issue the ticket. Backwards there are no steps: whatever is
+//! confirm every segment, place what was sold at the providers that want to be told (`outward`), take the
+//! money, issue the ticket. Backwards there are no steps: whatever is
 //! held is released, whatever is sold is cancelled, money reserved is let go and money taken is given
 //! back, each as soon as it is known to be so. What is asked for and not answered is waited for,
 //! never assumed. An order has ended when it waits for nothing.
@@ -64,7 +65,9 @@ impl Order {
                 Stage::Authorising if self.charge.money == MoneyState::Declined => {
                     self.stage = Stage::Awaiting;
                 }
-                Stage::Confirming if all(Seat::Confirmed) => {
+                Stage::Confirming if all(Seat::Confirmed) => self.start_placing(cx),
+                Stage::Placing if !self.is_placed() => return self.place(cx),
+                Stage::Placing => {
                     self.stage = Stage::Capturing;
                     self.charge.money = MoneyState::Capturing;
                     self.ask(Step::Capture, 0, cx);
@@ -81,6 +84,10 @@ impl Order {
 
     /// Begins to pay.
     pub(super) fn start_charge(&mut self, method: Box<str>, cx: &mut Context<'_>) {
+        if let Some(quote) = &mut self.quote {
+            // It was made of an order that nothing was paid for.
+            quote.stale = true;
+        }
         self.charge = Charge {
             number: self.charge.number + 1,
             money: MoneyState::Authorising,
@@ -148,6 +155,10 @@ impl Order {
     /// Asks for everything that can be undone now.
     fn undo(&mut self, cx: &mut Context<'_>) {
         for at in 0..self.segments.len() {
+            if self.withdraw(at, cx) {
+                // The seats are ours again when the provider does not have them sold any more.
+                continue;
+            }
             let (seat, step) = match self.segments[at].seat {
                 Seat::Held => (Seat::Releasing, Step::Release),
                 Seat::Waiting => {
@@ -186,6 +197,7 @@ impl Order {
         let cause = match self.stage {
             Stage::Holding => Cause::HoldsTimedOut,
             Stage::Awaiting => Cause::NotPaid,
+            Stage::Placing => Cause::PlacingTimedOut,
             _ => Cause::PaymentTimedOut,
         };
         self.stop(cause, cx);
@@ -284,7 +296,13 @@ impl Order {
             Step::Void | Step::Refund => {
                 u64::from(self.charge.number) << 32 | u64::from(self.charge.failures)
             }
-            _ => u64::from(self.attempt),
+            Step::Ticket => u64::from(self.attempt),
+            _ => {
+                // While an attempt begins there is no segment yet.
+                let reseats = self.segments.get(usize::from(segment));
+                let reseats = reseats.map_or(0, |segment| segment.reseats);
+                return self.seats_effect_id(step, segment, reseats);
+            }
         };
         EffectId::derive(self.id, step, segment, attempt)
     }
@@ -300,7 +318,9 @@ impl Order {
         };
         let hold = || self.segments[usize::from(pending.segment)].hold;
         let work = match pending.step {
-            Step::Hold => seats(SeatsAsk::Hold(self.hold_request(pending.segment))),
+            Step::Hold => seats(self.hold_ask(pending.segment)),
+            Step::Acknowledge | Step::Refuse => seats(self.word_of_provider(pending)),
+            Step::Place | Step::Withdraw => self.outward_work(pending),
             Step::Confirm => seats(SeatsAsk::Confirm { hold: hold() }),
             Step::Release => seats(SeatsAsk::Release { hold: hold() }),
             Step::Cancel => seats(SeatsAsk::Cancel { hold: hold() }),
@@ -336,7 +356,7 @@ impl Order {
     }
 
     /// Made of what never changes, so that every run of the effect asks for the same.
-    fn hold_request(&self, segment: u8) -> HoldRequest {
+    pub(super) fn hold_request(&self, segment: u8) -> HoldRequest {
         let request = &self.segments[usize::from(segment)].request;
         HoldRequest {
             provider: request.provider,

@@ -29,6 +29,8 @@ pub enum OrderState {
     Cancelled = 11,
     /// Every flight has answered, and for some of its seats it waits: they are sold out.
     Waiting = 12,
+    /// The seats are sold, and the providers that granted them are told.
+    Placing = 13,
 }
 
 impl OrderState {
@@ -47,6 +49,7 @@ impl OrderState {
             OrderState::Expired => "expired",
             OrderState::Cancelled => "cancelled",
             OrderState::Waiting => "waiting",
+            OrderState::Placing => "placing",
         }
     }
 
@@ -72,9 +75,10 @@ pub(super) enum Stage {
     Awaiting = 2,
     Authorising = 3,
     Confirming = 4,
-    Capturing = 5,
-    Ticketing = 6,
-    Booked = 7,
+    Placing = 5,
+    Capturing = 6,
+    Ticketing = 7,
+    Booked = 8,
 }
 
 /// Seats of one segment, as far as the order has heard.
@@ -99,6 +103,8 @@ pub enum Seat {
     Kept = 8,
     /// Sold out, and waited for.
     Waiting = 9,
+    /// Sold, refused by the provider, and the flight asked to note it.
+    Refusing = 10,
 }
 
 impl Seat {
@@ -114,7 +120,54 @@ impl Seat {
             Seat::Free => "free",
             Seat::Kept => "kept",
             Seat::Waiting => "waiting",
+            Seat::Refusing => "refusing",
         }
+    }
+}
+
+/// Where a sale stands with the provider that granted the seats, as far as the order has heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Outward {
+    /// It is not sent anywhere (yet).
+    None = 1,
+    /// To be sent when all seats of the order are sold.
+    Due = 2,
+    /// Sent.
+    Placing = 3,
+    /// Taken by the provider, and the flight is asked to note it.
+    Placed = 4,
+    /// Taken by the provider, which the flight knows.
+    Acknowledged = 5,
+    /// Refused by the provider: the seats are given back.
+    Refused = 6,
+    /// To be forgotten again.
+    Withdrawing = 7,
+    /// Forgotten by the provider.
+    Withdrawn = 8,
+    /// The provider refused to forget it: people have to look.
+    Kept = 9,
+}
+
+impl Outward {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outward::None => "none",
+            Outward::Due => "due",
+            Outward::Placing => "placing",
+            Outward::Placed => "placed",
+            Outward::Acknowledged => "acknowledged",
+            Outward::Refused => "refused",
+            Outward::Withdrawing => "withdrawing",
+            Outward::Withdrawn => "withdrawn",
+            Outward::Kept => "kept",
+        }
+    }
+
+    /// Is the provider asked for something?
+    pub const fn is_open(self) -> bool {
+        matches!(self, Outward::Placing | Outward::Withdrawing)
     }
 }
 

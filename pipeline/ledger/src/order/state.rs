@@ -9,7 +9,7 @@ use super::memo::Memos;
 use super::milestone::{Milestone, Told};
 use super::observer::OrderIx;
 use super::reference::BookingReference;
-use super::standing::{MoneyState, OrderState, Seat, Stage};
+use super::standing::{MoneyState, OrderState, Outward, Seat, Stage};
 use crate::codes::{CommandId, Money, ProviderCode};
 
 /// One segment of an order.
@@ -36,6 +36,14 @@ pub struct Segment {
     pub departs_ms: i64,
     /// Offset, in the flight's partition, of the last change of times.
     pub times_offset: Option<u64>,
+    /// Where the sale stands with the provider.
+    pub outward: Outward,
+    /// The provider's name for it, once it has taken it.
+    pub outward_reference: Option<Box<str>>,
+    /// The provider's code when it refused something last.
+    pub outward_code: Option<Box<str>>,
+    /// How often its seats were looked for elsewhere after a provider refused them.
+    pub reseats: u32,
 }
 
 /// The payment of an order: the newest when there were several.
@@ -150,6 +158,8 @@ pub struct Order {
     pub(super) ticketed_ms: Option<i64>,
     pub(super) ending: Option<Ending>,
     pub(super) ended_ms: Option<i64>,
+    /// When providers have to have taken the order's seats, once they were told.
+    pub(super) place_by_ms: Option<i64>,
     /// The airline changed times, and the client has not agreed.
     pub(super) changes_pending: bool,
     pub(super) quote: Option<CancelQuote>,
@@ -198,6 +208,7 @@ impl Order {
             (None, _, Stage::Awaiting) => OrderState::AwaitingPayment,
             (None, _, Stage::Authorising) => OrderState::Authorising,
             (None, _, Stage::Confirming) => OrderState::Confirming,
+            (None, _, Stage::Placing) => OrderState::Placing,
             (None, _, Stage::Capturing) => OrderState::Capturing,
             (None, _, Stage::Ticketing) => OrderState::Ticketing,
             (None, _, Stage::Booked) => OrderState::Booked,
@@ -378,6 +389,7 @@ impl Order {
                 Some(seats_ms.map_or(own_ms, |seats_ms| seats_ms.min(own_ms)))
             }
             Stage::Authorising => seats_ms,
+            Stage::Placing => self.place_by_ms,
             _ => None,
         }
     }

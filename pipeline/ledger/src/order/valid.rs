@@ -99,6 +99,7 @@ pub(super) fn is_result(result: &EffectResult) -> bool {
     match result {
         EffectResult::Authorised { reference: text }
         | EffectResult::Ticketed { number: text }
+        | EffectResult::Placed { reference: text }
         | EffectResult::Declined { code: text }
         | EffectResult::Failed { code: text } => is_text(text, CreateOrder::RESULT_MAX),
         _ => true,

@@ -22,7 +22,7 @@ pub use bytes::BadState;
 pub(crate) use bytes::{Reader, Stored, Writer};
 
 /// Version of the stored form. One that is read must have the same.
-pub const STATE_FORMAT: u32 = 2;
+pub const STATE_FORMAT: u32 = 3;
 
 /// Writes and reads the fields of a struct, in the order given. Fields that are not stored are named after
 /// `given`: the reader is told them.

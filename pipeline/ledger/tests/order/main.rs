@@ -8,6 +8,7 @@
 
 mod model;
 mod outside;
+mod outward;
 mod rng;
 mod support;
 

@@ -7,11 +7,11 @@
 use flightline_ledger::order::{
     Cause, CreateOrder, Effect, EffectId, EffectResult, FlightChange, FlightNotice, MoneyAsk,
     OrderAction, OrderCommand, OrderId, OrderKind, OrderOutcome, OrderReason, OrderSettings,
-    OrderState, QuoteId, References, RefundTerms, SeatsAsk, SegmentRequest, Step, Terms, Wait,
-    Work,
+    OrderState, OutwardAsk, OutwardWork, QuoteId, References, RefundTerms, SeatsAsk,
+    SegmentRequest, Step, Terms, Wait, Work,
 };
 use flightline_ledger::outcome::Replay;
-use flightline_ledger::{CommandId, HoldRequest, Money, Reason};
+use flightline_ledger::{CommandId, HoldRequest, Money, ProviderCode, Reason, Reseat};
 
 /// Something that was asked for.
 #[derive(Clone, Debug)]
@@ -61,6 +61,12 @@ pub(crate) struct Facts {
     /// Numbers and methods.
     payments: Vec<(u64, Box<str>)>,
     told_held: bool,
+    /// Since all seats were sold: until when providers have to have taken them.
+    place_by_ms: Option<i64>,
+    /// The provider of a sold segment is to be told.
+    outward: Vec<bool>,
+    /// What a provider said when it refused a segment last.
+    codes: Vec<Box<str>>,
     lost: Vec<bool>,
     flown: Vec<bool>,
     gone: Vec<Option<u64>>,
@@ -102,9 +108,39 @@ impl Facts {
         0..self.segments.len()
     }
 
+    /// The newest of a step; of a segment's, of its newest seats.
     fn asked_for(&self, step: Step, segment: usize) -> Option<&Asked> {
         let mut asked = self.asked.iter().rev();
-        asked.find(|asked| asked.step == step && asked.segment == segment)
+        let of_seats = step.is_about_seats() || step.is_outward();
+        let attempt = of_seats.then(|| self.seats_attempt(segment));
+        asked.find(|asked| {
+            let is_newest = attempt.is_none_or(|attempt| asked.attempt == attempt);
+            asked.step == step && asked.segment == segment && is_newest
+        })
+    }
+
+    /// How often the seats of a segment were looked for elsewhere.
+    pub(crate) fn reseats(&self, segment: usize) -> u64 {
+        let holds = self.asked.iter();
+        let holds = holds.filter(|a| (a.step, a.segment) == (Step::Hold, segment));
+        (holds.count() as u64).saturating_sub(1)
+    }
+
+    fn seats_attempt(&self, segment: usize) -> u64 {
+        self.attempt | self.reseats(segment) << 32
+    }
+
+    fn is_refused_by_provider(&self, at: usize) -> bool {
+        matches!(
+            self.answer(Step::Place, at),
+            Some(EffectResult::Failed { .. })
+        )
+    }
+
+    /// Is the segment sold, and known to the provider if it wants to be told?
+    fn is_placed(&self, at: usize) -> bool {
+        let is_known = !self.outward[at] || self.answer(Step::Acknowledge, at).is_some();
+        self.confirmed(at) && is_known
     }
 
     fn answer(&self, step: Step, segment: usize) -> Option<&EffectResult> {
@@ -175,6 +211,8 @@ impl Facts {
             OrderState::Ticketing
         } else if self.asked_for(Step::Capture, 0).is_some() {
             OrderState::Capturing
+        } else if self.authorised().is_some() && self.place_by_ms.is_some() {
+            OrderState::Placing
         } else if self.authorised().is_some() {
             OrderState::Confirming
         } else if self
@@ -197,7 +235,9 @@ impl Facts {
 
     /// Seats that are ours for good or until given back.
     pub(crate) fn keeps_seats(&self, at: usize) -> bool {
-        self.confirmed(at) && (self.asked_for(Step::Cancel, at).is_none())
+        self.confirmed(at)
+            && self.asked_for(Step::Cancel, at).is_none()
+            && !self.is_refused_by_provider(at)
     }
 
     pub(crate) fn kept_minor(&self) -> i64 {
@@ -235,6 +275,7 @@ impl Facts {
                 times.into_iter().min()
             }
             OrderState::Authorising => times.into_iter().min(),
+            OrderState::Placing => self.place_by_ms,
             _ => None,
         }
     }
@@ -279,7 +320,7 @@ impl Facts {
     fn wanted(&self) -> Vec<(Step, usize, u64)> {
         let mut wanted: Vec<_> = self
             .all()
-            .map(|at| (Step::Hold, at, self.attempt))
+            .map(|at| (Step::Hold, at, self.seats_attempt(at)))
             .collect();
         let charge = self.payments.last().map_or(0, |(number, _)| *number << 32);
         if self.stop.is_none() {
@@ -287,8 +328,29 @@ impl Facts {
                 wanted.push((Step::Authorise, 0, charge));
             }
             if charge > 0 && self.authorised().is_some() {
-                wanted.extend(self.all().map(|at| (Step::Confirm, at, self.attempt)));
-                if self.all().all(|at| self.confirmed(at)) {
+                for at in self.all() {
+                    let attempt = self.seats_attempt(at);
+                    if self.reseats(at) == 0 || self.held(at).is_some() {
+                        wanted.push((Step::Confirm, at, attempt));
+                    }
+                    if self.place_by_ms.is_none() {
+                        continue;
+                    }
+                    if self.confirmed(at) && self.outward[at] {
+                        wanted.push((Step::Place, at, attempt));
+                    }
+                    match self.answer(Step::Place, at) {
+                        Some(EffectResult::Placed { .. }) => {
+                            wanted.push((Step::Acknowledge, at, attempt));
+                        }
+                        Some(_) => wanted.push((Step::Refuse, at, attempt)),
+                        None => {}
+                    }
+                    if self.answer(Step::Refuse, at).is_some() {
+                        wanted.push((Step::Hold, at, attempt + (1 << 32)));
+                    }
+                }
+                if self.place_by_ms.is_some() && self.all().all(|at| self.is_placed(at)) {
                     wanted.push((Step::Capture, 0, charge));
                     if self.captured() {
                         wanted.push((Step::Ticket, 0, self.attempt));
@@ -300,14 +362,28 @@ impl Facts {
         for at in self.all() {
             let hold = self.asked_for(Step::Hold, at);
             if hold.is_some_and(|hold| hold.answer == Some(EffectResult::Unknown)) {
-                wanted.push((Step::Release, at, self.attempt));
+                wanted.push((Step::Release, at, self.seats_attempt(at)));
             }
             let untouched = self.asked_for(Step::Confirm, at).is_none();
             if self.held(at).is_some() && untouched && !self.lost[at] {
-                wanted.push((Step::Release, at, self.attempt));
+                wanted.push((Step::Release, at, self.seats_attempt(at)));
             }
-            if self.confirmed(at) && !self.flown[at] {
-                wanted.push((Step::Cancel, at, self.attempt));
+            let placed = self.asked_for(Step::Place, at);
+            let is_left = match placed.map(|placed| &placed.answer) {
+                // Nobody knows what became of it.
+                Some(Some(EffectResult::Unknown)) => true,
+                Some(Some(EffectResult::Placed { .. })) => {
+                    self.answer(Step::Acknowledge, at).is_some() && !self.flown[at]
+                }
+                _ => false,
+            };
+            if is_left {
+                wanted.push((Step::Withdraw, at, self.seats_attempt(at)));
+            }
+            let is_withdrawn = placed.is_none() || self.answer(Step::Withdraw, at).is_some();
+            let is_sold = self.confirmed(at) && !self.is_refused_by_provider(at);
+            if is_sold && !self.flown[at] && is_withdrawn {
+                wanted.push((Step::Cancel, at, self.seats_attempt(at)));
             }
         }
         let refused = |step: Step| {
@@ -328,10 +404,32 @@ impl Facts {
 
     pub(crate) fn effect(&self, asked: &Asked, references: &References, partition: u32) -> Effect {
         let at = asked.segment;
-        let hold = || EffectId::derive(self.id, Step::Hold, at as u8, self.attempt).into();
+        let hold_of = |attempt| EffectId::derive(self.id, Step::Hold, at as u8, attempt).into();
+        let hold = || hold_of(asked.attempt);
+        let held = self
+            .asked
+            .iter()
+            .find(|a| (a.step, a.segment, a.attempt) == (Step::Hold, asked.segment, asked.attempt));
+        let provider = || match held.and_then(|held| held.answer.as_ref()) {
+            Some(EffectResult::Held { provider, .. }) => *provider,
+            _ => ProviderCode::default(),
+        };
         let reference = || self.authorised().unwrap();
         let amount = self.order.total;
         let ask = match asked.step {
+            Step::Hold if asked.attempt >> 32 > 0 => Some(SeatsAsk::Reseat(Reseat {
+                hold: hold_of(asked.attempt - (1 << 32)),
+                ttl_ms: self.ttl_ms,
+                price_max: self.segments[at].price,
+            })),
+            Step::Acknowledge => Some(SeatsAsk::Acknowledge {
+                hold: hold(),
+                provider: provider(),
+            }),
+            Step::Refuse => Some(SeatsAsk::Refuse {
+                hold: hold(),
+                provider: provider(),
+            }),
             Step::Hold => {
                 let segment = &self.segments[at];
                 Some(SeatsAsk::Hold(HoldRequest {
@@ -375,9 +473,29 @@ impl Facts {
                 },
                 reference: reference(),
             }),
-            (None, _) => Work::Ticket {
+            (None, Step::Ticket) => Work::Ticket {
                 booking: references.name(partition, self.number),
             },
+            (None, step) => Work::Outward(Box::new(OutwardWork {
+                segment: at as u8,
+                provider: provider(),
+                placement: EffectId::derive(self.id, Step::Place, at as u8, asked.attempt),
+                booking: references.name(partition, self.number),
+                request: self.segments[at].clone(),
+                hold: hold(),
+                passengers: self.order.passengers,
+                sealed: self.order.sealed.clone(),
+                ask: if step == Step::Place {
+                    OutwardAsk::Place
+                } else {
+                    OutwardAsk::Withdraw {
+                        reference: match self.answer(Step::Place, at) {
+                            Some(EffectResult::Placed { reference }) => Some(reference.clone()),
+                            _ => None,
+                        },
+                    }
+                },
+            })),
         };
         Effect {
             id: EffectId::derive(self.id, asked.step, at as u8, asked.attempt),
@@ -415,7 +533,7 @@ impl Model {
         self.due.clear();
         self.clock_ms = self.clock_ms.max(at_ms);
         if let OrderCommand::Configure(settings) = command {
-            self.settings = *settings;
+            self.settings = settings.clone();
         }
         for at in 0..self.orders.len() {
             self.pass_time(at);
@@ -431,7 +549,7 @@ impl Model {
             return;
         }
         self.heed_deadline(at);
-        let (clock_ms, settings) = (self.clock_ms, self.settings);
+        let (clock_ms, settings) = (self.clock_ms, self.settings.clone());
         for ask in 0..self.orders[at].asked.len() {
             let asked = &mut self.orders[at].asked[ask];
             let until_ms = match asked.wait {
@@ -474,6 +592,7 @@ impl Model {
         let cause = match order.state() {
             OrderState::Holding | OrderState::Waiting => Cause::HoldsTimedOut,
             OrderState::AwaitingPayment => Cause::NotPaid,
+            OrderState::Placing => Cause::PlacingTimedOut,
             _ => Cause::PaymentTimedOut,
         };
         order.stop_for(cause, clock_ms);
@@ -482,9 +601,25 @@ impl Model {
     /// Asks for whatever should have been asked for and was not.
     fn go_on(&mut self, at: usize) {
         for _ in 0..3 {
-            self.heed_deadline(at);
+            let within_ms = self.settings.place_within_ms;
             let clock_ms = self.clock_ms;
             let order = &mut self.orders[at];
+            let sold = order.all().all(|s| order.confirmed(s));
+            if order.stop.is_none() && sold && order.place_by_ms.is_none() {
+                order.place_by_ms = Some(clock_ms.saturating_add_unsigned(within_ms));
+                // Who waits for nobody is late for nothing.
+                if order.all().all(|s| order.is_placed(s)) {
+                    order.place_by_ms = Some(i64::MAX);
+                }
+            }
+            self.heed_deadline(at);
+            let order = &mut self.orders[at];
+            // Nor does it wait for a provider: what may have been placed is withdrawn.
+            for asked in &mut order.asked {
+                if order.stop.is_some() && asked.step == Step::Place && asked.answer.is_none() {
+                    asked.answer = Some(EffectResult::Unknown);
+                }
+            }
             let outdated = order.disagrees && order.has_waited();
             if outdated && !order.is_hold() && order.payments.is_empty() {
                 order.stop_for(Cause::TimesChanged, clock_ms);
@@ -511,6 +646,8 @@ impl Model {
                     Terms::Instant { method } if order.payments.is_empty() => {
                         order.payments_ever += 1;
                         order.payments.push((order.payments_ever, method.clone()));
+                        let quotes = order.quotes.iter_mut();
+                        quotes.for_each(|quote| quote.spoiled = true);
                     }
                     Terms::Instant { .. } => {}
                 }
@@ -522,7 +659,7 @@ impl Model {
     }
 
     fn want(&mut self, at: usize, step: Step, segment: usize, attempt: u64) {
-        let (clock_ms, settings) = (self.clock_ms, self.settings);
+        let (clock_ms, settings) = (self.clock_ms, self.settings.clone());
         let order = &mut self.orders[at];
         let what = (step, segment, attempt);
         if order
@@ -641,6 +778,9 @@ impl Model {
             asked: Vec::new(),
             payments: Vec::new(),
             told_held: false,
+            place_by_ms: None,
+            outward: no.clone(),
+            codes: vec![Box::default(); segments.len()],
             lost: no.clone(),
             flown: no,
             gone: none.clone(),
@@ -654,7 +794,7 @@ impl Model {
     }
 
     fn answer(&mut self, at: usize, action: &OrderAction) -> Result<OrderOutcome, OrderReason> {
-        let (clock_ms, settings) = (self.clock_ms, self.settings);
+        let (clock_ms, settings) = (self.clock_ms, self.settings.clone());
         let order = &mut self.orders[at];
         let state = order.state();
         let over = match order.stop.as_ref().map(|stop| stop.end) {
@@ -844,7 +984,7 @@ impl Model {
         effect: EffectId,
         result: &EffectResult,
     ) -> Result<OrderOutcome, OrderReason> {
-        let (clock_ms, settings) = (self.clock_ms, self.settings);
+        let (clock_ms, settings) = (self.clock_ms, self.settings.clone());
         let order = &mut self.orders[at];
         let open = |a: &Asked| a.answer.is_none() && order.effect_id(a) == effect;
         let Some(ask) = order.asked.iter().position(open) else {
@@ -861,7 +1001,9 @@ impl Model {
             return Ok(OrderOutcome::AskedAgain { at_ms });
         }
         let mut fits = match step {
-            Step::Hold if order.order.wait_ms.is_some() => vec!["held", "refused", "waiting"],
+            Step::Hold if order.order.wait_ms.is_some() && order.reseats(segment) == 0 => {
+                vec!["held", "refused", "waiting"]
+            }
             Step::Hold => vec!["held", "refused"],
             Step::Confirm => vec!["confirmed", "refused"],
             Step::Release => vec!["released", "cancelled", "refused"],
@@ -871,6 +1013,9 @@ impl Model {
             Step::Void => vec!["voided", "failed"],
             Step::Refund => vec!["refunded", "failed"],
             Step::Ticket => vec!["ticketed", "failed"],
+            Step::Place => vec!["placed", "failed"],
+            Step::Acknowledge | Step::Refuse => vec!["noted", "refused"],
+            Step::Withdraw => vec!["withdrawn", "failed"],
         }
         .into_iter();
         if !fits.any(|name| name == result.name()) {
@@ -894,7 +1039,26 @@ impl Model {
         let mut before = order.clone();
         order.asked[ask].answer = Some(result.clone());
         let at_segment = segment as u8;
+        if let (Step::Confirm, EffectResult::Confirmed) = (step, result) {
+            let provider = match order.answer(Step::Hold, segment) {
+                Some(EffectResult::Held { provider, .. }) => *provider,
+                other => panic!("confirmed, and {other:?}"),
+            };
+            order.outward[segment] = settings.outward.contains(&provider);
+        }
+        if let (Step::Place, EffectResult::Failed { code }) = (step, result) {
+            order.codes[segment] = code.clone();
+        }
+        let refused_by_provider = Cause::PlacementRefused {
+            segment: at_segment,
+            code: order.codes[segment].clone(),
+        };
+        let elsewhere = order.reseats(segment);
         let cause = match result {
+            EffectResult::Refused(_) if step == Step::Hold && elsewhere > 0 => {
+                Some(refused_by_provider)
+            }
+            _ if step == Step::Refuse && elsewhere >= 8 => Some(refused_by_provider),
             EffectResult::Refused(reason) if matches!(step, Step::Hold | Step::Confirm) => {
                 Some(Cause::SeatsRefused {
                     segment: at_segment,
@@ -968,7 +1132,8 @@ impl Model {
                     }
                 }
                 FlightChange::Displaced { hold } => {
-                    let ours = EffectId::derive(order.id, Step::Hold, segment, order.attempt);
+                    let attempt = order.seats_attempt(s);
+                    let ours = EffectId::derive(order.id, Step::Hold, segment, attempt);
                     let unanswered = order.answer(Step::Hold, s).is_none();
                     let live = order.held(s).is_some()
                         && order.asked_for(Step::Confirm, s).is_none()
@@ -1036,5 +1201,6 @@ impl Facts {
             || refused(Step::Confirm)
             || back
             || self.answer(Step::Cancel, at).is_some()
+            || self.answer(Step::Refuse, at).is_some()
     }
 }

@@ -1,21 +1,21 @@
 //! What orders act on: flights (the real ledger) and a payment and ticketing service with books.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flightline_ledger::command::{
     Availability, CabinPlan, Counts, Fare, Leg, LegTimes, Level, SaleStatus, Schedule,
     SourceVersion,
 };
 use flightline_ledger::order::{
-    Effect, EffectId, EffectResult, FlightChange, FlightNotice, MoneyAsk, Work,
+    Effect, EffectId, EffectResult, FlightChange, FlightNotice, MoneyAsk, OutwardAsk, Work,
 };
 use flightline_ledger::{
     Cabin, Command, CommandId, FlightCommand, FlightIx, FlightKey, HoldIx, HoldState, Input,
-    Ledger, Observer, ProviderBody, ProviderEvent,
+    Ledger, Observer, ProviderBody, ProviderCode, ProviderEvent,
 };
 
 use crate::rng::Rng;
-use crate::support::{DEPARTS_MS, HOUR_MS, flight, provider, text, usd};
+use crate::support::{DEPARTS_MS, HOUR_MS, flight, other, provider, text, usd};
 
 /// What the payment service has in its books for one authorisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,10 @@ pub(crate) struct Outside {
     pub(crate) accounts: BTreeMap<Box<str>, Account>,
     /// Answers by idempotency key.
     answers: BTreeMap<EffectId, EffectResult>,
+    /// Sales by placement, as their providers have them: false = forgotten.
+    pub(crate) placements: BTreeMap<EffectId, bool>,
+    /// Those that a provider would not forget.
+    kept: BTreeSet<EffectId>,
     pub(crate) tickets: usize,
     /// In per cent: how often a service refuses, and how often nobody learns what it did.
     pub(crate) refuses: u64,
@@ -63,6 +67,8 @@ impl Outside {
             now_ms,
             accounts: BTreeMap::new(),
             answers: BTreeMap::new(),
+            placements: BTreeMap::new(),
+            kept: BTreeSet::new(),
             tickets: 0,
             refuses: 0,
             silent: 0,
@@ -71,6 +77,8 @@ impl Outside {
         for number in 0..flights {
             outside.schedule(number, seats);
             outside.fare(number, 100_00);
+            // At another one too, sometimes dearer.
+            outside.second(number, seats, 100_00 + 10_00 * (number as i64 % 2));
         }
         outside
     }
@@ -105,10 +113,14 @@ impl Outside {
     }
 
     fn event(&mut self, number: usize, body: ProviderBody) -> u64 {
+        self.event_of(provider(), number, body)
+    }
+
+    fn event_of(&mut self, provider: ProviderCode, number: usize, body: ProviderBody) -> u64 {
         self.version += 1;
         self.serial += 1;
         let event = ProviderEvent {
-            provider: provider(),
+            provider,
             version: SourceVersion {
                 time_ms: self.version,
                 group: 0,
@@ -166,8 +178,25 @@ impl Outside {
         self.event(number, ProviderBody::Fares(vec![fare]));
     }
 
+    /// What another provider has on the flight.
+    pub(crate) fn second(&mut self, number: usize, seats: u16, minor: i64) {
+        let fare = Fare {
+            segment: None,
+            cabin: Cabin::new(b'Y').unwrap(),
+            class: None,
+            price: usd(minor),
+        };
+        self.event_of(other(), number, ProviderBody::Fares(vec![fare]));
+        let body = Self::available(i32::from(seats));
+        self.event_of(other(), number, body);
+    }
+
     pub(crate) fn capacity(&mut self, number: usize, seats: i32) {
-        let availability = Availability {
+        self.event(number, Self::available(seats));
+    }
+
+    fn available(seats: i32) -> ProviderBody {
+        ProviderBody::Availability(Availability {
             level: Level::Flight,
             cabin: Some(Cabin::new(b'Y').unwrap()),
             class: None,
@@ -176,8 +205,7 @@ impl Outside {
             is_floor: false,
             counts: Counts::Total,
             expires_ms: None,
-        };
-        self.event(number, ProviderBody::Availability(availability));
+        })
     }
 
     pub(crate) fn cancel(&mut self, number: usize) {
@@ -236,6 +264,11 @@ impl Outside {
         EffectResult::of_hold(&flight.hold(hold))
     }
 
+    /// Was a withdrawal of it refused for good?
+    pub(crate) fn refused_to_forget(&self, placement: EffectId) -> bool {
+        self.kept.contains(&placement)
+    }
+
     fn serve(&mut self, effect: &Effect, rng: &mut Rng) -> EffectResult {
         if let Some(answer) = self.answers.get(&effect.id) {
             return answer.clone();
@@ -251,6 +284,12 @@ impl Outside {
         match &effect.work {
             Work::Money(MoneyAsk::Authorise { .. }) if refuse => {
                 EffectResult::Declined { code: text("no") }
+            }
+            Work::Outward(work) if refuse => {
+                if let OutwardAsk::Withdraw { .. } = work.ask {
+                    self.kept.insert(work.placement);
+                }
+                failed
             }
             _ if refuse => failed,
             Work::Money(MoneyAsk::Authorise { amount, .. }) => {
@@ -294,6 +333,23 @@ impl Outside {
                 self.tickets += 1;
                 EffectResult::Ticketed {
                     number: format!("016-{}", self.tickets).into(),
+                }
+            }
+            Work::Outward(work) => {
+                let is_known = self.placements.get(&work.placement).copied();
+                match work.ask {
+                    // It was withdrawn before it came.
+                    OutwardAsk::Place if is_known == Some(false) => failed,
+                    OutwardAsk::Place => {
+                        self.placements.insert(work.placement, true);
+                        EffectResult::Placed {
+                            reference: work.placement.to_string().into(),
+                        }
+                    }
+                    OutwardAsk::Withdraw { .. } => {
+                        self.placements.insert(work.placement, false);
+                        EffectResult::Withdrawn
+                    }
                 }
             }
             Work::Seats { .. } => unreachable!(),

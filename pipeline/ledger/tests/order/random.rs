@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flightline_ledger::order::{
     Effect, EffectId, EffectResult, FlightChange, FlightNotice, OfferRequestId, Order, OrderAction,
-    OrderCommand, OrderId, OrderOutcome, OrderSettings, OrderState, Orders, Payment, QuoteId,
-    RefundTerms, Seat, Step, Terms, Wait, Work,
+    OrderCommand, OrderId, OrderOutcome, OrderSettings, OrderState, Orders, Outward, Payment,
+    QuoteId, RefundTerms, Seat, Step, Terms, Wait, Work,
 };
 use flightline_ledger::{CommandId, HoldState, Reason, Silent};
 
@@ -19,8 +19,8 @@ use crate::model::{Facts, Model};
 use crate::outside::Outside;
 use crate::rng::Rng;
 use crate::support::{
-    DAY_MS, DEPARTS_MS, Ear, HOUR_MS, MINUTE_MS, START_MS, create, flight, provider, references,
-    segment, text, usd,
+    DAY_MS, DEPARTS_MS, Ear, HOUR_MS, MINUTE_MS, START_MS, create, flight, other, provider,
+    references, segment, text, usd,
 };
 
 const PARTITION: u32 = 2;
@@ -85,7 +85,7 @@ pub(crate) fn play(seed: u64, orders: usize, flights: usize) -> Coverage {
         quotes: Vec::new(),
         coverage: Coverage::default(),
     };
-    if play.rng.percent(50) {
+    if play.rng.percent(60) {
         let settings = play.settings();
         play.say(OrderCommand::Configure(settings));
     }
@@ -117,6 +117,12 @@ impl Play {
             ask_again_first_ms: self.rng.pick(&[0, 1, 1_000]),
             ask_again_max_ms: self.rng.pick(&[0, 10_000, 10 * MINUTE_MS as u64]),
             claim_max_ms: self.rng.pick(&[0, 500, MINUTE_MS as u64]),
+            place_within_ms: self.rng.pick(&[0, 5_000, HOUR_MS as u64, HOUR_MS as u64]),
+            outward: match self.rng.below(4) {
+                0 => Vec::new(),
+                1 => vec![provider()],
+                _ => vec![provider(), other()],
+            },
             ..OrderSettings::default()
         }
     }
@@ -427,7 +433,11 @@ impl Play {
                 let minor = self.rng.pick(&[100_00, 100_00, 110_00]);
                 self.outside.fare(number, minor);
             }
-            5 => self.outside.fare(number, 100_00),
+            5 => {
+                self.outside.fare(number, 100_00);
+                let minor = self.rng.pick(&[90_00, 100_00, 110_00]);
+                self.outside.second(number, seats, minor);
+            }
             6 => {
                 let departs_ms = DEPARTS_MS + self.rng.below(DAY_MS as usize) as i64;
                 self.outside.retime(number, departs_ms);
@@ -516,6 +526,7 @@ impl Play {
         let mut sales = BTreeSet::new();
         let mut kept = BTreeMap::new();
         let mut tags = Vec::new();
+        let mut placed = BTreeSet::new();
         for (_, order) in self.orders.orders() {
             let id = order.id();
             assert!(
@@ -527,6 +538,17 @@ impl Play {
                 if matches!(segment.seat, Seat::Confirmed | Seat::Kept) {
                     sales.insert(segment.hold);
                 }
+            }
+            for (segment, at) in order.segments().iter().zip(0..) {
+                let attempt = u64::from(order.attempt()) | u64::from(segment.reseats) << 32;
+                let placement = EffectId::derive(id, Step::Place, at, attempt);
+                if segment.outward == Outward::Acknowledged {
+                    placed.insert(placement);
+                }
+                if segment.reseats > 0 && order.state() == OrderState::Booked {
+                    tags.push("end booked elsewhere".to_owned());
+                }
+                tags.push(format!("end {} at the provider", segment.outward.name()));
             }
             if let Some(reference) = &order.charge().reference {
                 kept.insert(reference.clone(), order.kept().minor);
@@ -567,13 +589,23 @@ impl Play {
                     hold.id,
                     hold.state
                 );
-                assert_eq!(hold.provider, provider());
+                assert!([provider(), other()].contains(&hold.provider));
             }
         }
         assert!(
             sales.is_empty(),
             "sold by orders, not by flights: {sales:?}"
         );
+        for (placement, is_there) in &self.outside.placements {
+            // One that its provider refused to forget may be of an attempt before.
+            let kept = *is_there && self.outside.refused_to_forget(*placement);
+            assert_eq!(
+                *is_there,
+                placed.remove(placement) || kept,
+                "{placement} at its provider"
+            );
+        }
+        assert!(placed.is_empty(), "no provider has {placed:?}");
         for (reference, account) in &self.outside.accounts {
             let with_us = account.captured - account.refunded;
             // An authorisation of an earlier attempt or payment has nothing left on it.
@@ -745,6 +777,17 @@ const MUST_COME_UP: &[&str] = &[
     "waiting stale",
     "end refused times_changed",
     "end booked after waiting",
+    "placed heard",
+    "noted heard",
+    "withdrawn heard",
+    "end booked elsewhere",
+    "end acknowledged at the provider",
+    "end withdrawn at the provider",
+    "end kept at the provider",
+    "end refused placement_refused",
+    "end cancelled placement_refused",
+    "end refused placing_timed_out",
+    "end cancelled placing_timed_out",
     "end refused after waiting",
     "end expired after waiting",
     "end cancelled by_client after waiting",

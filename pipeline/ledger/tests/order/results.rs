@@ -8,8 +8,8 @@ use flightline_ledger::outcome::{Decision, Kind, Outcome, Replay};
 use flightline_ledger::{CommandId, FlightKey, Reason};
 
 use crate::support::{
-    HOUR_MS, MINUTE_MS, START_MS, World, authorised, declined, failed, held, instant, refused,
-    success, ticketed,
+    HOUR_MS, MINUTE_MS, START_MS, World, authorised, declined, failed, held, instant, placed,
+    refused, success, ticketed,
 };
 
 const NOT_OUTSTANDING: OrderOutcome = refused(OrderReason::NotOutstanding);
@@ -47,6 +47,9 @@ fn a_step_takes_only_results_of_its_own() {
         EffectResult::Refunded,
         ticketed(),
         failed(),
+        placed(),
+        EffectResult::Noted,
+        EffectResult::Withdrawn,
     ];
     let fits = |step: Step| match step {
         Step::Hold => vec![0, 4],
@@ -58,10 +61,26 @@ fn a_step_takes_only_results_of_its_own() {
         Step::Void => vec![8, 11],
         Step::Refund => vec![9, 11],
         Step::Ticket => vec![10, 11],
+        Step::Place => vec![11, 12],
+        Step::Acknowledge | Step::Refuse => vec![4, 13],
+        Step::Withdraw => vec![11, 14],
     };
     let come_to = |step: Step| {
-        let mut world = World::with(1, instant());
+        let at_provider = step >= Step::Place;
+        let mut world = if at_provider {
+            World::outward(1, instant())
+        } else {
+            World::with(1, instant())
+        };
         match step {
+            Step::Refuse => {
+                world.well_up_to(Step::Place);
+                world.result(Step::Place, failed());
+            }
+            Step::Withdraw => {
+                world.well_up_to(Step::Capture);
+                world.result(Step::Capture, failed());
+            }
             Step::Release => {
                 world.well_up_to(Step::Authorise);
                 world.result(Step::Authorise, declined());

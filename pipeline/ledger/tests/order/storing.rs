@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use flightline_ledger::STATE_FORMAT;
-use flightline_ledger::order::{OrderAction, Orders};
+use flightline_ledger::order::{EffectResult, OrderAction, Orders, Step};
 
 use crate::support::*;
 
@@ -35,6 +35,16 @@ fn world() -> World {
     world
 }
 
+/// As far as an order comes whose provider has refused one segment and has another.
+fn world_of_providers() -> World {
+    let mut world = World::outward(3, instant());
+    world.well_up_to(Step::Place);
+    world.result(Step::Place, placed());
+    world.result(Step::Place, failed());
+    world.result(Step::Refuse, EffectResult::Noted);
+    world
+}
+
 #[test]
 fn the_stored_form_changes_with_its_version_only() {
     let world = world();
@@ -54,6 +64,9 @@ fn the_stored_form_changes_with_its_version_only() {
     );
     assert_eq!(read.orders().count(), 3);
     assert!(read.outstanding().count() > 1);
+    let mut bytes = Vec::new();
+    world_of_providers().orders.save(&mut bytes);
+    assert!(bytes == golden("orders-outward", &bytes));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use flightline_ledger::order::{
     CreateOrder, Effect, EffectId, EffectResult, FlightChange, FlightNotice, OfferRequestId, Order,
     OrderAction, OrderCommand, OrderDecision, OrderId, OrderIx, OrderObserver, OrderOutcome,
-    OrderReason, OrderState, Orders, Payment, QuoteId, References, RefundTerms, SegmentRequest,
-    Step, Terms, Wait,
+    OrderReason, OrderSettings, OrderState, Orders, Payment, QuoteId, References, RefundTerms,
+    SegmentRequest, Step, Terms, Wait,
 };
 use flightline_ledger::outcome::Replay;
 use flightline_ledger::{Cabin, CommandId, FlightKey, Money, ProviderCode, Silent};
@@ -34,6 +34,11 @@ pub(crate) fn flight(number: usize) -> FlightKey {
 
 pub(crate) fn provider() -> ProviderCode {
     "own".parse().unwrap()
+}
+
+/// Another one on the same flights.
+pub(crate) fn other() -> ProviderCode {
+    "rival".parse().unwrap()
 }
 
 pub(crate) fn text(text: &str) -> Box<str> {
@@ -111,6 +116,12 @@ pub(crate) fn ticketed() -> EffectResult {
     }
 }
 
+pub(crate) fn placed() -> EffectResult {
+    EffectResult::Placed {
+        reference: text("theirs_1"),
+    }
+}
+
 pub(crate) fn failed() -> EffectResult {
     EffectResult::Failed {
         code: text("broken"),
@@ -129,6 +140,9 @@ pub(crate) fn success(step: Step) -> EffectResult {
         Step::Void => EffectResult::Voided,
         Step::Refund => EffectResult::Refunded,
         Step::Ticket => ticketed(),
+        Step::Place => placed(),
+        Step::Acknowledge | Step::Refuse => EffectResult::Noted,
+        Step::Withdraw => EffectResult::Withdrawn,
     }
 }
 
@@ -199,6 +213,17 @@ impl World {
             matches!(outcome, OrderOutcome::Created { .. }),
             "{outcome:?}"
         );
+        world
+    }
+
+    /// As [`World::with`], where the provider wants to be told of what is sold.
+    pub(crate) fn outward(segments: usize, terms: Terms) -> Self {
+        let mut world = Self::new();
+        world.command(OrderCommand::Configure(OrderSettings {
+            outward: vec![provider()],
+            ..OrderSettings::default()
+        }));
+        world.create(create(1, segments, terms));
         world
     }
 

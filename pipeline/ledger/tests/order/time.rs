@@ -93,7 +93,7 @@ fn settings_hold_for_what_is_made_after_them() {
         ..OrderSettings::default()
     };
     assert_eq!(
-        world.command(OrderCommand::Configure(settings)),
+        world.command(OrderCommand::Configure(settings.clone())),
         OrderOutcome::Noted
     );
     assert_eq!(world.orders.settings(), &settings);
@@ -184,12 +184,14 @@ fn hostile_times_do_no_harm() {
         ask_again_max_ms: u64::MAX,
         claim_max_ms: u64::MAX,
         retire_after_ms: u64::MAX,
+        place_within_ms: u64::MAX,
+        outward: vec![crate::support::provider()],
     };
     for first_ms in [i64::MIN, -1, 0, i64::MAX - 1, i64::MAX] {
         for second_ms in [i64::MIN, 0, i64::MAX] {
             let mut world = World::new();
             world.now_ms = first_ms;
-            world.command(OrderCommand::Configure(settings));
+            world.command(OrderCommand::Configure(settings.clone()));
             let mut details = create(
                 1,
                 2,

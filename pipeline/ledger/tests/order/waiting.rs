@@ -253,3 +253,18 @@ fn another_attempt_starts_anew() {
     let until_ms = START_MS + 2 * HOUR_MS;
     assert_eq!(world.order().payment_required_by_ms(), Some(until_ms));
 }
+
+#[test]
+fn what_was_quoted_while_it_waited_is_stale_when_it_is_paid() {
+    let mut details = create(1, 1, instant());
+    details.wait_ms = Some(HOUR_MS as u64);
+    let mut world = World::new();
+    world.create(details);
+    let deadline_ms = world.now_ms + HOUR_MS;
+    world.result(Step::Hold, EffectResult::Waiting { deadline_ms });
+    let quote = world.quote();
+    world.all_well();
+    assert_eq!(world.state(), OrderState::Booked);
+    let confirmed = world.action(OrderAction::ConfirmCancel { quote });
+    assert_eq!(confirmed, refused(OrderReason::QuoteStale));
+}

@@ -60,6 +60,24 @@ fn what_has_a_price_is_offered() {
         offer("AAA-CCC", Some('Q'), 70, 3),
     ];
     assert_eq!(offers(&world), expected);
+    let filed = world.flight().fares().map(|f| {
+        let segment = f.segment.map(|(board, off)| format!("{board}-{off}"));
+        (
+            segment,
+            f.class.map(|class| class.letter() as char),
+            f.price.minor,
+        )
+    });
+    let expected = [
+        (None, Some('Q'), 70),
+        (Some("AAA-BBB".to_owned()), None, 50),
+        (Some("BBB-CCC".to_owned()), None, 60),
+    ];
+    assert_eq!(
+        filed.collect::<Vec<_>>(),
+        expected,
+        "also where nothing is sold"
+    );
     world.held("a", ask_class(2, 'Q'));
     let seats: Vec<_> = offers(&world).into_iter().map(|offer| offer.4).collect();
     assert_eq!(seats, [8, 8, 1, 1]);

@@ -103,7 +103,8 @@ impl Part {
     fn apply(&mut self, record: &Record) {
         let input = &record.input;
         let (decision, _) = self.folded.apply(input);
-        if let Command::Flight(flight, FlightCommand::Hold(_)) = &input.command
+        if let Command::Flight(flight, FlightCommand::Hold(_) | FlightCommand::Reseat(_)) =
+            &input.command
             && decision.replay == Replay::First
             && matches!(decision.outcome, Outcome::Refused(_))
         {

@@ -252,7 +252,7 @@ fn is_about(event: &PaymentEvent, effect: &Effect) -> bool {
             | MoneyAsk::Void { reference }
             | MoneyAsk::Refund { reference, .. },
         ) => is_named || **reference == *event.reference,
-        Work::Seats { .. } | Work::Ticket { .. } => false,
+        Work::Seats { .. } | Work::Ticket { .. } | Work::Outward(_) => false,
     }
 }
 

@@ -35,6 +35,12 @@ pub struct OrderStats {
     pub unknown: AtomicU64,
     /// Tickets issued.
     pub tickets: AtomicU64,
+    /// Effects asked of providers.
+    pub outward: AtomicU64,
+    /// Of these, how many were refused for good.
+    pub outward_refused: AtomicU64,
+    /// Of these, how many wait for a certain answer now.
+    pub outward_open: AtomicU64,
 }
 
 /// What the fold of orders asks for, and who waits for an order.
@@ -48,6 +54,7 @@ pub struct OrderDesk {
     /// Other replicas fold the same orders.
     is_shared: bool,
     cashier: mpsc::UnboundedSender<Effect>,
+    courier: mpsc::UnboundedSender<Effect>,
     waits: Waits,
     watchers: Mutex<HashMap<OrderId, Vec<oneshot::Sender<Settled>>>>,
     /// Decisions about orders that are about to be told, by partition.
@@ -69,7 +76,8 @@ pub(crate) fn ticket_number(booking: BookingReference) -> String {
 }
 
 impl OrderDesk {
-    /// `is_shared`: other replicas fold the same orders. A desk, the effects for the cashier, and the waiting holds that have to be looked at.
+    /// `is_shared`: other replicas fold the same orders. A desk, the effects for the cashier, those for the
+    /// courier, and the waiting holds that have to be looked at.
     pub(crate) fn new(
         partitions: u32,
         sequencer: Arc<Sequencer>,
@@ -78,9 +86,11 @@ impl OrderDesk {
     ) -> (
         Arc<Self>,
         mpsc::UnboundedReceiver<Effect>,
+        mpsc::UnboundedReceiver<Effect>,
         mpsc::UnboundedReceiver<Look>,
     ) {
         let (cashier, effects) = mpsc::unbounded_channel();
+        let (courier, outward) = mpsc::unbounded_channel();
         let (waits, looks) = Waits::new();
         let desk = Self {
             partitions,
@@ -89,13 +99,14 @@ impl OrderDesk {
             live: AtomicBool::new(false),
             is_shared,
             cashier,
+            courier,
             waits,
             watchers: Mutex::default(),
             decided: (0..partitions).map(|_| Mutex::default()).collect(),
             stats: OrderStats::default(),
             last_key: AtomicU64::new(0),
         };
-        (Arc::new(desk), effects, looks)
+        (Arc::new(desk), effects, outward, looks)
     }
 
     /// Counters.
@@ -212,6 +223,7 @@ impl OrderDesk {
             }
             // The cashier goes last, when nothing is taken any more: a start runs it.
             Work::Money(_) => drop(self.cashier.send(effect)),
+            Work::Outward(_) => drop(self.courier.send(effect)),
         }
     }
 
@@ -222,7 +234,7 @@ impl OrderDesk {
         }
         let id = CommandId::from(effect.id);
         match &command {
-            Command::Flight(_, FlightCommand::Hold(_)) => {
+            Command::Flight(_, FlightCommand::Hold(_) | FlightCommand::Reseat(_)) => {
                 self.holds.claim(id, &flight);
             }
             // The order gives it up: what becomes of it is no news any more.

@@ -3,6 +3,7 @@
 //! - [`OrderDesk`]: hears the fold. Seats are asked for in the flight's stream right away, and the
 //!   flight's answer goes straight into the order's stream; who waits for an order is told.
 //! - `cashier`: runs what happens outside, at the payment service.
+//! - `courier`: takes what was sold to the providers that granted the seats.
 //! - `hints`: takes the payment service's own notices, which make the cashier ask at once.
 //! - `notices`: tells orders what happened to their flights.
 //! - `waits`: tells orders what became of holds that waited for seats.
@@ -12,6 +13,7 @@
 //! how far the last run of this replica came.
 
 pub(crate) mod cashier;
+pub(crate) mod courier;
 pub(crate) mod desk;
 pub(crate) mod hints;
 pub(crate) mod notices;

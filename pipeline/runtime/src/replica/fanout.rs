@@ -8,6 +8,7 @@ use flightline_sinks::serving::Serving;
 
 use crate::hold_index::HoldIndex;
 use crate::orders::notices::Notices;
+use crate::telemetry::Telemetry;
 use crate::webhooks::Webhooks;
 
 /// Retired flights whose hold ids are dropped together.
@@ -20,6 +21,7 @@ pub(super) struct Fanout {
     pub(super) notices: Arc<Notices>,
     /// Absent in a simulation.
     pub(super) webhooks: Option<Arc<Webhooks>>,
+    pub(super) telemetry: Option<Arc<Telemetry>>,
     /// The way to the tables: the views in SQL, when there are any, and then the sink.
     pub(super) tables: Box<dyn EpochSink>,
     pub(super) retired: Vec<FlightKey>,
@@ -33,6 +35,9 @@ impl EpochSink for Fanout {
             webhooks.epoch(&epoch);
         }
         self.forget(&epoch);
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.folded(&epoch.covers);
+        }
         self.tables.epoch(epoch);
     }
 }

@@ -189,7 +189,9 @@ enum FoldError {
 
 /// What a record of history means to the indexes beside the fold.
 pub(crate) fn note_record(inner: &Inner, record: &Record) {
-    if let Command::Flight(flight, FlightCommand::Hold(_)) = &record.input.command {
+    if let Command::Flight(flight, FlightCommand::Hold(_) | FlightCommand::Reseat(_)) =
+        &record.input.command
+    {
         inner.holds.claim(record.input.id, flight);
     }
     if let Some(key) = key_named(&record.input.command) {

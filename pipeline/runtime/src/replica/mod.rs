@@ -12,10 +12,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use flightline_api::backend::{Authenticator, Backend};
+use flightline_api::trace::Tracing;
 use flightline_connectors::payments::{PaymentService, PaymentsUrl};
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::EpochSink;
 use flightline_dataflows::sql::View;
+use flightline_ledger::order::OrderSettings;
+use flightline_sinks::postgres::OnCommit;
 use flightline_sinks::serving::Serving;
 use flightline_stream::{Checker, Producer};
 use parking_lot::{Mutex, RwLock};
@@ -33,18 +36,25 @@ use crate::intake::Intakes;
 use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
+use crate::orders::courier::{Courier, Ways};
 use crate::orders::hints::Hints;
 use crate::orders::notices::Notices;
 use crate::orders::waits;
 use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::Sequencer;
+use crate::several::answers::Answers;
+use crate::several::digests::{self, Comparer};
 use crate::several::feeder;
+use crate::several::rings::Rings;
+use crate::several::shared;
 use crate::several::tables::{Tables, ToTables};
 use crate::several::takeover::{Setup, Turn, Watcher};
+use crate::several::tokens::SharedAuthenticator;
 use crate::stream::OpenStream;
+use crate::telemetry::Telemetry;
 use crate::tokens::{OpenAuthenticator, TokenAuthenticator};
-use crate::views::LiveViews;
+use crate::views::{LiveViews, Watching};
 use crate::waiters::Waiters;
 use crate::webhooks::Webhooks;
 
@@ -58,6 +68,10 @@ use fanout::Fanout;
 use history::fold_history;
 pub(crate) use history::note_record;
 use own::{Ticker, configure, resume_feeds, resume_orders};
+
+/// Why several replicas do not start without a database of their own.
+pub(crate) const NEEDS_DATABASE: &str =
+    "stream.shared needs database.url: all replicas of the stream use one PostgreSQL";
 
 /// A running replica.
 pub struct Replica {
@@ -73,8 +87,11 @@ pub struct Replica {
     control: JoinHandle<()>,
     delivering: crate::webhooks::Running,
     intakes: crate::intake::Running,
+    view_files: Watching,
     /// Absent = no other replica.
     watcher: Option<Watcher>,
+    /// Absent = no other replica.
+    comparer: Option<Comparer>,
     data_dir: PathBuf,
     shutdown_timeout: Duration,
     history_records: u64,
@@ -120,21 +137,25 @@ impl Replica {
         let stream_id = crate::offline::stream_id(id);
 
         let control_token = control_token();
-        let auth: Arc<dyn Authenticator> = match config.auth {
-            AuthMode::Open => Arc::new(OpenAuthenticator::default()),
-            AuthMode::Tokens => {
-                Arc::new(TokenAuthenticator::new(&config.data_dir, &control_token)?)
-            }
-        };
+        let auth = authenticator(&config, &control_token).await?;
         let listener = tokio::net::TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}: is another replica running? choose another address with --listen", config.listen))?;
         let address = listener.local_addr()?;
 
         let stats = Arc::new(ProviderStats::default());
-        let sequencer = Arc::new(Sequencer::new(config.queue_max));
+        let telemetry = match &config.telemetry {
+            Some(telemetry) => {
+                let replica = format!("{:016x}", producer.id());
+                let telemetry = Telemetry::start(telemetry, partitions, replica)?;
+                Some(Arc::new(telemetry))
+            }
+            None => None,
+        };
+        let sequencer = Sequencer::new(config.queue_max).recorded(telemetry.clone());
+        let sequencer = Arc::new(sequencer);
         let holds = Arc::new(HoldIndex::default());
-        let (desk, effects, looks) =
+        let (desk, effects, outward, looks) =
             OrderDesk::new(partitions, sequencer.clone(), holds.clone(), is_shared);
         let late = Arc::new(LateDesk::default());
         let inner = Arc::new(Inner {
@@ -148,6 +169,7 @@ impl Replica {
                 is_shared,
             )),
             sequencer: sequencer.clone(),
+            telemetry: telemetry.clone(),
             desk: desk.clone(),
             holds,
             people: OnceLock::new(),
@@ -163,12 +185,15 @@ impl Replica {
             turn: Turn::default(),
             postgres: OnceLock::new(),
             views: OnceLock::new(),
+            rings: OnceLock::new(),
+            digests: Arc::default(),
+            answers: OnceLock::new(),
             checkpoints: OnceLock::new(),
             ready: AtomicBool::new(false),
             phase: Mutex::new("starting".to_owned()),
         });
 
-        let booking = BookingData::load(&config.data_dir)?;
+        let booking = booking_data(&config, &inner).await?;
         let service = match service {
             Some(service) => service,
             None => payments(&config)?,
@@ -177,30 +202,38 @@ impl Replica {
         config.booking.is_live = !service.is_test();
         let (stop_http, http) = start_http(&config, &inner, auth, listener, booking);
         inner.set_phase("starting PostgreSQL");
-        let (database, opened) = Database::start(&config, partitions, &stream_id).await?;
+        let on_commit = telemetry
+            .clone()
+            .map(|telemetry| OnCommit(Arc::new(move |committed| telemetry.committed(committed))));
+        let (database, opened) =
+            Database::start(&config, partitions, &stream_id, on_commit).await?;
         let Opened { sink, postgres } = opened;
         let progress = sink.as_ref().map(|sink| sink.progress().to_vec());
         if sink.is_none() {
             tracing::info!("another replica writes the tables");
         }
         let tables = Arc::new(Tables::new(sink, partitions));
-        let keys_in = is_shared.then(|| postgres.connect.clone());
+        let shared_in = is_shared.then(|| postgres.connect.clone());
         if inner.postgres.set(Arc::new(database)).is_err() {
             unreachable!("the database is set once, here");
         }
 
         let cashier = Cashier::new(service, desk.clone(), sequencer, claims_as);
         tokio::spawn(cashier.clone().run(effects));
+        let courier = Courier::new(ways(&config)?, desk.clone(), &inner, claims_as);
+        tokio::spawn(courier.clone().run(outward));
         let hints = Hints::new(config.payment_notices.clone(), cashier.clone());
         if inner.hints.set(hints).is_err() {
             unreachable!("notices of the payment service are set up once, here");
         }
-        let (webhooks, delivering) = Webhooks::start(
-            &config.data_dir,
+        let (webhooks, delivering) = Webhooks::start(crate::webhooks::Setup {
+            data_dir: config.data_dir.clone(),
             partitions,
-            config.booking.is_live,
-            config.webhooks_private,
-        )?;
+            live_mode: config.booking.is_live,
+            allow_private: config.webhooks_private,
+            shared: shared_in.clone().map(|connect| (connect, tables.clone())),
+        })
+        .await?;
         let webhooks = Arc::new(webhooks);
         *inner.webhooks.write() = Some(webhooks.clone());
         let notices = Arc::new(Notices::new(
@@ -257,6 +290,7 @@ impl Replica {
                 holds: folding.holds.clone(),
                 notices: fanned,
                 webhooks: Some(webhooks),
+                telemetry,
                 tables: rows,
                 retired: Vec::new(),
             };
@@ -282,7 +316,7 @@ impl Replica {
         if inner.sources.set(intakes.sources()).is_err() {
             unreachable!("the ways in are set once, here");
         }
-        let people = match keys_in {
+        let people = match shared_in.clone() {
             // A client may read an order at any replica.
             Some(connect) => {
                 check_keys(&inner).await?;
@@ -295,7 +329,7 @@ impl Replica {
         if inner.people.set(people).is_err() {
             unreachable!("the keys are opened once, here");
         }
-        configure(&inner, config.settings, config.orders)?;
+        configure(&inner, config.settings, order_settings(&config))?;
         let watcher = is_shared.then(|| {
             let views = from_start;
             Watcher::start(
@@ -307,6 +341,30 @@ impl Replica {
                 },
             )
         });
+        let comparer = match shared_in {
+            Some(connect) => {
+                let replica = format!("{:016x}", producer.id());
+                let ends = history.checkers.iter();
+                let ends = ends.map(|c| (c.state().next_offset, c.state().hash));
+                let rings = Arc::new(Rings::new(ends));
+                let _ = inner.rings.set(rings.clone());
+                let (failing, told) = (Arc::downgrade(&inner), tell_failure.clone());
+                let setup = digests::Setup {
+                    log: inner.log.clone(),
+                    rings,
+                    connect,
+                    stream: stream_id.clone(),
+                    replica,
+                    stats: inner.digests.clone(),
+                };
+                Some(Comparer::start(setup, move |why| {
+                    if let Some(inner) = failing.upgrade() {
+                        fail(&inner, &told, why);
+                    }
+                })?)
+            }
+            None => None,
+        };
         let writer = start_writer(&inner, dataflow, history.checkers, producer, tell_failure)?;
         let reader = inner.dataflow.get().context("the dataflow is not there")?;
         tokio::spawn(waits::run(
@@ -315,7 +373,7 @@ impl Replica {
             partitions,
             looks,
         ));
-        resume_orders(&inner, &notices, &cashier)?;
+        resume_orders(&inner, &notices, &cashier, &courier)?;
         inner.sequencer.open();
         resume_feeds(&inner).await?;
         inner.ready.store(true, Ordering::Release);
@@ -329,6 +387,7 @@ impl Replica {
             .context("the thread of checkpoints cannot be started")?;
         let control = crate::control::serve(&config.data_dir, &inner)?;
         let intakes = intakes.start()?;
+        let view_files = Watching::start(&inner)?;
         tracing::info!(%address, "ready");
         Ok(Self {
             inner,
@@ -343,7 +402,9 @@ impl Replica {
             control,
             delivering,
             intakes,
+            view_files,
             watcher,
+            comparer,
             data_dir: config.data_dir,
             shutdown_timeout: config.shutdown_timeout,
             history_records: history.folded,
@@ -432,12 +493,18 @@ impl Replica {
     pub async fn shutdown(self) -> anyhow::Result<()> {
         let _ = self.stop_http.send(true);
         self.intakes.stop().await;
+        self.view_files.stop().await;
         let keeper = self.keeper;
         tokio::task::spawn_blocking(move || keeper.stop())
             .await
             .context("waiting for the thread of checkpoints")?;
         if let Some(watcher) = self.watcher {
             watcher.stop().await;
+        }
+        if let Some(comparer) = self.comparer {
+            tokio::task::spawn_blocking(move || comparer.stop())
+                .await
+                .context("waiting for the thread that compares with other replicas")?;
         }
         self.control.abort();
         // It holds the stream until it has ended.
@@ -470,8 +537,58 @@ impl Replica {
         if let Some(database) = self.inner.postgres.get() {
             database.stop().await?;
         }
+        if let Some(telemetry) = self.inner.telemetry.clone() {
+            tokio::task::spawn_blocking(move || telemetry.stop())
+                .await
+                .context("sending the last traces")?;
+        }
         Ok(())
     }
+}
+
+/// Who is let in. Tokens of several replicas are in the database that they share.
+async fn authenticator(
+    config: &ReplicaConfig,
+    control_token: &str,
+) -> anyhow::Result<Arc<dyn Authenticator>> {
+    if config.auth == AuthMode::Open {
+        return Ok(Arc::new(OpenAuthenticator::default()));
+    }
+    if !config.stream.is_shared() {
+        let tokens = TokenAuthenticator::new(&config.data_dir, control_token)?;
+        return Ok(Arc::new(tokens));
+    }
+    let url = config.database_url.clone().context(NEEDS_DATABASE)?;
+    let (data_dir, control_token) = (config.data_dir.clone(), control_token.to_owned());
+    let tokens = tokio::task::spawn_blocking(move || {
+        SharedAuthenticator::start(&url, &data_dir, &control_token)
+    });
+    let tokens = tokens
+        .await
+        .context("reading the tokens was broken off")??;
+    Ok(Arc::new(tokens))
+}
+
+/// What the booking API is given; at several replicas with the key of offers that they share, and with the
+/// memory of idempotency keys.
+async fn booking_data(config: &ReplicaConfig, inner: &Arc<Inner>) -> anyhow::Result<BookingData> {
+    let mut booking = BookingData::load(&config.data_dir)?;
+    if config.stream.is_shared() {
+        let url = config.database_url.clone().context(NEEDS_DATABASE)?;
+        let (data_dir, inner) = (config.data_dir.clone(), inner.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let connect = crate::database::parse(&url)?;
+            let session = shared::open(&connect).context("what the replicas share")?;
+            let key = shared::offer_key(&session, &data_dir)?;
+            let answers = Answers::open(&connect).context("what the replicas share")?;
+            let _ = inner.answers.set(answers);
+            anyhow::Ok(key)
+        });
+        booking.key = reading
+            .await
+            .context("reading what the replicas share was broken off")??;
+    }
+    Ok(booking)
 }
 
 /// Are the keys that the stream names in the database? Those of a file have the same numbers: to take the one
@@ -484,7 +601,7 @@ async fn check_keys(inner: &Inner) -> anyhow::Result<()> {
     let database = inner.postgres.get().context("the database is not there")?;
     let client = database.client().await?;
     let there = "SELECT to_regclass('flightline_keys.key') IS NOT NULL";
-    let mut last = 0;
+    let mut last: i64 = 0;
     if client.query_one(there, &[]).await?.get(0) {
         let max = "SELECT coalesce(max(id), 0)::bigint FROM flightline_keys.key";
         last = client.query_one(max, &[]).await?.get(0);
@@ -573,6 +690,7 @@ fn start_http(
     api.offer_key = booking.key;
     api.reference = booking.reference;
     api.booking = config.booking.clone();
+    api.tracing = inner.telemetry.clone().map(|t| t as Arc<dyn Tracing>);
     api.drain_timeout_ms = u64::try_from(config.shutdown_timeout.as_millis()).unwrap_or(u64::MAX);
     let server = flightline_api::serve(
         api,
@@ -607,6 +725,33 @@ fn payments(config: &ReplicaConfig) -> anyhow::Result<Arc<dyn PaymentService>> {
         tracing::info!(service = service.name(), "payments move no real money");
     }
     Ok(service)
+}
+
+/// The ways to the providers that are told of what was sold from their seats.
+fn ways(config: &ReplicaConfig) -> anyhow::Result<Ways> {
+    let journals = config.data_dir.join("outward");
+    let connected = config.outward.iter().map(|(provider, way)| {
+        let service = way.connect(journals.join(provider.as_str()));
+        let service = service.with_context(|| format!("[providers.{provider}.outward]"))?;
+        Ok((*provider, service))
+    });
+    connected.collect()
+}
+
+/// The settings of orders, with the providers that are told in them: what is decided by them has to be in
+/// the stream.
+fn order_settings(config: &ReplicaConfig) -> OrderSettings {
+    let mut outward: Vec<_> = config
+        .outward
+        .iter()
+        .map(|(provider, _)| *provider)
+        .collect();
+    outward.sort_unstable();
+    outward.dedup();
+    OrderSettings {
+        outward,
+        ..config.orders.clone()
+    }
 }
 
 /// The stream cannot be written any more: reads go on.

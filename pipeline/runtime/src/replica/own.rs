@@ -12,10 +12,12 @@ use flightline_ledger::{Command, CommandId};
 use crate::backend::Inner;
 use crate::checkpoint;
 use crate::orders::cashier::Cashier;
+use crate::orders::courier::Courier;
 use crate::orders::notices::Notices;
 use crate::sale;
 use crate::sequencer::Job;
 use crate::terms;
+use crate::views::LiveViews;
 use crate::waiters::Waiter;
 
 /// Appends the configured settings to every partition that folds with others.
@@ -34,9 +36,9 @@ pub(super) fn configure(
                 .push_own(own(partition, Command::Configure(settings)));
             changed += 1;
         }
-        let folded = reader.with_orders(partition, |orders| *orders.settings())?;
+        let folded = reader.with_orders(partition, |orders| orders.settings().clone())?;
         if folded != orders {
-            let command = Command::ConfigureOrders(Box::new(orders));
+            let command = Command::ConfigureOrders(Box::new(orders.clone()));
             inner.sequencer.push_own(own(partition, command));
             changed += 1;
         }
@@ -53,6 +55,7 @@ pub(super) fn resume_orders(
     inner: &Inner,
     notices: &Notices,
     cashier: &Cashier,
+    courier: &Courier,
 ) -> anyhow::Result<()> {
     let reader = inner.dataflow.get().context("the dataflow is not there")?;
     inner.desk.go_live();
@@ -75,9 +78,11 @@ pub(super) fn resume_orders(
             inner.desk.run(outstanding.effect);
         }
         for outstanding in later {
-            // Unless the payment service tells of it before.
-            if matches!(outstanding.effect.work, Work::Money(_)) {
-                cashier.note(outstanding.effect);
+            // Unless the payment service, or the provider, tells of it before.
+            match outstanding.effect.work {
+                Work::Money(_) => cashier.note(outstanding.effect),
+                Work::Outward(_) => courier.note(outstanding.effect),
+                Work::Seats { .. } | Work::Ticket { .. } => {}
             }
         }
     }
@@ -115,6 +120,9 @@ pub(super) async fn resume_feeds(inner: &Arc<Inner>) -> anyhow::Result<()> {
     .await
     .context("sending what follows schedules was broken off")?
 }
+
+/// Where the ticks go that views need: the stream's clock is the latest of all partitions.
+const VIEWS_TICK: u32 = 0;
 
 /// A record of the replica's own.
 fn own(partition: u32, command: Command) -> Job {
@@ -194,6 +202,11 @@ impl Inner {
             if seats.into_iter().chain(orders).any(|due| due <= now) {
                 self.sequencer.push_own(own(partition, Command::Tick));
             }
+        }
+        // A view in which time changes something is told the time, though nothing else happens.
+        let views_due = self.views.get().and_then(LiveViews::due_ms);
+        if views_due.is_some_and(|due| due <= now) {
+            self.sequencer.push_own(own(VIEWS_TICK, Command::Tick));
         }
         sale::tell_heard(self, now)
     }

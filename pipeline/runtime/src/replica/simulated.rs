@@ -34,6 +34,7 @@ use crate::hold_index::HoldIndex;
 use crate::late::LateDesk;
 use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
+use crate::orders::courier::{Courier, Ways};
 use crate::orders::notices::Notices;
 use crate::orders::waits;
 use crate::plain::{Plain, both};
@@ -159,7 +160,7 @@ impl<S: EpochSink> Simulated<S> {
         let stats = Arc::new(ProviderStats::default());
         let sequencer = Arc::new(Sequencer::with_clock(100_000, Clock(setup.clock)));
         let holds = Arc::new(HoldIndex::default());
-        let (desk, effects, looks) =
+        let (desk, effects, outward, looks) =
             OrderDesk::new(partitions, sequencer.clone(), holds.clone(), true);
         let late = Arc::new(LateDesk::default());
         let waiters = Waiters::new(partitions, stats.clone(), desk.clone(), late.clone(), true);
@@ -168,6 +169,7 @@ impl<S: EpochSink> Simulated<S> {
             partitions,
             waiters: Arc::new(waiters),
             sequencer: sequencer.clone(),
+            telemetry: None,
             desk: desk.clone(),
             holds,
             people: OnceLock::new(),
@@ -183,12 +185,18 @@ impl<S: EpochSink> Simulated<S> {
             turn: Turn::default(),
             postgres: OnceLock::new(),
             views: OnceLock::new(),
+            rings: OnceLock::new(),
+            digests: Arc::default(),
+            answers: OnceLock::new(),
             checkpoints: OnceLock::new(),
             ready: AtomicBool::new(true),
             phase: Mutex::new("simulated".to_owned()),
         });
         let cashier = Cashier::new(setup.payments, desk.clone(), sequencer, Some(producer.id()));
         runtime.spawn(cashier.clone().run(effects));
+        // Its orders go to no provider.
+        let courier = Courier::new(Ways::default(), desk.clone(), &inner, Some(producer.id()));
+        runtime.spawn(courier.clone().run(outward));
         let notices = Arc::new(Notices::new(
             partitions,
             inner.serving.clone(),
@@ -210,6 +218,7 @@ impl<S: EpochSink> Simulated<S> {
             holds: inner.holds.clone(),
             notices: notices.clone(),
             webhooks: None,
+            telemetry: None,
             tables: Box::new(Last {
                 tables: ToTables(tables.clone()),
                 reached: reached.clone(),
@@ -227,7 +236,7 @@ impl<S: EpochSink> Simulated<S> {
         configure(&inner, setup.settings, setup.orders)?;
         let reader = inner.dataflow.get().context("the dataflow is not there")?;
         runtime.spawn(waits::run(desk, reader.clone(), partitions, looks));
-        resume_orders(&inner, &notices, &cashier)?;
+        resume_orders(&inner, &notices, &cashier, &courier)?;
         inner.sequencer.open();
         let follower = inner.log.follow(&ends)?;
         Ok(Self {

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::Record;
@@ -105,7 +105,15 @@ pub(crate) fn append_taken(
                 Err(error) => tracing::error!(%error, "a command cannot be written"),
             }
         }
-        let records = group.len();
+        let (records, tracing) = (group.len(), sequencer.telemetry());
+        let mut recorded = Vec::new();
+        if let Some(telemetry) = tracing {
+            let begun = SystemTime::now();
+            let of = jobs
+                .iter_mut()
+                .filter_map(|job| telemetry.begun(job, begun));
+            recorded.extend(of);
+        }
         // Before they can come back.
         for job in jobs {
             own.queues[job.partition as usize].lock().push_back(job);
@@ -121,6 +129,9 @@ pub(crate) fn append_taken(
             return Err(error);
         }
         sequencer.note(started.elapsed(), records);
+        if let Some(telemetry) = tracing {
+            telemetry.group(&recorded, started.elapsed(), records);
+        }
     }
     Ok(())
 }
@@ -188,8 +199,10 @@ pub(crate) fn take_frame(
 ) -> Result<(), FeedError> {
     let partition = frame.partition();
     let checker = &mut checkers[partition as usize];
+    let mut hashes = Vec::with_capacity(frame.len());
     for (offset, bytes) in frame {
         let view = checker.check(offset, bytes)?;
+        hashes.push((checker.state().next_offset, checker.state().hash));
         let header = *view.header();
         inner.sequencer.note_clock(header.at_ms);
         if header.stamp.producer == own.producer {
@@ -202,9 +215,15 @@ pub(crate) fn take_frame(
                 );
                 inner.waiters.note_own(partition, offset);
                 let report = report_of(&job.submit.command);
-                if report.is_some() || !matches!(job.waiter, Waiter::None) {
-                    let waiters = &inner.waiters;
-                    waiters.register(partition, offset, job.waiter, report);
+                let waiter = match inner.sequencer.telemetry() {
+                    None => job.waiter,
+                    Some(telemetry) => {
+                        let command = &job.submit.command;
+                        telemetry.placed(job.waiter, command, partition, offset)
+                    }
+                };
+                if report.is_some() || !matches!(waiter, Waiter::None) {
+                    inner.waiters.register(partition, offset, waiter, report);
                 }
                 records.push(Record {
                     partition,
@@ -225,6 +244,9 @@ pub(crate) fn take_frame(
         if records.len() >= BATCH {
             full(std::mem::take(records))?;
         }
+    }
+    if let Some(rings) = inner.rings.get() {
+        rings.note(partition, &hashes);
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use super::tables::Tables;
 use crate::backend::Inner;
 use crate::checkpoint;
+use crate::names;
 use crate::reading::{ReadError, for_each_batch};
 
 /// How often who does not write looks whether anybody does.
@@ -151,6 +152,9 @@ async fn turn(
         return Ok(LOOK_WRITING);
     }
     inner.turn.observed.write().clone_from(&look.progress);
+    if let (Some(telemetry), Some(until)) = (&inner.telemetry, &look.progress) {
+        telemetry.covered(until);
+    }
     if look.holder.is_some() {
         database.set_trouble(None);
     }
@@ -312,6 +316,7 @@ pub(crate) fn fold_between<S: EpochSink>(
     // What the views say must come between, as it does in the running dataflow.
     let mut in_sql = ViewsConfig::new(inner.partitions);
     in_sql.views = views;
+    in_sql.reference = names::reference();
     let lent = Views::start(in_sql, Lent(sink.clone()))?;
     let mut dataflow = Dataflow::resume(config, Arc::new(NoDecisions), lent, folded)?;
     let mut fold = |until: &[u64], each: bool, dataflow: &mut Dataflow| {

@@ -75,8 +75,9 @@ pub(super) fn compare_tables(
             return Ok(differs);
         }
         let mut epoch = Arc::unwrap_or_clone(epoch);
+        let names = crate::names::reference();
         let views = given.views.iter();
-        epoch.views = views.map(|view| rows_of(view, &epoch)).collect();
+        epoch.views = views.map(|view| rows_of(view, &epoch, &names)).collect();
         report.left_out = handle
             .block_on(views::left_out(&client, &epoch.views))
             .map_err(|e| failed(&e))?;

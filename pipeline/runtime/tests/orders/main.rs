@@ -5,6 +5,7 @@ mod checkpoints;
 mod failpoints;
 mod feeds;
 mod hints;
+mod outward;
 mod questions;
 mod several;
 mod waiting;

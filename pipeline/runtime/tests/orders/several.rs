@@ -135,7 +135,7 @@ async fn pair(purpose: &str, settings: OrderSettings) -> Option<Pair> {
     let mut worlds = Vec::new();
     for (service, first) in services.iter().zip([1, 1_000_000]) {
         let setup = Setup {
-            settings,
+            settings: settings.clone(),
             service: Some(service.clone()),
             joined: Some(joined.clone()),
             ..Setup::default()

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flightline_api::backend::{Backend, OrderSubmit, Settled, Submit};
+use flightline_connectors::outward::OutwardConfig;
 use flightline_connectors::payments::stripe::webhook::Webhook;
 use flightline_connectors::payments::{PaymentService, PaymentState, PaymentsUrl, Sandbox};
 use flightline_dataflows::rows::OrderRow;
@@ -14,7 +15,9 @@ use flightline_ledger::order::{
     CreateOrder, OfferRequestId, OrderAction, OrderDecision, OrderId, OrderOutcome, OrderSettings,
     OrderState, RefundTerms, SegmentRequest, Terms,
 };
-use flightline_ledger::{Command, CommandId, Decision, FlightCommand, FlightKey, Money};
+use flightline_ledger::{
+    Command, CommandId, Decision, FlightCommand, FlightKey, Money, ProviderCode,
+};
 use flightline_runtime::checkpoint::CheckpointPolicy;
 use flightline_runtime::{AuthMode, FluvioOptions, Replica, ReplicaConfig, StreamPlace};
 use flightline_stream::FluvioUrl;
@@ -68,6 +71,8 @@ pub(crate) struct Setup {
     pub(crate) database: Option<String>,
     /// The stream and the database are shared with another replica.
     pub(crate) joined: Option<Joined>,
+    /// Providers to which orders are sent.
+    pub(crate) outward: Vec<(ProviderCode, OutwardConfig)>,
 }
 
 /// What replicas share.
@@ -86,12 +91,14 @@ impl Default for Setup {
             checkpoints: CheckpointPolicy::default(),
             database: None,
             joined: None,
+            outward: Vec::new(),
         }
     }
 }
 
 fn config(folder: &Path, setup: &Setup) -> ReplicaConfig {
     ReplicaConfig {
+        telemetry: None,
         views: None,
         data_dir: folder.join("data"),
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -116,7 +123,7 @@ fn config(folder: &Path, setup: &Setup) -> ReplicaConfig {
         queue_max: 100_000,
         shutdown_timeout: Duration::from_secs(5),
         settings: Settings::default(),
-        orders: setup.settings,
+        orders: setup.settings.clone(),
         webhooks_private: true,
         payments: PaymentsUrl::Sandbox(None),
         payment_notices: setup.notices.clone(),
@@ -126,6 +133,7 @@ fn config(folder: &Path, setup: &Setup) -> ReplicaConfig {
         intakes: Vec::new(),
         authorities: Vec::new(),
         feeds: Vec::new(),
+        outward: setup.outward.clone(),
     }
 }
 
@@ -253,17 +261,23 @@ impl World {
 
     /// Pushes events of provider `acme`.
     pub(crate) async fn push(&self, lines: &[String]) {
+        self.push_as("acme", lines).await;
+    }
+
+    /// Pushes events of a provider.
+    pub(crate) async fn push_as(&self, provider: &str, lines: &[String]) {
+        let provider: ProviderCode = provider.parse().unwrap();
         let (backend, body) = (self.backend(), lines.join("\n").into_bytes());
         let count = lines.len() as u64;
         let report = tokio::task::spawn_blocking(move || {
             let body = Box::new(std::io::Cursor::new(body));
-            backend.ingest("acme".parse().unwrap(), "canonical", &[], "test", body)
+            backend.ingest(provider, "canonical", &[], "test", body)
         });
         let report = report.await.unwrap().unwrap();
         assert_eq!(report.accepted, count, "{report:?}");
     }
 
-    fn head(&self, kind: &str, flight: &str) -> String {
+    pub(crate) fn head(&self, kind: &str, flight: &str) -> String {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         format!(
             "\"type\":\"{kind}\",\"flight_key\":\"{flight}\",\"source_version\":{{\"time\":\"2026-11-22T10:00:00Z\",\"sequence\":{n}}}"

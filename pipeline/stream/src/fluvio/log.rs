@@ -510,6 +510,13 @@ impl StreamLog for FluvioLog {
         self.core.copy.low_waters()
     }
 
+    /// Readers are given the copy; this is the topic.
+    fn backend_hashes(&self) -> Option<Vec<(u64, u128)>> {
+        let hand = self.core.hand.try_lock().ok()?;
+        let chains = hand.chains().iter();
+        Some(chains.map(|c| (c.next_offset, c.hash)).collect())
+    }
+
     fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
         self.core.stats.named()
     }

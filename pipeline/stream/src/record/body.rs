@@ -9,7 +9,8 @@
 //! | 6–11 | a provider and what is said of its feed, see `feed.rs` |
 //! | 16 hold | flight key, bits, cabin, seats, then what the bits say: provider 1, class 2, board 4, off 8, time to hold 16, price 32, time to wait 64 |
 //! | 17 confirm, 18 release, 19 cancel | flight key, id of the hold |
-//! | 32–41 | flight key and the provider's event |
+//! | 20 reseat | flight key, id of the hold, time to hold, price |
+//! | 32–42 | flight key and the provider's event |
 //! | 48–56 | the order's id and what is asked of it |
 //!
 //! A flight key is the 13 bytes of `FlightKey::to_bytes`; a provider one length byte and its text;
@@ -18,7 +19,9 @@
 use flightline_ledger::codes::{
     Cabin, Class, CommandId, Currency, FlightKey, Money, ProviderCode, Station,
 };
-use flightline_ledger::command::{Command, FeedReject, FlightCommand, HoldRequest, Settings};
+use flightline_ledger::command::{
+    Command, FeedReject, FlightCommand, HoldRequest, Reseat, Settings,
+};
 
 use super::error::{DecodeError, EncodeError};
 use super::feed;
@@ -36,6 +39,7 @@ pub(super) mod kind {
     pub(crate) const CONFIRM: u8 = 17;
     pub(crate) const RELEASE: u8 = 18;
     pub(crate) const CANCEL: u8 = 19;
+    pub(crate) const RESEAT: u8 = 20;
 }
 
 mod hold_bits {
@@ -62,6 +66,7 @@ pub(super) fn kind_of(command: &Command) -> u8 {
         Command::Flight(_, FlightCommand::Confirm { .. }) => kind::CONFIRM,
         Command::Flight(_, FlightCommand::Release { .. }) => kind::RELEASE,
         Command::Flight(_, FlightCommand::Cancel { .. }) => kind::CANCEL,
+        Command::Flight(_, FlightCommand::Reseat(_)) => kind::RESEAT,
         Command::Flight(_, FlightCommand::Provider(event)) => provider::kind_of(&event.body),
     }
 }
@@ -89,10 +94,7 @@ pub(super) fn put(out: &mut Vec<u8>, command: &Command) -> Result<(), EncodeErro
             put_bytes(out, &reject.raw);
             Ok(())
         }
-        Command::ConfigureOrders(settings) => {
-            order::put_settings(out, settings);
-            Ok(())
-        }
+        Command::ConfigureOrders(settings) => order::put_settings(out, settings),
         Command::Order(id, action) => order::put(out, *id, action),
         Command::Feed(provider, command) => feed::put(out, *provider, command),
         Command::Flight(key, command) => {
@@ -104,6 +106,11 @@ pub(super) fn put(out: &mut Vec<u8>, command: &Command) -> Result<(), EncodeErro
                 | FlightCommand::Cancel { hold } => {
                     out.extend_from_slice(&hold.0.to_le_bytes());
                     Ok(())
+                }
+                FlightCommand::Reseat(ask) => {
+                    out.extend_from_slice(&ask.hold.0.to_le_bytes());
+                    put_uint(out, ask.ttl_ms);
+                    put_money(out, ask.price_max)
                 }
                 FlightCommand::Provider(event) => provider::put(out, event),
             }
@@ -147,6 +154,15 @@ pub(super) fn get(kind: u8, reader: &mut Reader<'_>) -> Result<Command, DecodeEr
                     _ => FlightCommand::Cancel { hold },
                 },
             ))
+        }
+        kind::RESEAT => {
+            let key = get_flight(reader)?;
+            let ask = Reseat {
+                hold: get_id(reader)?,
+                ttl_ms: reader.uint("ttl_ms")?,
+                price_max: get_money(reader)?,
+            };
+            Ok(Command::Flight(key, FlightCommand::Reseat(ask)))
         }
         other if feed::is_kind(other) => {
             let (provider, command) = feed::get(other, reader)?;

@@ -13,8 +13,10 @@
 //!
 //! A segment is its flight key, bits (1 provider, 2 class, 4 board, 8 off), cabin, seats, what the
 //! bits say, price, departure. Kind 5 (settings of orders) has no order: eight integers, ms, in the
-//! order of the ledger's fields.
+//! order of the ledger's fields; then, unless they are 900,000 and none, the time that providers have and
+//! the list of the providers that orders are sent to, in order and each once.
 
+use flightline_ledger::ProviderCode;
 use flightline_ledger::order::{
     CreateOrder, EffectId, FlightChange, FlightNotice, Metadata, OfferRequestId, OrderAction,
     OrderId, OrderSettings, Payment, QuoteId, RefundTerms, SegmentRequest, Terms,
@@ -27,6 +29,9 @@ use super::body::{
 use super::error::{DecodeError, EncodeError};
 use super::order_result;
 use super::wire::{Reader, put_bytes, put_int, put_uint};
+
+/// What settings say of providers that say nothing of them.
+const PLACE_WITHIN_MS: u64 = 900_000;
 
 const CREATE: u8 = 48;
 const PAY: u8 = 49;
@@ -77,7 +82,7 @@ pub(super) fn kind_of(action: &OrderAction) -> u8 {
     }
 }
 
-pub(super) fn put_settings(out: &mut Vec<u8>, settings: &OrderSettings) {
+pub(super) fn put_settings(out: &mut Vec<u8>, settings: &OrderSettings) -> Result<(), EncodeError> {
     for ms in [
         settings.instant_hold_ms,
         settings.pay_by_max_ms,
@@ -90,10 +95,33 @@ pub(super) fn put_settings(out: &mut Vec<u8>, settings: &OrderSettings) {
     ] {
         put_uint(out, ms);
     }
+    if !says_of_providers(settings) {
+        return Ok(());
+    }
+    if !is_sorted(&settings.outward) {
+        return Err(EncodeError::Bad {
+            field: "outward",
+            what: "is not in order",
+        });
+    }
+    put_uint(out, settings.place_within_ms);
+    put_uint(out, settings.outward.len() as u64);
+    for provider in &settings.outward {
+        put_provider(out, *provider)?;
+    }
+    Ok(())
+}
+
+fn says_of_providers(settings: &OrderSettings) -> bool {
+    settings.place_within_ms != PLACE_WITHIN_MS || !settings.outward.is_empty()
+}
+
+fn is_sorted(providers: &[ProviderCode]) -> bool {
+    providers.windows(2).all(|pair| pair[0] < pair[1])
 }
 
 pub(super) fn get_settings(reader: &mut Reader<'_>) -> Result<OrderSettings, DecodeError> {
-    Ok(OrderSettings {
+    let mut settings = OrderSettings {
         instant_hold_ms: reader.uint("instant_hold_ms")?,
         pay_by_max_ms: reader.uint("pay_by_max_ms")?,
         pay_grace_ms: reader.uint("pay_grace_ms")?,
@@ -102,7 +130,17 @@ pub(super) fn get_settings(reader: &mut Reader<'_>) -> Result<OrderSettings, Dec
         ask_again_max_ms: reader.uint("ask_again_max_ms")?,
         claim_max_ms: reader.uint("claim_max_ms")?,
         retire_after_ms: reader.uint("retire_after_ms")?,
-    })
+        place_within_ms: PLACE_WITHIN_MS,
+        outward: Vec::new(),
+    };
+    if reader.remaining() > 0 {
+        settings.place_within_ms = reader.uint("place_within_ms")?;
+        settings.outward = reader.list("outward", get_provider)?;
+        if !says_of_providers(&settings) || !is_sorted(&settings.outward) {
+            return Err(DecodeError::bad("outward", "is not in its one form"));
+        }
+    }
+    Ok(settings)
 }
 
 pub(super) fn put(

@@ -3,12 +3,13 @@
 //! | result | what follows |
 //! |---|---|
 //! | 1 held | provider, deadline, offset |
-//! | 2 confirmed, 3 released, 4 cancelled, 8 captured, 9 voided, 10 refunded, 13 unknown | – |
+//! | 2 confirmed, 3 released, 4 cancelled, 8 captured, 9 voided, 10 refunded, 13 unknown, 16 noted, 17 withdrawn | – |
 //! | 5 refused | reason; of sold out (1) the seats there are, of price changed (12) 0, or 1 and the price |
 //! | 6 authorised | reference |
 //! | 7 declined, 12 failed | code |
 //! | 11 ticketed | number |
 //! | 14 waiting | deadline |
+//! | 15 placed | reference |
 //!
 //! Reasons: 1 sold out, 2 unknown flight, 3 flight cancelled, 4 departed, 5 retired, 6 unknown
 //! segment, 7 segment restricted, 8 unknown cabin, 9 unknown class, 10 unknown provider, 11 closed,
@@ -99,6 +100,12 @@ pub(super) fn put(out: &mut Vec<u8>, result: &EffectResult) -> Result<(), Encode
             out.push(14);
             put_int(out, *deadline_ms);
         }
+        EffectResult::Placed { reference } => {
+            out.push(15);
+            put_bytes(out, reference.as_bytes());
+        }
+        EffectResult::Noted => out.push(16),
+        EffectResult::Withdrawn => out.push(17),
     }
     Ok(())
 }
@@ -133,6 +140,11 @@ pub(super) fn get(reader: &mut Reader<'_>) -> Result<EffectResult, DecodeError> 
         14 => EffectResult::Waiting {
             deadline_ms: reader.int("deadline_ms")?,
         },
+        15 => EffectResult::Placed {
+            reference: text(reader, "reference")?,
+        },
+        16 => EffectResult::Noted,
+        17 => EffectResult::Withdrawn,
         _ => return Err(DecodeError::bad("result", "is of no kind")),
     })
 }

@@ -10,7 +10,7 @@
 //! | 36 fares | list: bits (segment 1, class 2), cabin, then those present, price |
 //! | 37 terms | list: cabin, seats |
 //! | 38 cancel, 39 reinstate, 40 withdraw | – |
-//! | 41 acknowledge | list of ids |
+//! | 41 acknowledge, 42 refuse | list of ids |
 //!
 //! An absent count is 0 and a present one is stored one higher. Lists begin with their length.
 
@@ -36,6 +36,7 @@ const CANCEL: u8 = 38;
 const REINSTATE: u8 = 39;
 const WITHDRAW: u8 = 40;
 const ACKNOWLEDGE: u8 = 41;
+const REFUSE: u8 = 42;
 
 const PRESENT: u8 = 1;
 
@@ -55,7 +56,7 @@ mod fare_bits {
 }
 
 pub(super) fn is_kind(kind: u8) -> bool {
-    (SCHEDULE..=ACKNOWLEDGE).contains(&kind)
+    (SCHEDULE..=REFUSE).contains(&kind)
 }
 
 pub(super) fn kind_of(body: &ProviderBody) -> u8 {
@@ -70,6 +71,7 @@ pub(super) fn kind_of(body: &ProviderBody) -> u8 {
         ProviderBody::Reinstate => REINSTATE,
         ProviderBody::Withdraw => WITHDRAW,
         ProviderBody::Acknowledge(_) => ACKNOWLEDGE,
+        ProviderBody::Refuse(_) => REFUSE,
     }
 }
 
@@ -99,10 +101,12 @@ pub(super) fn put(out: &mut Vec<u8>, event: &ProviderEvent) -> Result<(), Encode
             Ok(())
         }),
         ProviderBody::Cancel | ProviderBody::Reinstate | ProviderBody::Withdraw => Ok(()),
-        ProviderBody::Acknowledge(ids) => put_list(out, ids, |out, id| {
-            out.extend_from_slice(&id.0.to_le_bytes());
-            Ok(())
-        }),
+        ProviderBody::Acknowledge(ids) | ProviderBody::Refuse(ids) => {
+            put_list(out, ids, |out, id| {
+                out.extend_from_slice(&id.0.to_le_bytes());
+                Ok(())
+            })
+        }
     }
 }
 
@@ -136,6 +140,7 @@ pub(super) fn get(kind: u8, reader: &mut Reader<'_>) -> Result<ProviderEvent, De
         REINSTATE => ProviderBody::Reinstate,
         WITHDRAW => ProviderBody::Withdraw,
         ACKNOWLEDGE => ProviderBody::Acknowledge(reader.list("ids", get_id)?),
+        REFUSE => ProviderBody::Refuse(reader.list("ids", get_id)?),
         other => return Err(DecodeError::UnknownKind(other)),
     };
     Ok(ProviderEvent {

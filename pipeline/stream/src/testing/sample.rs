@@ -3,7 +3,8 @@
 use flightline_ledger::codes::{Cabin, Class, Currency, Date, Money};
 use flightline_ledger::command::{
     Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedCommand, FeedReject, Leg,
-    LegTimes, Level, Replaced, SaleStatus, Schedule, Settings, SourceVersion, UnplacedReport,
+    LegTimes, Level, Replaced, Reseat, SaleStatus, Schedule, Settings, SourceVersion,
+    UnplacedReport,
 };
 use flightline_ledger::order::{
     CreateOrder, EffectId, EffectResult, FlightChange, FlightNotice, Metadata, OfferRequestId,
@@ -20,7 +21,7 @@ pub struct Sampler(u64);
 
 impl Sampler {
     /// How many kinds of commands there are.
-    pub const KINDS: u64 = 34;
+    pub const KINDS: u64 = 36;
 
     /// From a seed.
     pub fn new(seed: u64) -> Self {
@@ -77,6 +78,15 @@ impl Sampler {
             6 => FlightCommand::Release { hold: self.id() },
             7 => FlightCommand::Cancel { hold: self.id() },
             18 => return Command::ConfigureOrders(Box::new(self.order_settings())),
+            34 => FlightCommand::Reseat(Reseat {
+                hold: self.id(),
+                ttl_ms: self.number(),
+                price_max: self.money(),
+            }),
+            35 => {
+                let body = self.body(10);
+                FlightCommand::Provider(Box::new(self.event(body)))
+            }
             28.. => {
                 let provider = self.provider();
                 let command = self.feed_command(kind - 28, provider);
@@ -223,7 +233,7 @@ impl Sampler {
             3 => FeedCommand::Resume,
             4 => {
                 let flight = self.flight();
-                let body = self.below(10);
+                let body = self.below(11);
                 let body = self.body(body);
                 FeedCommand::Unplaced(Box::new(UnplacedReport {
                     carrier: flight.carrier,
@@ -290,6 +300,7 @@ impl Sampler {
             7 => ProviderBody::Reinstate,
             8 => ProviderBody::Withdraw,
             9 => ProviderBody::Acknowledge(self.list(60, Self::id)),
+            10 => ProviderBody::Refuse(self.list(60, Self::id)),
             other => panic!("there is no kind {other}"),
         }
     }
@@ -304,6 +315,13 @@ impl Sampler {
             ask_again_max_ms: self.number(),
             claim_max_ms: self.number(),
             retire_after_ms: self.number(),
+            place_within_ms: [900_000, 0, self.number()][self.below(3) as usize],
+            outward: {
+                let mut all = self.list(3, Self::provider);
+                all.sort_unstable();
+                all.dedup();
+                all
+            },
         }
     }
 
@@ -389,7 +407,12 @@ impl Sampler {
     }
 
     fn effect_result(&mut self) -> EffectResult {
-        match self.below(16) {
+        match self.below(19) {
+            16 => EffectResult::Placed {
+                reference: self.text().into(),
+            },
+            17 => EffectResult::Noted,
+            18 => EffectResult::Withdrawn,
             15 => EffectResult::Waiting {
                 deadline_ms: self.signed(),
             },

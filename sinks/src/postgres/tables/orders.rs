@@ -123,6 +123,9 @@ pub(in crate::postgres) static ORDER_SEGMENT: Table = Table {
         ("hold_id", Type::Text),
         ("held_until", Type::Timestamp),
         ("held_offset", Type::Int8),
+        ("outward_state", Type::Text),
+        ("outward_reference", Type::Text),
+        ("outward_code", Type::Text),
     ],
     key: 2,
     fixed: &[],
@@ -181,6 +184,9 @@ impl Keyed for SegmentLine {
             Some(offset) => row.u64(offset),
             None => row.null(),
         }
+        row.text(segment.outward.name());
+        row.text_or_null(segment.outward_reference.as_deref());
+        row.text_or_null(segment.outward_code.as_deref());
     }
 }
 

@@ -73,9 +73,21 @@ fn line(view: &Value) -> String {
     }
     let rows = view["rows"].as_u64().unwrap_or_default();
     line += &format!(", {rows} rows in {}", text("table"));
+    if let Some(bytes) = view["kept"]["bytes"].as_u64() {
+        line += &format!(", {} in memory", size(bytes));
+    }
     match view["reason"].as_str() {
         Some(reason) => format!("{line}\n  {reason}"),
         None => line,
+    }
+}
+
+/// Bytes for people.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
     }
 }
 
@@ -127,6 +139,19 @@ pub(crate) fn list(args: ListArgs) -> anyhow::Result<()> {
     }
     if views.is_empty() {
         print_line("no views; `flightline dataflow add FILE` adds one")?;
+    } else if let Some(bytes) = answer["shared"]["bytes"].as_u64() {
+        print_line(&format!("all of them together: {} in memory", size(bytes)))?;
+    }
+    let files = &answer["files"];
+    if let Some(problem) = files["problem"].as_str() {
+        print_line(problem)?;
+    }
+    for file in files["tried"].as_array().into_iter().flatten() {
+        if let (Some(name), Some(reason)) = (file["file"].as_str(), file["reason"].as_str()) {
+            print_line(&format!(
+                "{name}: refused, and what was there goes on\n  {reason}"
+            ))?;
+        }
     }
     Ok(())
 }

@@ -109,6 +109,7 @@ pub(crate) fn configured(paths: &[PathBuf]) -> anyhow::Result<Option<ViewFiles>>
     })?;
     Ok(Some(ViewFiles {
         folder: paths.iter().find(|path| path.is_dir()).cloned(),
+        paths: paths.to_vec(),
         texts,
         views,
     }))

@@ -6,7 +6,7 @@ use super::super::ending::Cause;
 use super::super::log::LogEvent;
 use super::super::milestone::MilestoneKind;
 use super::super::outcome::{Field, OrderKind, OrderOutcome, OrderReason};
-use super::super::standing::{MoneyState, OrderState, Seat, Stage};
+use super::super::standing::{MoneyState, OrderState, Outward, Seat, Stage};
 use super::super::state::Wait;
 use crate::store::{BadState, Reader, Stored, Writer, variants};
 
@@ -36,6 +36,8 @@ variants!(Cause {
     9 = FlightCancelled { segment },
     10 = Displaced { segment },
     11 = TimesChanged,
+    12 = PlacementRefused { segment, code },
+    13 = PlacingTimedOut,
 });
 variants!(MilestoneKind {
     1 = Created,
@@ -63,15 +65,28 @@ variants!(OrderState {
     10 = Expired,
     11 = Cancelled,
     12 = Waiting,
+    13 = Placing,
 });
 variants!(Stage {
     1 = Holding,
     2 = Awaiting,
     3 = Authorising,
     4 = Confirming,
-    5 = Capturing,
-    6 = Ticketing,
-    7 = Booked,
+    5 = Placing,
+    6 = Capturing,
+    7 = Ticketing,
+    8 = Booked,
+});
+variants!(Outward {
+    1 = None,
+    2 = Due,
+    3 = Placing,
+    4 = Placed,
+    5 = Acknowledged,
+    6 = Refused,
+    7 = Withdrawing,
+    8 = Withdrawn,
+    9 = Kept,
 });
 variants!(Seat {
     1 = Holding,
@@ -83,6 +98,7 @@ variants!(Seat {
     7 = Free,
     8 = Kept,
     9 = Waiting,
+    10 = Refusing,
 });
 variants!(MoneyState {
     1 = None,
@@ -106,6 +122,10 @@ variants!(Step {
     7 = Void,
     8 = Refund,
     9 = Ticket,
+    10 = Place,
+    11 = Acknowledge,
+    12 = Refuse,
+    13 = Withdraw,
 });
 variants!(OrderKind {
     1 = Create,
@@ -183,7 +203,7 @@ variants!(Field {
 });
 
 /// Names of results in the log, by number.
-const RESULTS: [&str; 14] = [
+const RESULTS: [&str; 17] = [
     "held",
     "confirmed",
     "released",
@@ -198,6 +218,9 @@ const RESULTS: [&str; 14] = [
     "failed",
     "unknown",
     "waiting",
+    "placed",
+    "noted",
+    "withdrawn",
 ];
 
 impl Stored for &'static str {
@@ -251,6 +274,9 @@ mod tests {
             EffectResult::Failed { code: text() },
             EffectResult::Unknown,
             EffectResult::Waiting { deadline_ms: 1 },
+            EffectResult::Placed { reference: text() },
+            EffectResult::Noted,
+            EffectResult::Withdrawn,
         ];
         for (at, result) in all.iter().enumerate() {
             assert_eq!(result.name(), RESULTS[at]);
@@ -268,7 +294,10 @@ mod tests {
                 | EffectResult::Ticketed { .. }
                 | EffectResult::Failed { .. }
                 | EffectResult::Unknown
-                | EffectResult::Waiting { .. } => {}
+                | EffectResult::Waiting { .. }
+                | EffectResult::Placed { .. }
+                | EffectResult::Noted
+                | EffectResult::Withdrawn => {}
             }
         }
     }

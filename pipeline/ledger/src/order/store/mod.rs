@@ -27,6 +27,7 @@ stored!(Order {
     ticketed_ms,
     ending,
     ended_ms,
+    place_by_ms,
     changes_pending,
     quote,
     quotes,

@@ -21,6 +21,8 @@ stored!(OrderSettings {
     ask_again_max_ms,
     claim_max_ms,
     retire_after_ms,
+    place_within_ms,
+    outward,
 });
 stored!(CreateOrder {
     offer_request,
@@ -57,6 +59,10 @@ stored!(Segment {
     gone_offset,
     departs_ms,
     times_offset,
+    outward,
+    outward_reference,
+    outward_code,
+    reseats,
 });
 stored!(Charge {
     number,

@@ -4,24 +4,33 @@
 //! reading all that there is for it, and when it is ready, writing its file, and then making it live; it is removed
 //! by removing its file first. Whenever the process ends in between, the next start finds a folder that is as before,
 //! or as it was to become, and sees that the tables are too.
+//!
+//! - this file: the change itself, all of it or nothing. `ask`: PostgreSQL beforehand. `file`: files, whole.
+//! - `watch`: files that somebody puts into the folder, changes there or takes away.
+
+mod ask;
+mod file;
+mod watch;
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use flightline_api::backend::{ViewChange, ViewFault, ViewLine};
+use flightline_api::backend::{ViewChange, ViewFault, ViewLine, ViewSize};
 use flightline_dataflows::changelog::EpochSink;
-use flightline_dataflows::live::{Phase, Refusal, Views, ViewsConfig, ViewsHandle};
+use flightline_dataflows::live::{Kept, Phase, Refusal, Views, ViewsConfig, ViewsHandle};
 use flightline_dataflows::sql::{Problem, Text, View, compile, name_of, run_examples};
 use flightline_sinks::followed::{Changelogs, Tee, ViewFollowers};
-use flightline_sinks::postgres::{PostgresError, rehearse};
 use parking_lot::Mutex;
 
 use crate::config::ViewFiles;
 use crate::database::Database;
+use crate::names;
+
+use ask::{ask, await_tables};
+use file::{remove_file, write_file};
+pub(crate) use watch::Watching;
 
 /// The views of a running replica.
 pub(crate) struct LiveViews {
@@ -30,6 +39,10 @@ pub(crate) struct LiveViews {
     is_shared: bool,
     followers: Arc<ViewFollowers>,
     folder: Option<PathBuf>,
+    /// Where files of views are looked for.
+    paths: Vec<PathBuf>,
+    /// What became of the files that were found.
+    watched: Mutex<watch::Watched>,
     /// Held while a change is made: one after the other.
     files: Mutex<Files>,
 }
@@ -70,6 +83,7 @@ impl LiveViews {
         let mut config = ViewsConfig::new(partitions);
         config.workers = workers;
         config.views.clone_from(&files.views);
+        config.reference = names::reference();
         config.on_failure = Some(Arc::new(move |failure| on_failure(&failure.to_string())));
         let followers = Arc::new(ViewFollowers::default());
         let tee = Tee {
@@ -84,6 +98,8 @@ impl LiveViews {
             is_shared,
             followers,
             folder: files.folder,
+            paths: files.paths,
+            watched: Mutex::default(),
             files: Mutex::new(Files {
                 texts: files.texts,
                 views: files.views,
@@ -95,6 +111,16 @@ impl LiveViews {
     /// Who follows their changes.
     pub(crate) fn followers(&self) -> &Arc<ViewFollowers> {
         &self.followers
+    }
+
+    /// What all views keep together.
+    pub(crate) fn shared(&self) -> ViewSize {
+        size(self.handle.shared())
+    }
+
+    /// When time will change a view though nothing happens, Unix time in milliseconds.
+    pub(crate) fn due_ms(&self) -> Option<i64> {
+        self.handle.due_ms()
     }
 
     /// The views that are installed.
@@ -123,6 +149,7 @@ impl LiveViews {
                 rows: status.rows,
                 updates: status.updates,
                 epochs_behind: status.epochs_behind,
+                kept: size(status.kept),
             }
         };
         self.handle.list().into_iter().map(line).collect()
@@ -161,7 +188,7 @@ impl LiveViews {
                 name
             }
             ViewChange::Remove { name } => {
-                self.remove(&mut files, &name)?;
+                self.remove(&mut files, database, &name)?;
                 await_tables(database);
                 return Ok(None);
             }
@@ -187,8 +214,7 @@ impl LiveViews {
             return Ok(path);
         }
         Err(ViewFault::Conflict(format!(
-            "the view \"{name}\" is from {}, which is not in the folder of views {}: change it there, and start the \
-             replica again",
+            "the view \"{name}\" is from {}, which is not in the folder of views {}: change it there",
             view.file,
             folder.display()
         )))
@@ -216,60 +242,95 @@ impl LiveViews {
         let is_new = files.view(name).is_none();
         if is_new && path.exists() {
             return Err(ViewFault::Conflict(format!(
-                "the file {} exists, though no view of it runs: take it away, or start the replica again",
+                "the file {} exists, though no view of it runs: `flightline dataflow list` says why, if it was refused; \
+                 correct it there, or take it away",
                 path.display()
             )));
         }
         let mut texts: Vec<Text> = files.texts.clone();
         texts.retain(|text| text.file != new.file);
         texts.push(new.clone());
-        let views =
-            compile(texts.clone()).map_err(|found| self.judged(files, name, &new, found))?;
+        let before = files.text(&new.file).cloned();
+        let write = || write_file(&path, &new.text).map_err(unwritable);
+        let unwrite = || {
+            let back = match &before {
+                Some(before) => write_file(&path, &before.text),
+                None => std::fs::remove_file(&path).map_err(anyhow::Error::from),
+            };
+            if let Err(error) = back {
+                tracing::error!(file = %path.display(), %error, "the file of a view that was refused stays");
+            }
+        };
+        // One that has stopped begins anew, though its file says what it said.
+        let anew = BTreeSet::from([name.to_owned()]);
+        self.make(files, database, texts, &anew, write, unwrite)
+            .map_err(|hindrance| match hindrance {
+                Hindrance::Problems(found) => self.judged(files, name, &new, found),
+                Hindrance::Fault { fault, .. } => fault,
+            })
+    }
+
+    /// Makes the views those of `texts`, or leaves everything as it was. What has stopped begins anew if it is one of
+    /// `anew`. `write` is called when everything is ready, before any of it is live, and `unwrite` when it comes to
+    /// nothing after all.
+    fn make(
+        &self,
+        files: &mut Files,
+        database: &Database,
+        texts: Vec<Text>,
+        anew: &BTreeSet<String>,
+        write: impl FnOnce() -> Result<(), ViewFault>,
+        unwrite: impl FnOnce(),
+    ) -> Result<(), Hindrance> {
+        let views = compile(texts.clone()).map_err(Hindrance::Problems)?;
         let failed: Vec<String> = self
             .list()
             .into_iter()
-            .filter(|line| line.state == "failed")
+            .filter(|line| line.state == "failed" && anew.contains(&line.name))
             .map(|line| line.name)
             .collect();
-        // One that has stopped begins anew, though its file says what it said.
-        let goes_on = |view: &Arc<View>| {
-            files.views.contains(view) && !(view.name == name && failed.contains(&view.name))
-        };
+        let goes_on = |view: &Arc<View>| files.views.contains(view) && !failed.contains(&view.name);
         let adds: Vec<Arc<View>> = views.iter().filter(|v| !goes_on(v)).cloned().collect();
         for view in &adds {
             let failed = run_examples(view).into_iter().filter_map(|o| o.problem);
             let failed: Vec<Problem> = failed.collect();
             if !failed.is_empty() {
-                return Err(problems(&failed));
+                return Err(Hindrance::Problems(failed));
             }
         }
-        ask(database, &adds)?;
-        let ended: BTreeSet<String> = adds
-            .iter()
-            .map(|view| view.name.clone())
-            .filter(|name| files.view(name).is_some())
-            .collect();
-        let ended: Vec<String> = ended.into_iter().collect();
-        let before = files.text(&new.file).cloned();
+        let fault = |fault| Hindrance::Fault { fault, file: None };
+        if !adds.is_empty() {
+            ask(database, &adds).map_err(fault)?;
+        }
+        let is_over = |view: &&Arc<View>| !views.iter().any(|v| v.name == view.name && goes_on(v));
+        let ended = files.views.iter().filter(is_over);
+        let ended: Vec<String> = ended.map(|view| view.name.clone()).collect();
         if adds.is_empty() {
-            // It means what it meant: only its file says it otherwise.
-            write_file(&path, &new.text).map_err(unwritable)?;
+            write().map_err(fault)?;
+            if !ended.is_empty()
+                && let Err(refusal) = self.handle.remove(&ended)
+            {
+                unwrite();
+                return Err(refused(refusal));
+            }
         } else {
-            let coming = self.handle.prepare(adds).map_err(refused)?;
+            let coming = self.handle.prepare(adds.clone()).map_err(refused)?;
             coming.wait().map_err(refused)?;
-            write_file(&path, &new.text).map_err(unwritable)?;
+            write().map_err(fault)?;
             if let Err(refusal) = coming.commit(&ended) {
-                let back = match &before {
-                    Some(before) => write_file(&path, &before.text),
-                    None => std::fs::remove_file(&path).map_err(anyhow::Error::from),
-                };
-                if let Err(error) = back {
-                    tracing::error!(file = %path.display(), %error, "the file of a view that was refused stays");
-                }
+                unwrite();
                 return Err(refused(refusal));
             }
         }
-        tracing::info!(view = name, file = %path.display(), replaced = ?ended, "a view is live");
+        for view in &adds {
+            tracing::info!(view = view.name, file = view.file, "a view is live");
+        }
+        for name in ended
+            .iter()
+            .filter(|name| !adds.iter().any(|v| v.name == **name))
+        {
+            tracing::info!(view = name, "a view is removed");
+        }
         *files = Files { texts, views };
         Ok(())
     }
@@ -289,7 +350,7 @@ impl LiveViews {
         ))
     }
 
-    fn remove(&self, files: &mut Files, name: &str) -> Result<(), ViewFault> {
+    fn remove(&self, files: &mut Files, database: &Database, name: &str) -> Result<(), ViewFault> {
         let Some(view) = files.view(name).cloned() else {
             return Err(unknown(files, name));
         };
@@ -302,18 +363,38 @@ impl LiveViews {
         }
         let path = self.path(files, name)?;
         let text = files.text(&view.file).cloned();
-        remove_file(&path).map_err(unwritable)?;
-        if let Err(refusal) = self.handle.remove(&[name.to_owned()]) {
-            let back = text.map(|text| write_file(&path, &text.text));
+        let write = || remove_file(&path).map_err(unwritable);
+        let unwrite = || {
+            let back = text.as_ref().map(|text| write_file(&path, &text.text));
             if let Some(Err(error)) = back {
                 tracing::error!(file = %path.display(), %error, "the file of a view could not be put back");
             }
-            return Err(refused(refusal));
-        }
-        tracing::info!(view = name, "a view is removed");
-        files.texts.retain(|text| text.file != view.file);
-        files.views.retain(|other| other.name != name);
-        Ok(())
+        };
+        let mut texts = files.texts.clone();
+        texts.retain(|text| text.file != view.file);
+        self.make(files, database, texts, &BTreeSet::new(), write, unwrite)
+            .map_err(|hindrance| match hindrance {
+                Hindrance::Problems(found) => problems(&found),
+                Hindrance::Fault { fault, .. } => fault,
+            })
+    }
+}
+
+/// Why views stay as they are.
+enum Hindrance {
+    /// Something is wrong with files.
+    Problems(Vec<Problem>),
+    /// Everything else; and the file of the view that it is about, if it is about one.
+    Fault {
+        fault: ViewFault,
+        file: Option<String>,
+    },
+}
+
+fn size(kept: Kept) -> ViewSize {
+    ViewSize {
+        records: kept.records,
+        bytes: kept.bytes,
     }
 }
 
@@ -337,96 +418,21 @@ fn problems(found: &[Problem]) -> ViewFault {
     ViewFault::Problems(told(found))
 }
 
-fn refused(refusal: Refusal) -> ViewFault {
+fn refused(refusal: Refusal) -> Hindrance {
     match refusal {
-        Refusal::View(failure) => ViewFault::Failed(format!(
-            "nothing was changed, since the view fails: {failure}"
-        )),
-        Refusal::Stopped(failure) => ViewFault::Unavailable(failure.to_string()),
+        Refusal::View(failure) => Hindrance::Fault {
+            fault: ViewFault::Failed(format!(
+                "nothing was changed, since the view fails: {failure}"
+            )),
+            file: Some(failure.file.clone()),
+        },
+        Refusal::Stopped(failure) => Hindrance::Fault {
+            fault: ViewFault::Unavailable(failure.to_string()),
+            file: None,
+        },
     }
 }
 
 fn unwritable(error: anyhow::Error) -> ViewFault {
     ViewFault::Unavailable(format!("{error:#}; nothing was changed"))
-}
-
-/// How long an answer waits for the tables. They follow in any case.
-const TABLES_WAIT: Duration = Duration::from_secs(60);
-
-/// Waits until the tables of views are as it was just decided.
-fn await_tables(database: &Database) {
-    let (Some(sink), Ok(runtime)) = (database.sink(), tokio::runtime::Handle::try_current()) else {
-        return;
-    };
-    if !runtime.block_on(sink.wait_taken(TABLES_WAIT)) {
-        tracing::warn!("PostgreSQL is behind: the tables of views follow when it has caught up");
-    }
-}
-
-/// Asks PostgreSQL whether it would make these tables.
-fn ask(database: &Database, views: &[Arc<View>]) -> Result<(), ViewFault> {
-    let away = |error: &dyn std::fmt::Display| {
-        ViewFault::Unavailable(format!(
-            "PostgreSQL cannot be asked about the table, so nothing was changed: {error}"
-        ))
-    };
-    let failed = database.sink().and_then(|sink| sink.status().failed);
-    if let Some(error) = failed {
-        return Err(ViewFault::Unavailable(format!(
-            "the tables are not written any more, so nothing was changed: {error}"
-        )));
-    }
-    let asked = async {
-        let mut client = database
-            .client()
-            .await
-            .map_err(|e| away(&format!("{e:#}")))?;
-        match rehearse(&mut client, views).await {
-            Ok(()) => Ok(()),
-            Err(error @ PostgresError::TableNotOurs { .. }) => {
-                Err(ViewFault::Conflict(error.to_string()))
-            }
-            Err(error) if error.is_passing() => Err(away(&error)),
-            Err(error) => Err(ViewFault::Conflict(format!(
-                "PostgreSQL refuses the table: {error}"
-            ))),
-        }
-    };
-    match tokio::runtime::Handle::try_current() {
-        Ok(runtime) => runtime.block_on(asked),
-        Err(error) => Err(away(&error)),
-    }
-}
-
-/// Writes a file as a whole or not at all, also when the machine loses its power.
-fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    let cannot = || format!("the file {} cannot be written", path.display());
-    let name = path.file_name().and_then(|name| name.to_str());
-    let aside = path.with_file_name(format!(".{}.new", name.unwrap_or("view")));
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&aside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&aside, path)
-    };
-    write()
-        .inspect_err(|_| {
-            // It may not even be there.
-            let _ = std::fs::remove_file(&aside);
-        })
-        .and_then(|()| sync_folder(path))
-        .with_context(cannot)
-}
-
-fn remove_file(path: &Path) -> anyhow::Result<()> {
-    std::fs::remove_file(path)
-        .and_then(|()| sync_folder(path))
-        .with_context(|| format!("the file {} cannot be removed", path.display()))
-}
-
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => std::fs::File::open(folder)?.sync_all(),
-        _ => std::fs::File::open(".")?.sync_all(),
-    }
 }
