@@ -18,7 +18,7 @@ use super::envelope::{Envelope, Holder};
 use super::interrupt::Interrupt;
 use super::session::{Session, Stopped};
 use super::topic::REQUEST_BYTES_MAX;
-use super::writer::{Part, Tries, lost_end};
+use super::writer::{Part, Tries, announce, lost_end};
 use crate::error::StreamError;
 use crate::frame::Frame;
 use crate::group::Group;
@@ -140,35 +140,10 @@ impl Joint {
                 writer: self.id,
             },
         );
-        let batches: Vec<_> = partitions
-            .iter()
-            .map(|p| {
-                let stream = match self.chains[*p as usize].stream {
-                    0 => self.new_stream,
-                    stream => stream,
-                };
-                (*p, vec![Envelope::join(stream, ours).encode()])
-            })
-            .collect();
-        let answers = self
-            .session
-            .broker()
-            .map_err(Stopped::Away)?
-            .produce(&batches);
-        for (partition, answer) in partitions.iter().zip(answers) {
-            let chain = &mut self.chains[*partition as usize];
-            match answer {
-                Ok(at) if at < chain.topic_next => {
-                    return Err(lost_end(&self.session, chain, at).into());
-                }
-                Ok(_) => {}
-                Err(e) if e.is_final() => return Err(self.session.failed(chain, &e.what).into()),
-                Err(e) => {
-                    self.session.drop_connections();
-                    return Err(Stopped::Away(e));
-                }
-            }
-        }
+        let (session, chains) = (&mut self.session, &mut self.chains);
+        announce(session, chains, partitions, self.new_stream, |stream| {
+            Envelope::join(stream, ours)
+        })?;
         for partition in partitions {
             let chain = &mut self.chains[*partition as usize];
             self.session.read_until(chain, |taken| match taken {

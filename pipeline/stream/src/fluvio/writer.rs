@@ -144,37 +144,10 @@ impl Writer {
             term: self.term,
             writer: self.id,
         };
-        let batches: Vec<_> = partitions
-            .iter()
-            .map(|p| {
-                let chain = &self.chains[*p as usize];
-                let stream = if chain.stream == 0 {
-                    self.new_stream
-                } else {
-                    chain.stream
-                };
-                (*p, vec![Envelope::fence(stream, ours).encode()])
-            })
-            .collect();
-        let answers = self
-            .session
-            .broker()
-            .map_err(Stopped::Away)?
-            .produce(&batches);
-        for (partition, answer) in partitions.iter().zip(answers) {
-            let chain = &mut self.chains[*partition as usize];
-            match answer {
-                Ok(at) if at < chain.topic_next => {
-                    return Err(lost_end(&self.session, chain, at).into());
-                }
-                Ok(_) => {}
-                Err(e) if e.is_final() => return Err(self.session.failed(chain, &e.what).into()),
-                Err(e) => {
-                    self.session.drop_connections();
-                    return Err(Stopped::Away(e));
-                }
-            }
-        }
+        let (session, chains) = (&mut self.session, &mut self.chains);
+        announce(session, chains, partitions, self.new_stream, |stream| {
+            Envelope::fence(stream, ours)
+        })?;
         for partition in partitions {
             let chain = &mut self.chains[*partition as usize];
             self.session.read_until(chain, |taken| match taken {
@@ -408,6 +381,41 @@ impl Tries {
         }
         Ok(())
     }
+}
+
+/// Appends to each partition what a writer says of itself, under the partition's stream; under
+/// `new_stream` where there is none yet.
+pub(super) fn announce(
+    session: &mut Session,
+    chains: &mut [Chain],
+    partitions: &[PartitionId],
+    new_stream: u64,
+    word: impl Fn(u64) -> Envelope,
+) -> Result<(), Stopped> {
+    let batches: Vec<_> = partitions
+        .iter()
+        .map(|p| {
+            let stream = match chains[*p as usize].stream {
+                0 => new_stream,
+                stream => stream,
+            };
+            (*p, vec![word(stream).encode()])
+        })
+        .collect();
+    let answers = session.broker().map_err(Stopped::Away)?.produce(&batches);
+    for (partition, answer) in partitions.iter().zip(answers) {
+        let chain = &mut chains[*partition as usize];
+        match answer {
+            Ok(at) if at < chain.topic_next => return Err(lost_end(session, chain, at).into()),
+            Ok(_) => {}
+            Err(e) if e.is_final() => return Err(session.failed(chain, &e.what).into()),
+            Err(e) => {
+                session.drop_connections();
+                return Err(Stopped::Away(e));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What is appended now is in front of what was there before.
