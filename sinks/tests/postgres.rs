@@ -629,7 +629,7 @@ async fn verify_finds_one_changed_byte_of_orders() {
         }
         db.batch_execute("DROP TABLE kept").await.unwrap();
     }
-    assert_eq!(changed, 2 * (23 + 17 + 10 + 1));
+    assert_eq!(changed, 2 * (23 + 20 + 10 + 1));
     assert_eq!(verify(&server, &world, &tables).await, None);
 }
 

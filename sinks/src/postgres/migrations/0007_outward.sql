@@ -1,7 +1,6 @@
-ALTER TABLE flightline.order_segment
-    ADD COLUMN outward_state text NOT NULL DEFAULT 'none',
-    ADD COLUMN outward_reference text,
-    ADD COLUMN outward_code text;
+ALTER TABLE flightline.order_segment ADD COLUMN outward_state text NOT NULL DEFAULT 'none';
+ALTER TABLE flightline.order_segment ADD COLUMN outward_reference text;
+ALTER TABLE flightline.order_segment ADD COLUMN outward_code text;
 COMMENT ON COLUMN flightline.order_segment.outward_state IS 'Where the sale stands with the provider that granted the seats: none (it is not told), due, placing (asked to take it), placed, acknowledged (taken, and the flight knows), refused, withdrawing (asked to forget it), withdrawn or kept (it refused to forget it: people have to look).';
 COMMENT ON COLUMN flightline.order_segment.outward_reference IS 'The provider''s own name for the sale, once it has taken it.';
 COMMENT ON COLUMN flightline.order_segment.outward_code IS 'The provider''s code when it last refused to take or to forget a sale.';

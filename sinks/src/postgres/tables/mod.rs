@@ -143,13 +143,14 @@ pub(super) static ALL: [&Table; 15] = [
 mod tests {
     use super::*;
 
-    const MIGRATIONS: [&str; 6] = [
+    const MIGRATIONS: [&str; 7] = [
         include_str!("../migrations/0001_tables.sql"),
         include_str!("../migrations/0002_views.sql"),
         include_str!("../migrations/0003_orders.sql"),
         include_str!("../migrations/0004_waiting.sql"),
         include_str!("../migrations/0005_waiting_orders.sql"),
         include_str!("../migrations/0006_view_state.sql"),
+        include_str!("../migrations/0007_outward.sql"),
     ];
 
     fn sql_name(ty: Type) -> &'static [&'static str] {
@@ -182,7 +183,7 @@ mod tests {
                 let mut words = lines
                     .next()
                     .unwrap()
-                    .trim_end_matches(',')
+                    .trim_end_matches([',', ';'])
                     .split_whitespace();
                 assert_eq!(
                     words.next().unwrap().trim_matches('"'),
