@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use std::time::Duration;
 
@@ -105,7 +106,7 @@ impl Line {
 
 /// Views that come together.
 struct Coming {
-    adds: Vec<u64>,
+    adds: Vec<(u64, Arc<Progress>)>,
     told: Sender<Result<(), Arc<ViewFailure>>>,
 }
 
@@ -187,8 +188,9 @@ impl<S: EpochSink> Assembler<S> {
                 for (number, view, progress) in adds {
                     let line = Line::new(Arc::clone(&view), self.workers, Stage::Filling);
                     self.lines.insert(number, line);
-                    self.board.add(number, view, progress, Stage::Filling);
-                    numbers.push(number);
+                    self.board
+                        .add(number, view, Arc::clone(&progress), Stage::Filling);
+                    numbers.push((number, progress));
                 }
                 self.coming.push(Coming {
                     adds: numbers,
@@ -259,15 +261,18 @@ impl<S: EpochSink> Assembler<S> {
         let last = self.last.map_or(0, |number| number + 1);
         let mut coming = std::mem::take(&mut self.coming);
         coming.retain(|change| {
-            let reached = |number: &u64| {
+            let reached = |(number, progress): &(u64, Arc<Progress>)| {
                 let line = self.lines.get(number);
-                line.is_none_or(|line| line.reached() >= last)
+                // Also with what was there when it came: a worker may have taken epochs that did not go out yet.
+                line.is_none_or(|line| {
+                    line.reached() >= last && progress.from.load(Ordering::Acquire) <= last
+                })
             };
             if !change.adds.iter().all(reached) {
                 return true;
             }
             let mut failed = None;
-            for number in &change.adds {
+            for (number, _) in &change.adds {
                 let Some(line) = self.lines.get_mut(number) else {
                     continue;
                 };
@@ -340,6 +345,6 @@ impl<S: EpochSink> Assembler<S> {
             self.board.remove(*number);
         }
         self.coming
-            .retain(|change| !change.adds.iter().any(|number| adds.contains(number)));
+            .retain(|change| !change.adds.iter().any(|(number, _)| adds.contains(number)));
     }
 }

@@ -51,6 +51,9 @@ pub struct ViewStatus {
 pub(super) struct Progress {
     pub(super) read: AtomicU64,
     pub(super) of: AtomicU64,
+    /// The first epoch that comes to it as one, on the worker that was furthest: what came before is what it reads
+    /// as there. Said by each worker before anything else.
+    pub(super) from: AtomicU64,
     pub(super) size: Arc<Size>,
 }
 

@@ -96,6 +96,7 @@ pub(super) fn install(
         relations,
     } = stock;
     let plan = view.running_plan();
+    progress.from.fetch_max(feed.open, Ordering::AcqRel);
     indexes.provide(worker, feed, number, plan);
     relations.provide(worker, feed, indexes, number, plan);
     let dataflow = worker.next_dataflow_index();
