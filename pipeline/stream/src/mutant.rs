@@ -1,6 +1,6 @@
 //! Faults of our own that can be turned on, one at a time, to show that tests find them.
 //!
-//! Only builds with the feature `testing` have them; in all others [`is_on`] is `false` at compile time.
+//! Only builds with the feature `testing` have them; in all others `is_on` is `false` at compile time.
 
 /// A deliberate fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,6 +72,14 @@ struct Settled {
     is_touched: bool,
 }
 
+impl Settled {
+    /// Has it changed since it was read? A command may have written it meanwhile; it will come to rest again.
+    fn is_outdated(&self) -> bool {
+        let now = std::fs::read(&self.path).ok();
+        self.unreadable.is_none() && now.as_deref() != self.text.as_ref().map(String::as_bytes)
+    }
+}
+
 /// The files of `paths`: those that are files, and in folders those that end in `.yaml` or `.yml`. What editors and
 /// copying programs write for themselves begins with a dot.
 ///
@@ -349,6 +357,9 @@ impl LiveViews {
         let mut anew = BTreeSet::new();
         let mut todo: Vec<Settled> = Vec::new();
         for one in settled {
+            if one.is_outdated() {
+                continue;
+            }
             if let Some(why) = &one.unreadable {
                 self.settle(&one, Err(ViewFault::Problems(why.clone())), true);
                 continue;
