@@ -5,6 +5,7 @@ use flightline_ledger::{InventoryLine, Money, Outcome, Reason, Replay};
 use serde_json::{Value, json};
 
 use crate::backend::{FlightStep, HistoryEntry, OrderExplanation, OrderStep};
+use crate::duffel::orders::show::placements;
 use crate::wire::text;
 
 fn instant(at_ms: i64) -> String {
@@ -30,6 +31,7 @@ pub fn order_explanation(explanation: &OrderExplanation) -> Value {
             "price_now": ending.price_now.map(amount),
             "offset": format!("{}:{}", order.partition, ending.offset),
         })),
+        "placements": placements(order),
         "steps": explanation.steps.iter().map(|s| step(order.partition, s)).collect::<Vec<_>>(),
         "steps_left_out": explanation.dropped,
     })

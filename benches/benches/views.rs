@@ -414,7 +414,7 @@ fn refresh(
          created_at timestamptz, PRIMARY KEY (partition, \"offset\"))",
     )?;
     rival.run(&format!(
-        "INSERT INTO hold SELECT n % 64, n, 'UA' || (n * 7919 % {flights}) || '.2027-01-05.EWR', \
+        "INSERT INTO hold SELECT n % 64, n, 'UA' || (n::bigint * 7919 % {flights}) || '.2027-01-05.EWR', \
          (ARRAY['held', 'confirmed', 'expired', 'released'])[1 + n % 4], 1 + n % 4, now() + n * interval '1 ms' \
          FROM generate_series(1, {held}) AS n"
     ))?;

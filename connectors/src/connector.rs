@@ -10,6 +10,7 @@ use std::io::BufRead;
 use std::sync::Arc;
 
 use flightline_ledger::FlightKey;
+use flightline_ledger::command::Numbered;
 
 use crate::canonical::CanonicalEvent;
 use crate::input::MaybeGz;
@@ -88,6 +89,13 @@ pub enum Parsed {
     },
     /// A record that was set aside.
     Reject(Reject),
+    /// A message begins that its sender numbers: what its records say follows.
+    Numbered {
+        /// Line where it begins, from 1.
+        line: u64,
+        /// Its number.
+        numbered: Numbered,
+    },
     /// Something its sender should know about a record that was taken all the same.
     Warning(Warning),
 }

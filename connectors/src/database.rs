@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Mutex;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
 /// Short patience with locks.
@@ -47,6 +48,17 @@ pub enum DatabaseError {
         /// What the server or the library says.
         reason: String,
     },
+    /// The server did not answer in time. Whether it did what it was asked is not known.
+    #[error("{doing} in PostgreSQL: no answer in {after_ms} ms")]
+    Unanswered {
+        /// What was being done.
+        doing: &'static str,
+        /// For how long it was waited.
+        after_ms: u128,
+    },
+    /// No server answers, or one that does not take connections now.
+    #[error("PostgreSQL cannot be reached: {0}")]
+    Away(String),
     /// The tables are of a newer release.
     #[error(
         "the tables in schema {schema} are of version {found}, and this release knows {known}: start the newer release"
@@ -62,6 +74,13 @@ pub enum DatabaseError {
     /// The thread that runs the connection cannot be started.
     #[error("the thread of a connection to PostgreSQL cannot be started: {0}")]
     Thread(String),
+}
+
+impl DatabaseError {
+    /// Is it a matter of time?
+    pub fn is_away(&self) -> bool {
+        matches!(self, DatabaseError::Away(_))
+    }
 }
 
 /// The connection. Calls wait for each other.
@@ -93,19 +112,43 @@ impl Session {
         schema: Schema,
         call_timeout: Duration,
     ) -> Result<Self, DatabaseError> {
+        let session = Self::start(connect, schema, call_timeout, DURABLE)?;
+        session.connect()?;
+        Ok(session)
+    }
+
+    /// As [`Session::open`], but the first call connects.
+    ///
+    /// # Errors
+    /// The thread of the connection cannot be started.
+    pub fn later(
+        connect: Config,
+        schema: Schema,
+        call_timeout: Duration,
+    ) -> Result<Self, DatabaseError> {
         Self::start(connect, schema, call_timeout, DURABLE)
     }
 
-    /// As [`Session::open`], for what may be lost with the last moments of a server whose power is cut.
+    /// As [`Session::later`], for what may be lost with the last moments of a server whose power is cut.
     ///
     /// # Errors
-    /// As [`Session::open`].
-    pub fn open_relaxed(
+    /// The thread of the connection cannot be started.
+    pub fn later_relaxed(
         connect: Config,
         schema: Schema,
         call_timeout: Duration,
     ) -> Result<Self, DatabaseError> {
         Self::start(connect, schema, call_timeout, RELAXED)
+    }
+
+    fn connect(&self) -> Result<(), DatabaseError> {
+        match self.call("connecting", async |_| Ok(())) {
+            // Nothing but connecting was done.
+            Err(DatabaseError::Unanswered { after_ms, .. }) => {
+                Err(DatabaseError::Away(format!("no answer in {after_ms} ms")))
+            }
+            other => other,
+        }
     }
 
     fn start(
@@ -120,16 +163,14 @@ impl Session {
             .enable_all()
             .build()
             .map_err(|error| DatabaseError::Thread(error.to_string()))?;
-        let session = Self {
+        Ok(Self {
             connect,
             call_timeout,
             schema,
             commits,
             client: Mutex::default(),
             runtime: Some(runtime),
-        };
-        session.call("connecting", async |_| Ok(()))?;
-        Ok(session)
+        })
     }
 
     /// Makes one call. Blocking, but safe from any thread, those of asynchronous tasks too.
@@ -177,13 +218,18 @@ impl Session {
         };
         let done = tokio::time::timeout(self.call_timeout, work).await;
         done.unwrap_or_else(|_| {
-            let reason = format!("no answer in {} ms", self.call_timeout.as_millis());
-            Err(DatabaseError::Failed { doing, reason })
+            Err(DatabaseError::Unanswered {
+                doing,
+                after_ms: self.call_timeout.as_millis(),
+            })
         })
     }
 
     async fn connected(&self) -> Result<Client, DatabaseError> {
-        let connecting = |error| failed("connecting", &error);
+        let connecting = |error| match is_away(&error) {
+            true => DatabaseError::Away(reason_of(&error)),
+            false => failed("connecting", &error),
+        };
         let (mut client, connection) = self.connect.connect(NoTls).await.map_err(connecting)?;
         // Ends with the client, or with the connection.
         tokio::spawn(async move {
@@ -246,7 +292,30 @@ impl Drop for Session {
 /// The server's message with its code, which `Display` leaves out. Never the parameters: they may be
 /// secrets.
 fn failed(doing: &'static str, error: &tokio_postgres::Error) -> DatabaseError {
-    let reason = match error.as_db_error() {
+    let reason = reason_of(error);
+    DatabaseError::Failed { doing, reason }
+}
+
+/// Does nobody answer, or somebody who starts or stops?
+fn is_away(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        // The way broke, or time ran out. What the configuration lacks, such as a password, does not come by itself.
+        None => {
+            let cause = std::error::Error::source(error);
+            cause.is_none_or(|cause| cause.is::<std::io::Error>())
+        }
+        Some(code) => [
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::TOO_MANY_CONNECTIONS,
+        ]
+        .contains(code),
+    }
+}
+
+fn reason_of(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
         Some(db) => format!("{} ({})", db.message(), db.code().code()),
         None => {
             let mut reason = error.to_string();
@@ -257,6 +326,46 @@ fn failed(doing: &'static str, error: &tokio_postgres::Error) -> DatabaseError {
             }
             reason
         }
-    };
-    DatabaseError::Failed { doing, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn open(port: u16) -> DatabaseError {
+        let connect = format!("host=127.0.0.1 port={port} user=flightline");
+        let schema = Schema {
+            name: "test",
+            steps: &[],
+        };
+        let opened = Session::open(connect.parse().unwrap(), schema, Duration::from_secs(30));
+        opened.err().unwrap()
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_told_from_one_that_wants_what_is_not_configured() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let read = client.read(&mut [0; 1024]).unwrap();
+            assert!(read > 0);
+            // Asks for a password in clear text.
+            client.write_all(b"R\0\0\0\x08\0\0\0\x03").unwrap();
+            // And breaks the second connection off.
+            drop(listener.accept().unwrap());
+        });
+        let error = open(port);
+        assert!(!error.is_away(), "{error}");
+        assert!(error.to_string().contains("password missing"), "{error}");
+        let error = open(port);
+        assert!(error.is_away(), "{error}");
+        server.join().unwrap();
+        let error = open(port);
+        assert!(error.is_away(), "nobody listens: {error}");
+    }
 }

@@ -65,6 +65,7 @@ mod replacement;
 mod schedule;
 pub mod ssim;
 pub mod ssm;
+mod transport;
 pub mod unplaced;
 pub mod vault;
 pub mod webhooks;

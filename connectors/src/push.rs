@@ -11,6 +11,7 @@ use std::fmt;
 use std::iter::Peekable;
 use std::sync::Arc;
 
+use flightline_ledger::command::Numbered;
 use flightline_ledger::{CommandId, FlightCommand, FlightKey, ProviderCode};
 
 use crate::canonical::{self, CanonicalEvent};
@@ -83,6 +84,8 @@ pub struct Batch {
     pub rejects: Vec<Reject>,
     /// Remarks on records that were taken.
     pub warnings: Vec<Warning>,
+    /// Messages that began, with their numbers: to be noted when what they say is decided.
+    pub numbered: Vec<Numbered>,
     /// A full replacement that is whole with this batch: to be resolved after its commands. See
     /// [`ReplacementClose::withdrawals`].
     pub close: Option<ReplacementClose>,
@@ -212,6 +215,7 @@ impl<'a> Push<'a> {
                 batch.rejects.push(reject);
             }
             Parsed::Warning(warning) => batch.warnings.push(warning),
+            Parsed::Numbered { numbered, .. } => batch.numbered.push(numbered),
             Parsed::Unplaced { line, event } => {
                 self.record(line, batch);
                 batch.unplaced.push((line, event));

@@ -3,6 +3,10 @@
 //! The reader goes through the document and builds a small tree of each element that is asked for by
 //! its local name (prefixes and name spaces differ from version to version and from provider to
 //! provider, and mean nothing here). Everything else is passed over.
+//!
+//! - here: the reader. `node`: the tree of an element.
+
+mod node;
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -11,6 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_xml::events::{BytesStart, Event};
 
 use crate::reject::{Code, Fault, RAW_BYTES_MAX};
+
+pub(crate) use node::{Node, outline};
 
 /// The most bytes of one document: 32 MiB.
 pub(crate) const DOCUMENT_BYTES_MAX: u64 = 32 << 20;
@@ -23,66 +29,6 @@ const NODES_MAX: usize = 200_000;
 
 /// The deepest nesting that is followed.
 const DEPTH_MAX: usize = 256;
-
-/// An element with what is in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Node {
-    /// Local name.
-    pub(crate) name: Box<str>,
-    /// By local name.
-    pub(crate) attributes: Vec<(Box<str>, Box<str>)>,
-    /// Its own text, trimmed.
-    pub(crate) text: String,
-    pub(crate) children: Vec<Node>,
-}
-
-impl Node {
-    /// The first child of a name.
-    pub(crate) fn child(&self, name: &str) -> Option<&Node> {
-        self.children.iter().find(|child| &*child.name == name)
-    }
-
-    /// The children of a name.
-    pub(crate) fn all<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n Node> {
-        self.children
-            .iter()
-            .filter(move |child| &*child.name == name)
-    }
-
-    /// The first element along a way of names.
-    pub(crate) fn at(&self, way: &[&str]) -> Option<&Node> {
-        let mut node = self;
-        for name in way {
-            node = node.child(name)?;
-        }
-        Some(node)
-    }
-
-    /// The text along a way, where there is one that is not empty.
-    pub(crate) fn text_at(&self, way: &[&str]) -> Option<&str> {
-        self.at(way)
-            .map(|node| node.text.as_str())
-            .filter(|text| !text.is_empty())
-    }
-
-    /// An attribute.
-    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(known, _)| &**known == name)
-            .map(|(_, value)| &**value)
-    }
-
-    /// Every element of a name below this one, however deep.
-    pub(crate) fn below<'n>(&'n self, name: &str, found: &mut Vec<&'n Node>) {
-        for child in &self.children {
-            if &*child.name == name {
-                found.push(child);
-            }
-            child.below(name, found);
-        }
-    }
-}
 
 /// What the reader finds.
 #[derive(Debug)]
@@ -277,7 +223,7 @@ impl<'a> Records<'a> {
             self.skipping += 1;
             return None;
         }
-        let node = match node_of(start) {
+        let node = match Node::of(start) {
             Ok(node) => node,
             Err(why) => {
                 self.spoil(why);
@@ -467,23 +413,6 @@ fn is_unclosed(error: &quick_xml::errors::SyntaxError) -> bool {
     !matches!(error, E::InvalidBangMarkup)
 }
 
-fn node_of(start: &BytesStart<'_>) -> Result<Node, String> {
-    let mut node = Node {
-        name: start.local_name().as_ref().into(),
-        ..Node::default()
-    };
-    for attribute in start.attributes() {
-        let attribute = attribute.map_err(|error| format!("an attribute: {error}"))?;
-        let key = attribute.key.local_name();
-        let name: &str = key.as_ref();
-        let value = attribute
-            .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-            .map_err(|error| format!("attribute {name}: {error}"))?;
-        node.attributes.push((name.into(), value.into()));
-    }
-    Ok(node)
-}
-
 /// The character of a reference such as `amp` or `#233`.
 fn resolve(name: &str) -> Option<char> {
     if let Some(number) = name.strip_prefix('#') {
@@ -501,30 +430,6 @@ fn resolve(name: &str) -> Option<char> {
         "apos" => '\'',
         _ => return None,
     })
-}
-
-/// The beginning of a record, as XML again: the bytes it came as are gone by then.
-pub(crate) fn outline(node: &Node) -> Vec<u8> {
-    let mut out = Vec::new();
-    write(node, &mut out);
-    out.truncate(RAW_BYTES_MAX);
-    out
-}
-
-fn write(node: &Node, out: &mut Vec<u8>) {
-    if out.len() > RAW_BYTES_MAX {
-        return;
-    }
-    out.extend_from_slice(format!("<{}", node.name).as_bytes());
-    for (name, value) in &node.attributes {
-        out.extend_from_slice(format!(" {name}={value:?}").as_bytes());
-    }
-    out.push(b'>');
-    out.extend_from_slice(node.text.as_bytes());
-    for child in &node.children {
-        write(child, out);
-    }
-    out.extend_from_slice(format!("</{}>", node.name).as_bytes());
 }
 
 #[cfg(test)]

@@ -207,6 +207,11 @@ impl Folded {
         })
     }
 
+    /// Its orders alone.
+    pub fn into_orders(self) -> Orders {
+        self.orders
+    }
+
     pub(crate) fn into_parts(self) -> (Ledger, Orders, Vec<(u64, SourceVersion)>) {
         (self.ledger, self.orders, self.versions)
     }

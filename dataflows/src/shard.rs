@@ -278,7 +278,13 @@ impl Partition {
                 found.ok().map(|index| reports[index].1)
             });
             updates.compare(&shown.image, spare, epoch);
-            std::mem::swap(&mut shown.image, spare);
+            if shown.image.head.is_none() {
+                // As large as it must be, where swapping would leave it the room of others; there may be
+                // millions of flights, and most are read whole once.
+                shown.image = spare.clone();
+            } else {
+                std::mem::swap(&mut shown.image, spare);
+            }
         }
         if watch.is_whole {
             for hold in 0..state.hold_count() as HoldIx {

@@ -10,12 +10,15 @@ use std::time::Duration;
 use common::{Fold, PROVIDERS, STATIONS, World};
 use flightline_dataflows::changelog::Epoch;
 use flightline_dataflows::rows::*;
+use flightline_ledger::command::SaleStatus;
 use flightline_ledger::{Date, FlightKey};
 use flightline_sinks::serving::*;
 use rand::RngExt;
 
 /// The query, answered by looking at every offer.
-fn naive(rows: &[OfferRow], query: &SearchQuery) -> (Vec<OfferRow>, usize) {
+fn naive(folds: &Folds, query: &SearchQuery) -> (Vec<OfferRow>, usize) {
+    let rows = folds.offers.rows();
+    let seats = query.passengers.max(1);
     let by_price = |row: &OfferRow| {
         (
             row.price.currency,
@@ -27,33 +30,98 @@ fn naive(rows: &[OfferRow], query: &SearchQuery) -> (Vec<OfferRow>, usize) {
             row.class,
         )
     };
-    let mut found: Vec<OfferRow> = rows
+    let mut asked: Vec<OfferRow> = rows
         .iter()
         .filter(|row| (row.board, row.off, row.date) == (query.board, query.off, query.date))
-        .filter(|row| row.seats >= query.passengers.max(1))
         .filter(|row| query.cabin.is_none_or(|cabin| cabin == row.cabin))
         .filter(|row| query.class.is_none_or(|class| Some(class) == row.class))
         .filter(|row| query.provider.is_none_or(|p| p == row.provider))
         .cloned()
         .collect();
-    found.sort_by_key(by_price);
+    asked.sort_by_key(by_price);
+    let has_seats = |row: &OfferRow| row.seats >= seats;
+    let mut found: Vec<OfferRow> = asked.iter().filter(|r| has_seats(r)).cloned().collect();
+    let mut short = asked.clone();
+    short.retain(|row| query.sold_out && !has_seats(row) && can_wait(folds, row, seats));
     if query.best_per_flight {
-        let mut seen = Vec::new();
-        found.retain(|row| {
-            let first = !seen.contains(&row.flight);
-            seen.push(row.flight);
-            first
-        });
+        short.retain(|row| !found.iter().any(|other| other.flight == row.flight));
     }
-    match query.sort {
-        Sort::Price => {}
-        Sort::Departure => found.sort_by_key(|row| row.departs_s),
-        Sort::Arrival => found.sort_by_key(|row| row.arrives_s),
-        Sort::Duration => found.sort_by_key(|row| row.arrives_s - row.departs_s),
+    for list in [&mut found, &mut short] {
+        if query.best_per_flight {
+            let mut seen = Vec::new();
+            list.retain(|row| {
+                let first = !seen.contains(&row.flight);
+                seen.push(row.flight);
+                first
+            });
+        }
+        match query.sort {
+            Sort::Price => {}
+            Sort::Departure => list.sort_by_key(|row| row.departs_s),
+            Sort::Arrival => list.sort_by_key(|row| row.arrives_s),
+            Sort::Duration => list.sort_by_key(|row| row.arrives_s - row.departs_s),
+        }
     }
+    found.extend(short);
     let total = found.len();
     found.truncate(query.limit);
     (found, total)
+}
+
+/// Can seats of the offer be waited for? By the rows of its flight alone.
+fn can_wait(folds: &Folds, offer: &OfferRow, seats: u16) -> bool {
+    let flight = folds.flights.rows();
+    let flight = flight.iter().find(|row| row.flight == offer.flight);
+    if flight.is_none_or(|row| row.status != FlightStatus::Scheduled) {
+        return false;
+    }
+    let mut legs = folds.legs.rows();
+    legs.retain(|row| row.flight == offer.flight);
+    let boards = |leg: &LegRow| leg.board == offer.board && leg.departs_s == offer.departs_s;
+    let Some(first) = legs.iter().position(boards) else {
+        return false;
+    };
+    legs.drain(..first);
+    if legs.len() < usize::from(offer.legs) || offer.legs == 0 {
+        return false;
+    }
+    legs.truncate(usize::from(offer.legs));
+    let last = legs.last().unwrap();
+    if (last.off, last.arrives_s) != (offer.off, offer.arrives_s) {
+        return false;
+    }
+    let inventory = folds.inventory.rows();
+    let line = |leg_no, class| {
+        inventory.iter().find(move |row| {
+            row.flight == offer.flight
+                && row.provider == offer.provider
+                && row.leg_no == leg_no
+                && row.cabin == offer.cabin
+                && row.class == class
+        })
+    };
+    let lines: Option<Vec<_>> = legs
+        .iter()
+        .map(|leg| Some((line(leg.leg_no, None)?, line(leg.leg_no, offer.class)?)))
+        .collect();
+    let Some(lines) = lines else {
+        return false;
+    };
+    let open = |row: &InventoryRow| row.status == SaleStatus::Open;
+    let is_open = lines
+        .iter()
+        .all(|(cabin, class)| open(cabin) && open(class));
+    let loads = folds.load.rows();
+    let is_large = legs.iter().all(|leg| {
+        let mut of_leg = loads.iter().filter(|row| {
+            (row.flight, row.leg_no, row.cabin) == (offer.flight, leg.leg_no, offer.cabin)
+        });
+        of_leg.all(|row| row.capacity == 0 || row.capacity >= i32::from(seats))
+    });
+    let is_enough = |row: &InventoryRow| row.authorised.is_none_or(|n| n >= i32::from(seats));
+    let has_room = lines.iter().all(|(cabin, _)| is_enough(cabin));
+    let left = lines.iter().map(|(_, class)| class.available).min();
+    is_open && is_large && has_room && (offer.seats > 0 || left == Some(0))
 }
 
 fn random_query(world: &mut World) -> SearchQuery {
@@ -78,6 +146,7 @@ fn random_query(world: &mut World) -> SearchQuery {
     query.sort = Sort::ALL[rng.random_range(0..4)];
     query.limit = [0, 1, 3, 10, 1000][rng.random_range(0..5)];
     query.best_per_flight = rng.random_ratio(1, 2);
+    query.sold_out = rng.random_ratio(1, 2);
     query
 }
 
@@ -129,6 +198,7 @@ impl Folds {
 
 #[test]
 fn equals_a_naive_filter_after_every_epoch() {
+    let mut sold_out = 0;
     for seed in 0..4 {
         let mut world = World::new(seed, 4);
         let serving = Serving::new(4);
@@ -137,10 +207,11 @@ fn equals_a_naive_filter_after_every_epoch() {
             let epoch = world.epoch(steps);
             folds.add(&epoch);
             serving.apply(&epoch);
-            let offers = folds.offers.rows();
             for _ in 0..40 {
                 let query = random_query(&mut world);
-                let (expected, total) = naive(&offers, &query);
+                let (expected, total) = naive(&folds, &query);
+                let seats = query.passengers.max(1);
+                sold_out += expected.iter().filter(|row| row.seats < seats).count();
                 let found = serving.search(&query);
                 assert_eq!(found.offers, expected, "seed {seed}, {query:?}");
                 assert_eq!(found.total, total, "seed {seed}, {query:?}");
@@ -163,6 +234,8 @@ fn equals_a_naive_filter_after_every_epoch() {
             }
         }
     }
+    // The random rows of a flight rarely fit together.
+    assert!(sold_out > 0, "nothing was ever to be waited for");
 }
 
 fn check_flights(serving: &Serving, folds: &Folds) {

@@ -19,6 +19,7 @@ use flightline_dataflows::sql::{Text, View, compile};
 use flightline_dataflows::{Config, Dataflow};
 use flightline_ledger::{Ledger, Silent, Station};
 use flightline_sinks::postgres::*;
+use support::past::Past;
 use support::sinks::Words;
 use support::{Dice, history, january, order_history};
 use tokio_postgres::Client;
@@ -195,6 +196,50 @@ const OF_RETAINED: (&str, &str, &str) = (
     "SELECT status, count(*) AS n, min(created_at) AS oldest FROM t_retain GROUP BY status",
 );
 
+/// What was decided lately: name, key, how far back, and query.
+const OF_DECISIONS: &[(&str, &str, &str, &str)] = &[
+    (
+        "t_decisions",
+        "partition, offset",
+        "12 minutes",
+        "SELECT * FROM decisions",
+    ),
+    (
+        "t_refused",
+        "kind, reason",
+        "1 hour",
+        "SELECT d.kind, coalesce(d.reason, '') AS reason, count(*) AS n, count(DISTINCT d.flight_key) AS flights, max(d.at) AS latest
+      FROM decisions d WHERE d.outcome = 'refused' AND d.replay IS NULL GROUP BY d.kind, coalesce(d.reason, '')",
+    ),
+    (
+        "t_who_held",
+        "partition, offset",
+        "2 days",
+        "SELECT d.partition, d.\"offset\", d.command_id, d.actor, d.detail, h.seats, h.status
+      FROM decisions d JOIN holds h ON h.partition = d.partition AND h.\"offset\" = d.\"offset\" WHERE d.kind = 'hold' AND d.at > now() - INTERVAL '1 day'",
+    ),
+    (
+        "t_order_steps",
+        "order_id, kind",
+        "2 days",
+        "SELECT d.order_id, d.kind, count(*) AS n, count(d.first_offset) AS replays, count(d.detail) AS details
+      FROM decisions d WHERE d.order_id IS NOT NULL GROUP BY d.order_id, d.kind",
+    ),
+];
+
+/// Reads one of them.
+const OF_RECENT: (&str, &str, &str) = (
+    "t_of_decisions",
+    "outcome",
+    "SELECT outcome, count(*) AS n, count(ref_text) AS named FROM t_decisions GROUP BY outcome",
+);
+
+fn looking_back((name, key, back, sql): (&str, &str, &str, &str)) -> Text {
+    let mut text = text(name, key, sql);
+    text.text += &format!("decisions: {back}\n");
+    text
+}
+
 fn retained((name, key, sql, column, long): (&str, &str, &str, &str, &str)) -> Text {
     let mut text = text(name, key, sql);
     text.text += &format!("retain: {{column: {column}, for: {long}}}\n");
@@ -241,8 +286,10 @@ fn test_texts() -> Vec<Text> {
         .map(|(name, key, sql)| text(name, key, sql));
     texts.extend(built_in);
     texts.extend(RETAINED.iter().copied().map(retained));
-    let (name, key, sql) = OF_RETAINED;
-    texts.push(text(name, key, sql));
+    texts.extend(OF_DECISIONS.iter().copied().map(looking_back));
+    for (name, key, sql) in [OF_RETAINED, OF_RECENT] {
+        texts.push(text(name, key, sql));
+    }
     texts.extend(shipped());
     texts
 }
@@ -434,7 +481,23 @@ async fn judge(db: &Client, views: &[Arc<View>], texts: &[Text], clock_ms: i64, 
         let sql = sql_of(text)
             .replace("current_date", "now()::date")
             .replace("FROM t_text", "FROM views.t_text")
-            .replace("FROM t_retain", "FROM views.t_retain");
+            .replace("FROM t_retain", "FROM views.t_retain")
+            .replace("FROM t_decisions", "FROM views.t_decisions");
+        let back = text
+            .text
+            .lines()
+            .find_map(|l| l.strip_prefix("decisions: "));
+        let sql = match back {
+            None => sql,
+            Some(back) => {
+                let recent = format!("decisions_{}", back.replace(' ', "_"));
+                let made = format!(
+                    "CREATE OR REPLACE VIEW src.{recent} AS SELECT * FROM src.decisions WHERE at + INTERVAL '{back}' > src.now()"
+                );
+                db.batch_execute(&made).await.unwrap();
+                sql.replace("FROM decisions", &format!("FROM {recent}"))
+            }
+        };
         let kept = text.text.split_once("retain: {column: ").map(|(_, rest)| {
             let (column, long) = rest
                 .trim_end()
@@ -494,8 +557,13 @@ struct Run {
     handle: PostgresHandle,
 }
 
-async fn start(server: &Server, views: &[Arc<View>], workers: usize) -> (Run, Vec<u64>) {
-    start_over(server, PARTITIONS, views, workers).await
+async fn start(
+    server: &Server,
+    views: &[Arc<View>],
+    workers: usize,
+    stream: &[Record],
+) -> (Run, Vec<u64>) {
+    start_over(server, PARTITIONS, views, workers, stream).await
 }
 
 async fn start_over(
@@ -503,6 +571,7 @@ async fn start_over(
     partitions: u32,
     views: &[Arc<View>],
     workers: usize,
+    stream: &[Record],
 ) -> (Run, Vec<u64>) {
     let mut config = server.config(partitions, "spool");
     config.views = views.to_vec();
@@ -513,6 +582,7 @@ async fn start_over(
     config.workers = 1 + workers % 2;
     config.views = views.to_vec();
     config.reference = names();
+    config.history = Some(Arc::new(Past::of(stream)));
     let sink = Views::start(config, sink).unwrap();
     let views = sink.handle();
     let config = Config::new(partitions).with_workers(workers);
@@ -553,7 +623,7 @@ async fn views_equal_postgresql_at_every_point_looked_at() {
             .await
             .unwrap();
         let history = stream(seed, 700);
-        let (mut run, _) = start(&server, &views, 1 + seed as usize % 3).await;
+        let (mut run, _) = start(&server, &views, 1 + seed as usize % 3, &history).await;
         prepare(&db).await;
         let mut dice = Dice(seed);
         let mut rest = &history[..];
@@ -601,7 +671,7 @@ async fn tables_follow_restarts_and_changes_of_files() {
     // Some views at first.
     let few: Vec<Text> = all.iter().take(6).cloned().collect();
     let few_views = views(few.clone());
-    let (mut run, _) = start(&server, &few_views, 1).await;
+    let (mut run, _) = start(&server, &few_views, 1, &history).await;
     run.dataflow.send(first.to_vec()).unwrap();
     run.dataflow.close_epoch().unwrap();
     run.covered().await;
@@ -617,7 +687,7 @@ async fn tables_follow_restarts_and_changes_of_files() {
         "SELECT flight_key, leg_no, provider, cabin, class, sold FROM inventory",
     );
     let changed_views = views(changed.clone());
-    let (mut run, progress) = start(&server, &changed_views, 2).await;
+    let (mut run, progress) = start(&server, &changed_views, 2, &history).await;
     run.dataflow.snapshot_epoch(&progress);
     run.dataflow.send(first.to_vec()).unwrap();
     run.dataflow.close_epoch().unwrap();
@@ -636,7 +706,7 @@ async fn tables_follow_restarts_and_changes_of_files() {
 
     // A view whose file is gone takes its table with it.
     let last_views = views(all[1..2].to_vec());
-    let (run, _) = start(&server, &last_views, 1).await;
+    let (run, _) = start(&server, &last_views, 1, &history).await;
     let tables =
         "SELECT count(*) FROM pg_tables WHERE schemaname = 'views' AND tablename LIKE 't\\_%'";
     assert_eq!(db.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 1);
@@ -668,7 +738,7 @@ async fn shipped_views_equal_postgresql_over_the_real_january() {
     cuts.push(history.len());
     cuts.sort_unstable();
     let partitions = january::PARTITIONS;
-    let (mut run, _) = start_over(&server, partitions, &views, 1).await;
+    let (mut run, _) = start_over(&server, partitions, &views, 1, &history).await;
     prepare(&db).await;
     let (mut from, mut clock_ms) = (0, 0);
     for (point, until) in cuts.into_iter().enumerate() {
@@ -746,7 +816,7 @@ async fn views_come_change_and_go_while_the_stream_goes_on() {
             .collect();
         let mut to_come: Vec<usize> = (4..all.len()).collect();
         let first: Vec<_> = live.iter().map(|(view, _)| view.clone()).collect();
-        let (mut run, _) = start(&server, &first, workers).await;
+        let (mut run, _) = start(&server, &first, workers, &history).await;
         prepare(&db).await;
         let mut dice = Dice(seed);
         let (mut sent, mut clock_ms, mut points) = (0, 0, 0);
@@ -816,7 +886,7 @@ async fn views_come_change_and_go_while_the_stream_goes_on() {
                     run.stop().await;
                     let (views, _): (Vec<_>, Vec<_>) = live.iter().cloned().unzip();
                     let progress;
-                    (run, progress) = start(&server, &views, 3 - workers.min(2)).await;
+                    (run, progress) = start(&server, &views, 3 - workers.min(2), &history).await;
                     run.dataflow.snapshot_epoch(&progress);
                     run.dataflow.send(history[..sent].to_vec()).unwrap();
                     run.dataflow.close_epoch().unwrap();
@@ -855,7 +925,7 @@ async fn a_view_that_cannot_be_leaves_nothing_behind() {
         "SELECT partition, \"offset\", 10 / (seats - 2) AS x FROM holds",
     );
     let first = views(vec![good.clone()]);
-    let (mut run, _) = start(&server, &first, 2).await;
+    let (mut run, _) = start(&server, &first, 2, &history).await;
     run.dataflow.send(history[..400].to_vec()).unwrap();
     run.dataflow.close_epoch().unwrap();
     run.covered().await;
@@ -895,7 +965,7 @@ async fn views_come_and_go_while_nothing_happens_and_the_database_is_asked_befor
         "SELECT provider, count(*) AS n FROM holds GROUP BY provider",
     );
     let view = views(vec![text]);
-    let (run, _) = start(&server, &[], 1).await;
+    let (run, _) = start(&server, &[], 1, &[]).await;
     // Not one record.
     rehearse(&mut db, &view).await.unwrap();
     let before = "SELECT to_regclass('views.sales') IS NULL
@@ -947,7 +1017,7 @@ async fn a_view_that_fails_stops_alone_and_says_with_which_row() {
         ),
     ];
     let views = views(texts.clone());
-    let (mut run, _) = start(&server, &views, 1).await;
+    let (mut run, _) = start(&server, &views, 1, &history).await;
     for chunk in history.chunks(40) {
         run.dataflow.send(chunk.to_vec()).unwrap();
         run.dataflow.close_epoch().unwrap();

@@ -1,10 +1,13 @@
-//! Several replicas under faults, simulated: see `docs/simulation.md`.
+//! Several replicas under faults, simulated: see `docs/simulation.md`. `outward`: on real threads, orders to a provider.
+
+#[path = "simulation/outward.rs"]
+mod outward;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flightline_tests::simulation::{
-    Ending, Mutant, Options, Report, Sabotage, simulate, simulate_twice,
+    Ending, Mutant, Options, Report, Sabotage, conform, simulate, simulate_twice,
 };
 
 /// Seeds of an ordinary run. A long one: `cargo run -p flightline-tests --example simulate -- --help`.
@@ -91,6 +94,19 @@ fn a_loss_is_seen_and_mended_from_the_copies() {
     assert!(wrong.is_empty(), "{} seeds fail; {}", wrong.len(), wrong[0]);
     let (rebuilt, parted) = (rebuilt.into_inner(), parted.into_inner());
     assert!(rebuilt > LOSSES / 10, "{rebuilt} rebuilt, {parted} parted");
+}
+
+/// The log that the simulation runs on keeps what every log promises, also while its cluster does what clusters do.
+#[test]
+fn the_simulated_log_conforms() {
+    conform(0, 0);
+}
+
+#[test]
+fn the_simulated_log_conforms_on_a_cluster_that_is_not_well() {
+    for seed in 1..5 {
+        conform(seed, 60);
+    }
 }
 
 /// Of a deliberate fault, some seed among the first must complain.

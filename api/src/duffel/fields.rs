@@ -134,6 +134,15 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Yes or no.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(self.fault(&faults::VALIDATION_TYPE, name, "must be true or false")),
+        }
+    }
+
     /// An object that may be there.
     pub(crate) fn object(&self, name: &str) -> Result<Option<Object<'a>>, ApiError> {
         match self.get(name) {

@@ -47,8 +47,8 @@ use crate::config::ApiConfig;
 use crate::http::error::ApiError;
 use crate::http::request::Request;
 use handlers::{
-    aircraft, airlines, airports, cancellations, offer_requests, offers, orders as order_calls,
-    payments, places, webhooks,
+    aircraft, airline_changes, airlines, airports, cancellations, extras, offer_requests, offers,
+    ordering, orders as order_calls, payments, places, webhooks,
 };
 use recent::Recent;
 use reference::Reference;
@@ -109,14 +109,17 @@ where
         Call::OfferRequest(id) => offer_requests::get(request, &id).await,
         Call::Offers => offers::list(request).await,
         Call::Offer(id) => offers::get(request, &id).await,
-        Call::CreateOrder => order_calls::create(request, body).await,
+        Call::CreateOrder => ordering::create(request, body).await,
         Call::Orders => order_calls::list(request).await,
         Call::Order(id) => order_calls::get(request, &id).await,
         Call::PatchOrder(id) => order_calls::patch(request, &id, body).await,
         Call::Explanation(id) => order_calls::explanation(request, &id).await,
+        Call::AvailableServices(id) => extras::services(request, &id).await,
+        Call::SeatMaps => extras::seat_maps(request),
+        Call::AirlineChanges => airline_changes::list(request).await,
         Call::AcceptChanges(id) => {
             body::none(request, body).await?;
-            order_calls::accept_changes(request, &id).await
+            airline_changes::accept(request, &id).await
         }
         Call::CreatePayment => payments::create(request, body).await,
         Call::Payments => payments::list(request).await,

@@ -144,6 +144,23 @@ pub(crate) struct PaymentsQuery {
     order_id: String,
 }
 
+/// Whose changes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AirlineChangesQuery {
+    /// The order.
+    order_id: String,
+}
+
+/// Whose seat maps.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SeatMapsQuery {
+    /// The offer.
+    #[param(pattern = "^[A-Za-z0-9_-]{1,1500}$")]
+    offer_id: String,
+}
+
 /// Whose cancellations.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -82,7 +82,29 @@ pub(crate) fn offer(
         supported_loyalty_programmes: Vec::new(),
         private_fares: Vec::new(),
         available_services: Vec::new(),
+        waitlist: waitlist(booking, offer, details),
     }
+}
+
+/// What of the offer would have to be waited for; `None` when all flights have the seats.
+fn waitlist(
+    booking: &Booking,
+    offer: &token::Offer,
+    details: &[Vec<Detail>],
+) -> Option<wire::OfferWaitlist> {
+    let seats = offer.seats();
+    let short = offer.segments().zip(details.iter().flatten());
+    let short = short.filter(|(_, detail)| detail.seats < seats);
+    let flights: Vec<_> = short
+        .map(|(segment, detail)| wire::ShortFlight {
+            flight_key: segment.flight.to_string(),
+            seats_left: detail.seats,
+        })
+        .collect();
+    (!flights.is_empty()).then_some(wire::OfferWaitlist {
+        wait_s_max: booking.terms.wait_max_ms / 1000,
+        flights,
+    })
 }
 
 /// The slices of an offer, as offers and orders show them.

@@ -20,13 +20,22 @@ pub(crate) struct Priced {
     pub(crate) is_changed: bool,
 }
 
+/// What a flight with too few seats means for an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Short {
+    /// It is no longer available; it could be waited for, or not.
+    Refused { may_wait: bool },
+    /// It is, as long as it can be waited for, if it was offered so.
+    AsOffered,
+    /// It is: its order waits.
+    Waits,
+}
+
 /// Prices an offer again: the same seats of the same provider in the same class, at the same times.
-///
-/// With `may_wait` seats that are sold out are no reason against it.
 ///
 /// # Errors
 /// `offer_no_longer_available` says which flight is the reason.
-pub(crate) fn price(serving: &Serving, offer: &Offer, may_wait: bool) -> Result<Priced, ApiError> {
+pub(crate) fn price(serving: &Serving, offer: &Offer, short: Short) -> Result<Priced, ApiError> {
     let mut new = offer.clone();
     let seats = offer.seats();
     let mut details = Vec::with_capacity(new.slices.len());
@@ -44,8 +53,18 @@ pub(crate) fn price(serving: &Serving, offer: &Offer, may_wait: bool) -> Result<
                     "is not sold like this any more, or flies at another time",
                 )
             })?;
-            if row.seats < seats && !may_wait {
-                return Err(gone(segment, "has not enough seats left"));
+            if row.seats < seats {
+                let can_wait = || serving.can_wait(row, seats);
+                match short {
+                    Short::Waits => {}
+                    Short::AsOffered if segment.is_sold_out && can_wait() => {}
+                    Short::Refused { may_wait: true } if can_wait() => {
+                        return Err(to_wait_for(segment));
+                    }
+                    Short::AsOffered | Short::Refused { .. } => {
+                        return Err(gone(segment, "has not enough seats left"));
+                    }
+                }
             }
             let same_money = row.price.currency == offer.total.currency
                 && row.price.exponent == offer.total.exponent;
@@ -57,6 +76,7 @@ pub(crate) fn price(serving: &Serving, offer: &Offer, may_wait: bool) -> Result<
             of_slice.push(Detail {
                 legs: flown(&view.legs, row),
                 alternatives: alternatives(&view, row, seats),
+                seats: row.seats,
             });
         }
         details.push(of_slice);
@@ -106,6 +126,16 @@ fn alternatives(view: &FlightView, chosen: &OfferRow, seats: u16) -> Vec<OfferRo
     out.sort_by_key(|row| (row.provider, row.price.currency != own, row.price.minor));
     out.dedup_by_key(|row| row.provider);
     out
+}
+
+fn to_wait_for(segment: &Segment) -> ApiError {
+    ApiError::new(
+        &faults::OFFER_GONE,
+        format!(
+            "flight {} has not enough seats left: search again, or order the offer with `waitlist` to wait for them",
+            text::flight_key(&segment.flight).as_str()
+        ),
+    )
 }
 
 fn gone(segment: &Segment, what: &str) -> ApiError {

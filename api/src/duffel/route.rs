@@ -30,6 +30,9 @@ pub(crate) enum Call<'a> {
     Order(Cow<'a, str>),
     PatchOrder(Cow<'a, str>),
     Explanation(Cow<'a, str>),
+    AvailableServices(Cow<'a, str>),
+    SeatMaps,
+    AirlineChanges,
     AcceptChanges(Cow<'a, str>),
     CreatePayment,
     Payments,
@@ -81,6 +84,11 @@ impl<'a> Call<'a> {
             }
             ["air", "orders", id] => (Call::Order(decode(id)?), "GET, HEAD, PATCH"),
             ["air", "orders", id, "explanation"] => (Call::Explanation(decode(id)?), READ),
+            ["air", "orders", id, "available_services"] => {
+                (Call::AvailableServices(decode(id)?), READ)
+            }
+            ["air", "seat_maps"] => (Call::SeatMaps, READ),
+            ["air", "airline_initiated_changes"] => (Call::AirlineChanges, READ),
             ["air", "airline_initiated_changes", id, "actions", "accept"] => {
                 (Call::AcceptChanges(decode(id)?), "POST")
             }
@@ -140,6 +148,9 @@ impl<'a> Call<'a> {
             Call::CreateOrder | Call::Orders => RouteName::Orders,
             Call::Order(_) | Call::PatchOrder(_) => RouteName::Order,
             Call::Explanation(_) => RouteName::OrderExplanation,
+            Call::AvailableServices(_) => RouteName::AvailableServices,
+            Call::SeatMaps => RouteName::SeatMaps,
+            Call::AirlineChanges => RouteName::AirlineChanges,
             Call::AcceptChanges(_) => RouteName::AcceptChanges,
             Call::CreatePayment | Call::Payments => RouteName::Payments,
             Call::Payment(_) => RouteName::Payment,

@@ -26,7 +26,7 @@ use crate::http::request::{Request, provider_in_path};
 use crate::http::shared_keys;
 use crate::openapi::{FeedQuery, FileQuery, ProviderPath, ReadHeaders, WriteHeaders};
 use crate::wire::provider::{
-    DriftAnswer, FeedAnswer, SaleAnswer, SequenceAnswer, SourceAnswer, StatusAnswer,
+    DriftAnswer, FeedAnswer, MissingAnswer, SaleAnswer, SequenceAnswer, SourceAnswer, StatusAnswer,
 };
 use crate::wire::text;
 use reader::{BodyReader, Piece, unpack};
@@ -355,6 +355,7 @@ pub(crate) async fn status(request: &Request, provider: &str) -> Result<Response
         .map_or(0, |d| d.as_millis() as i64);
     let answer = StatusAnswer {
         sale: SaleAnswer::of(&status.sale),
+        missing: MissingAnswer::all(&status.missing),
         provider: provider.as_str(),
         accepted: status.accepted,
         duplicate: status.duplicate,

@@ -159,7 +159,7 @@ pub(crate) async fn look(request: &Request, id: &str) -> Result<Response, ApiErr
     post,
     path = "/holds/{id}/confirm",
     tag = "holds",
-    params(HoldPath, WriteHeaders),
+    params(HoldPath, WriteHeaders, ReadHeaders),
     responses((status = 200, description = "The hold is a sale", body = StateAnswer<'_>, headers(
         ("flightline-offset" = String, description = "PARTITION:OFFSET of the write"),
         ("idempotency-replayed" = String, description = "`true`: this is the answer of an earlier request"),
@@ -184,7 +184,7 @@ where
     post,
     path = "/holds/{id}/release",
     tag = "holds",
-    params(HoldPath, WriteHeaders),
+    params(HoldPath, WriteHeaders, ReadHeaders),
     responses((status = 200, description = "The hold is given back", body = StateAnswer<'_>, headers(
         ("flightline-offset" = String, description = "PARTITION:OFFSET of the write"),
         ("idempotency-replayed" = String, description = "`true`: this is the answer of an earlier request"),
@@ -209,7 +209,7 @@ where
     post,
     path = "/holds/{id}/cancel",
     tag = "holds",
-    params(HoldPath, WriteHeaders),
+    params(HoldPath, WriteHeaders, ReadHeaders),
     responses((status = 200, description = "The sale is undone", body = StateAnswer<'_>, headers(
         ("flightline-offset" = String, description = "PARTITION:OFFSET of the write"),
         ("idempotency-replayed" = String, description = "`true`: this is the answer of an earlier request"),
@@ -243,7 +243,14 @@ where
     let key = request.key()?;
     let body = read_small(body, &request.headers, app.config.body_timeout_ms).await?;
     check_empty(&body)?;
-    let (hold, flight) = find(app, &caller, id)?;
+    let (hold, flight) = match find(app, &caller, id) {
+        // Made at another replica, perhaps, a moment ago.
+        Err(_) => {
+            request.wait_at_least().await?;
+            find(app, &caller, id)?
+        }
+        found => found?,
+    };
     let command = match verb {
         Verb::Confirm => FlightCommand::Confirm { hold },
         Verb::Release => FlightCommand::Release { hold },

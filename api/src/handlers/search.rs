@@ -13,7 +13,7 @@ use crate::http::request::Request;
 use crate::openapi::{ReadHeaders, SearchParameters};
 use crate::wire::search::{Offers, SearchAnswer, SearchMeta};
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "origin",
     "destination",
     "date",
@@ -24,6 +24,7 @@ const KNOWN: [&str; 10] = [
     "sort",
     "limit",
     "all_offers",
+    "sold_out",
 ];
 
 /// The most offers in an answer.
@@ -75,14 +76,17 @@ fn parse(text: Option<&str>) -> Result<SearchQuery, ApiError> {
             one_of("sort", name, &names)
         })?;
     }
-    if let Some(all) = query.get("all_offers") {
-        search.best_per_flight = match all {
-            "true" => false,
-            "false" => true,
-            _ => return Err(one_of("all_offers", all, &["true", "false"])),
-        };
-    }
+    search.best_per_flight = !flag(&query, "all_offers")?;
+    search.sold_out = flag(&query, "sold_out")?;
     Ok(search)
+}
+
+fn flag(query: &Query<'_>, name: &'static str) -> Result<bool, ApiError> {
+    match query.get(name) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(one_of(name, other, &["true", "false"])),
+    }
 }
 
 fn one_of(name: &'static str, given: &str, allowed: &[&str]) -> ApiError {
@@ -104,14 +108,14 @@ mod tests {
     #[test]
     fn a_full_query_is_read() {
         let query = parse(Some(
-            "origin=EWR&destination=IAH&date=2027-01-05&cabin=Y&class=M&provider=nyc&passengers=3&sort=duration&limit=7&all_offers=true",
+            "origin=EWR&destination=IAH&date=2027-01-05&cabin=Y&class=M&provider=nyc&passengers=3&sort=duration&limit=7&all_offers=true&sold_out=true",
         ))
         .unwrap();
         assert_eq!(
             (query.passengers, query.limit, query.sort),
             (3, 7, Sort::Duration)
         );
-        assert!(!query.best_per_flight);
+        assert!(!query.best_per_flight && query.sold_out);
     }
 
     #[test]
@@ -137,6 +141,10 @@ mod tests {
             ),
             (
                 "origin=EWR&destination=IAH&date=2027-01-05&all_offers=1",
+                "validation_inclusion",
+            ),
+            (
+                "origin=EWR&destination=IAH&date=2027-01-05&sold_out=",
                 "validation_inclusion",
             ),
             (

@@ -98,7 +98,12 @@ fn too_large(bytes_max: usize) -> ApiError {
     ApiError::new(
         &faults::BODY_TOO_LARGE,
         format!(
-            "the body of this request may have {bytes_max} bytes; for many holds use POST /holds/batch"
+            "the body of this request may have {bytes_max} bytes{}",
+            if bytes_max == SMALL_BYTES_MAX {
+                "; for many holds use POST /holds/batch"
+            } else {
+                ""
+            }
         ),
     )
 }

@@ -2,12 +2,14 @@
 //!
 //! A key makes the id of its command, and ids are remembered by the stream: per flight for ever,
 //! and for holds over all flights. What the stream cannot see is one key on requests of different
-//! kinds, or about holds of different flights, since these are different ids. This memory sees it. It is bounded,
+//! kinds, or about holds of different flights, or about different orders, since these are different ids. This
+//! memory sees it. It is bounded,
 //! forgets the oldest, and is gone after a restart: then such a request is taken for what it says.
 
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
+use flightline_ledger::order::OrderId;
 use flightline_ledger::{CommandId, FlightCommand, FlightKey};
 use parking_lot::Mutex;
 
@@ -21,6 +23,10 @@ pub(crate) type KeyHash = [u8; 16];
 pub(crate) enum Request {
     /// One command.
     Command(CommandId, FlightKey, FlightCommand),
+    /// A command about an order.
+    Order(CommandId, OrderId),
+    /// An order that was answered: the hash of what was asked. Under a hash of its own.
+    Told(CommandId, [u8; 32]),
     /// A batch; its lines are remembered by the stream.
     Batch,
     /// A feed that was taken to its end: the hash of format, options and body, and the answer.

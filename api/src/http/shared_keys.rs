@@ -20,7 +20,9 @@ fn written(request: &Request) -> Option<Remembered> {
         Request::Feed { body, answer } => (FEED, body, answer.to_vec()),
         Request::Search { body, id } => (SEARCH, body, id.as_bytes().to_vec()),
         // The stream remembers these.
-        Request::Command(..) | Request::Batch => return None,
+        Request::Command(..) | Request::Order(..) | Request::Told(..) | Request::Batch => {
+            return None;
+        }
     };
     Some(Remembered {
         kind: kind.into(),

@@ -97,7 +97,7 @@ const ERRORS: &[(&[u16], &[Call])] = &[
         ],
     ),
     (
-        &[400, 401, 406, 408, 409, 413, 415, 422, 429, 504],
+        &[400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 504],
         &[("post", "/air/offer_requests")],
     ),
     (
@@ -111,6 +111,9 @@ const ERRORS: &[(&[u16], &[Call])] = &[
             ("get", "/air/orders"),
             ("get", "/air/orders/{id}"),
             ("get", "/air/orders/{id}/explanation"),
+            ("get", "/air/orders/{id}/available_services"),
+            ("get", "/air/seat_maps"),
+            ("get", "/air/airline_initiated_changes"),
             ("get", "/air/payments"),
             ("get", "/air/payments/{id}"),
             ("get", "/air/order_cancellations"),

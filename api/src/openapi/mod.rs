@@ -17,8 +17,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::duffel::handlers::{
-    aircraft, airlines, airports, cancellations, offer_requests, offers, orders, payments, places,
-    webhooks,
+    aircraft, airline_changes, airlines, airports, cancellations, extras, offer_requests, offers,
+    ordering, orders, payments, places, webhooks,
 };
 use crate::handlers::{batch, changes, dataflows, feeds, flights, holds, notices, ops, search};
 use crate::http::error::ErrorBody;
@@ -88,12 +88,15 @@ pub fn openapi_json() -> &'static str {
         offer_requests::get,
         offers::list,
         offers::get,
-        orders::create,
+        ordering::create,
         orders::list,
         orders::get,
         orders::patch,
         orders::explanation,
-        orders::accept_changes,
+        extras::services,
+        extras::seat_maps,
+        airline_changes::list,
+        airline_changes::accept,
         payments::create,
         payments::list,
         payments::get,

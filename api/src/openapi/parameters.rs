@@ -126,6 +126,9 @@ pub(crate) struct SearchParameters {
     /// Every offer, not only the cheapest of each flight.
     #[param(default = false, nullable = false)]
     all_offers: Option<bool>,
+    /// Also offers with too few seats that a hold with `wait_s` can wait for, after the others.
+    #[param(default = false, nullable = false)]
+    sold_out: Option<bool>,
 }
 
 /// What is followed.

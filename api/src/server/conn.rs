@@ -1,7 +1,7 @@
 //! One connection: what it is doing since when, so that a sweep can tell which to close.
 //!
 //! A timer per request would cost more than the rest of its bookkeeping. Instead a connection notes
-//! the coarse time at which it last changed what it waits for, and [`super::sweep`] compares.
+//! the time at which it last changed what it waits for, and [`super::sweep`] compares.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,29 +18,23 @@ use tokio::time::Sleep;
 
 use crate::config::ApiConfig;
 
-/// Milliseconds since the server began, moved on by the sweep: one load to read.
+/// Milliseconds since the server began. Not a time that the sweep moves on: on a busy machine it would be late by
+/// as much as the sweep is, and who came then would be closed so much too early.
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
-    now_ms: AtomicU64,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
-            now_ms: AtomicU64::new(1),
         }
     }
 
     fn now_ms(&self) -> u64 {
-        self.now_ms.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn move_on(&self) {
         // Never 0, which stands for "not waiting".
-        let now_ms = self.start.elapsed().as_millis() as u64 + 1;
-        self.now_ms.store(now_ms, Ordering::Relaxed);
+        self.start.elapsed().as_millis() as u64 + 1
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn serve(
     let clock = Arc::new(Clock::new());
     let connections = Connections::new();
     // Aborted when this future ends, in whatever way.
-    let _sweep = sweep::start(&connections, &clock, &app);
+    let _sweep = sweep::start(&connections, &app);
 
     let mut shutdown = pin!(shutdown);
     loop {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::conn::{Clock, Conn, Signal};
+use super::conn::{Conn, Signal};
 use crate::app::App;
 
 /// How often connections are looked at: time-outs are exact to this.
@@ -102,14 +102,13 @@ impl Drop for Sweep {
     }
 }
 
-pub(crate) fn start(connections: &Connections, clock: &Arc<Clock>, app: &Arc<App>) -> Sweep {
-    let (connections, clock, app) = (connections.clone(), Arc::clone(clock), Arc::clone(app));
+pub(crate) fn start(connections: &Connections, app: &Arc<App>) -> Sweep {
+    let (connections, app) = (connections.clone(), Arc::clone(app));
     Sweep(tokio::spawn(async move {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            clock.move_on();
             connections.sweep(&app);
         }
     }))

@@ -7,7 +7,8 @@ use flightline_ledger::ProviderCode;
 use flightline_ledger::command::Counts;
 
 use crate::backend::{
-    FeedRejection, FeedReport, ProviderDay, ReconcileRow, Reconciliation, SaleState,
+    FeedRejection, FeedReport, MissingMessages, ProviderDay, ReconcileRow, Reconciliation,
+    SaleState,
 };
 use crate::wire::text;
 
@@ -100,6 +101,29 @@ pub(crate) struct StatusAnswer<'a> {
     pub(crate) sources: Vec<SourceAnswer<'a>>,
     /// Whether its seats are sold.
     pub(crate) sale: SaleAnswer,
+    /// Messages of its feed that are missing between others.
+    pub(crate) missing: Vec<MissingAnswer>,
+}
+
+/// Messages that are missing.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MissingMessages)]
+pub(crate) struct MissingAnswer {
+    /// Kind, day and group, as in their references; with the numbers in the group when others of it came.
+    messages: String,
+    /// Since when that is known.
+    #[schema(format = DateTime)]
+    since: String,
+}
+
+impl MissingAnswer {
+    pub(crate) fn all(missing: &[MissingMessages]) -> Vec<Self> {
+        let each = missing.iter().map(|missing| Self {
+            messages: missing.messages.clone(),
+            since: text::instant(missing.since_ms).as_str().to_owned(),
+        });
+        each.collect()
+    }
 }
 
 /// How a watched folder or a pull stands, since the replica started.
@@ -204,6 +228,8 @@ pub(crate) struct DayAnswer<'a> {
     drift: DriftAnswer,
     /// Whether its seats are sold, now.
     sale: SaleAnswer,
+    /// Messages of its feed that are missing, now.
+    missing: Vec<MissingAnswer>,
 }
 
 impl<'a> DayAnswer<'a> {
@@ -226,6 +252,7 @@ impl<'a> DayAnswer<'a> {
                 seats: found.drift_seats,
             },
             sale: SaleAnswer::of(&found.sale),
+            missing: MissingAnswer::all(&found.missing),
         }
     }
 }
@@ -258,6 +285,8 @@ pub(crate) struct ReconciliationAnswer<'a> {
     differences: Vec<DifferenceAnswer>,
     /// How many more there are.
     differences_omitted: u64,
+    /// Messages of the feed that are missing: what they say is not in what was expected.
+    missing: Vec<MissingAnswer>,
 }
 
 /// A difference between a provider's word and the ledger.
@@ -318,6 +347,7 @@ impl<'a> ReconciliationAnswer<'a> {
             unexplained: found.unexplained,
             differences: found.rows.iter().map(DifferenceAnswer::of).collect(),
             differences_omitted: found.omitted,
+            missing: MissingAnswer::all(&found.missing),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::backend::{ViewFileLine, ViewFolder, ViewLine, ViewSize};
+use crate::backend::{BackfillUnit, ViewFileLine, ViewFolder, ViewLine, ViewSize};
 use crate::wire::text::instant;
 
 /// The views in SQL that a replica runs.
@@ -120,10 +120,13 @@ pub(crate) struct ViewAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Backfill)]
 pub(crate) struct BackfillAnswer {
-    /// Rows of sources read.
+    /// So many were read.
     read: u64,
-    /// Rows that there were.
+    /// So many there were when it came.
     of: u64,
+    /// Of what: `records` of the stream, for what was decided before; then `rows` of the sources.
+    #[schema(pattern = "^(records|rows)$")]
+    unit: &'static str,
 }
 
 impl<'a> ViewAnswer<'a> {
@@ -135,7 +138,14 @@ impl<'a> ViewAnswer<'a> {
             table: &line.table,
             state: line.state,
             reason: line.reason.as_deref(),
-            backfill: line.backfill.map(|(read, of)| BackfillAnswer { read, of }),
+            backfill: line.backfill.map(|backfill| BackfillAnswer {
+                read: backfill.read,
+                of: backfill.of,
+                unit: match backfill.unit {
+                    BackfillUnit::Records => "records",
+                    BackfillUnit::Rows => "rows",
+                },
+            }),
             rows: line.rows,
             updates: line.updates,
             epochs_behind: line.epochs_behind,

@@ -30,7 +30,7 @@ fn the_document_is_whole() {
             assert!(operation["summary"].is_string(), "{method} {path}");
         }
     }
-    assert_eq!(calls, 61);
+    assert_eq!(calls, 64);
     references(&document, &document);
 }
 

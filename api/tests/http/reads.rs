@@ -143,6 +143,16 @@ async fn at_least_waits_and_gives_up() {
         }
     }
     assert!(started.elapsed().as_millis() >= 4 * 150);
+    // A hold that is not here may have been made at another replica.
+    for verb in ["confirm", "release", "cancel"] {
+        let act = |position: &str| {
+            let request = Request::new("POST", &format!("/holds/nowhere/{verb}"));
+            server.send(request.header("flightline-at-least", position))
+        };
+        act("0:999999").await.is(409, "not_yet");
+        act(&position).await.is(404, "unknown_hold");
+        act("x").await.is(400, "bad_request");
+    }
 }
 
 #[tokio::test]

@@ -14,9 +14,11 @@ use flightline_benches::chaos::seats::Seller;
 use flightline_benches::chaos::table::Outcome;
 use flightline_benches::chaos::target::Target;
 use flightline_benches::chaos::trips::Shopper;
+use flightline_benches::chaos::watch::Watch;
 use flightline_benches::latency::Latencies;
 use flightline_benches::random::Dice;
 use flightline_benches::{scratch, server};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 #[global_allocator]
@@ -45,13 +47,31 @@ fn main() -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Stops all replicas when the tables have everything, and has each folder verified.
+fn compare(target: &mut Target, mut verdict: Verdict) -> anyhow::Result<(Verdict, Vec<Value>)> {
+    target.caught_up(Duration::from_secs(600))?;
+    for replica in 0..target.count() {
+        target.stop(replica)?;
+    }
+    let (program, url) = (target.program(), target.database_url());
+    let verified = target
+        .data_dirs()
+        .map(|folder| judge::verify(&mut verdict, program, folder, url.as_deref()))
+        .collect::<anyhow::Result<Vec<Value>>>()?;
+    judge::same(&mut verdict, &verified);
+    Ok((verdict, verified))
+}
+
 async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     let program = server::program()?;
     let folder = scratch::folder()?;
-    let data_dir = folder.path().join("replica");
-    let mut target = Target::start(program, data_dir)?;
-    let events = plan.events();
-    target.replica()?.push(&events)?;
+    let (planned, place) = (plan.clone(), folder.path().to_owned());
+    let starting = tokio::task::spawn_blocking(move || {
+        let target = Target::start(program, &planned, &place)?;
+        target.replica(0)?.push(&planned.events())?;
+        anyhow::Ok(target)
+    });
+    let mut target = starting.await??;
     say!(
         "seed {}: {} clients want {}/s seats on {} flights, {} shoppers order trips; faults for {:.1} minutes",
         plan.seed,
@@ -64,6 +84,11 @@ async fn run(plan: Plan) -> anyhow::Result<Outcome> {
 
     let stop = Arc::new(AtomicBool::new(false));
     let way = target.way(stop.clone())?;
+    let watch = Watch::default();
+    let watching = plan
+        .fluvio
+        .is_some()
+        .then(|| tokio::spawn(watch.clone().run(target.addresses())));
     let flights = Arc::new(plan.seat_flights());
     let pace =
         Duration::from_secs_f64(f64::from(plan.clients.max(1)) / f64::from(plan.rate.max(1)));
@@ -72,7 +97,7 @@ async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     for client in 0..plan.clients {
         let seller = Seller {
             client,
-            way: way.clone(),
+            way: way.for_client(),
             flights: flights.clone(),
             pace,
             dice: Dice::new(plan.seed << 20 | u64::from(client)),
@@ -83,7 +108,7 @@ async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     for client in 0..plan.shoppers {
         let shopper = Shopper {
             client,
-            way: way.clone(),
+            way: way.for_client(),
             dice: Dice::new(plan.seed << 20 | 1 << 19 | u64::from(client)),
         };
         shoppers.spawn(shopper.run());
@@ -121,20 +146,27 @@ async fn run(plan: Plan) -> anyhow::Result<Outcome> {
 
     say!("load is over; comparing");
     let mut verdict = Verdict::default();
-    judge::seats(&mut verdict, &way, &flights, &stories).await?;
-    let booked = judge::trips(
-        &mut verdict,
-        &way,
-        &plan.trip_flights(),
-        &trips,
-        target.data_dir(),
-    )
-    .await?;
+    let mut booked = 0;
+    for replica in 0..target.count() {
+        let way = way.to(replica);
+        judge::seats(&mut verdict, &way, &flights, &stories).await?;
+        let (flights, books) = (plan.trip_flights(), target.books());
+        booked = judge::trips(&mut verdict, &way, &flights, &trips, &books).await?;
+    }
+    // Every replica shows the same.
+    verdict.forget_repeats();
     let mut dice = Dice::new(plan.seed ^ 0xa9a1);
     judge::once_more(&mut verdict, &way, &flights, &stories, &mut dice).await?;
-    target.replica()?.caught_up(Duration::from_secs(600))?;
-    target.stop()?;
-    let verified = judge::verify(&mut verdict, target.program(), target.data_dir())?;
+    let counted = match watching {
+        None => Vec::new(),
+        Some(watching) => {
+            watching.abort();
+            watch.sums()
+        }
+    };
+    let (verdict, mut verified) =
+        tokio::task::spawn_blocking(move || compare(&mut target, verdict)).await??;
+    let verified = verified.swap_remove(0);
 
     let merged = |all: Vec<&Latencies>| {
         all.into_iter().fold(Latencies::default(), |mut sum, one| {
@@ -161,6 +193,7 @@ async fn run(plan: Plan) -> anyhow::Result<Outcome> {
         strikes,
         verdict,
         verified,
+        counted,
         plan,
     })
 }

@@ -87,6 +87,7 @@ pub async fn start(folder: &Path, service: Arc<dyn PaymentService>) -> anyhow::R
         telemetry: None,
         booking: flightline_api::BookingTerms::default(),
         webhooks_private: true,
+        webhook_events_held_max: 10_000,
         data_dir: folder.to_owned(),
         listen: "127.0.0.1:0".parse()?,
         auth: AuthMode::Open,

@@ -1,9 +1,10 @@
 //! One fault after the other, and how long nobody was answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use rustix::process::Signal;
 
 use super::plan::{Fault, Plan};
@@ -83,34 +84,93 @@ fn wait(pause: Duration) {
     }
 }
 
+/// How long a fault may last for everybody.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Does something, and says what the longest time was in which nobody was answered meanwhile, up to the first
+/// answer after it.
+fn longest_silence<T>(
+    answers: &AtomicU64,
+    work: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<(T, Duration)> {
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            let (mut last, mut since) = (answers.load(Ordering::Relaxed), Instant::now());
+            while since.elapsed() < PATIENCE {
+                std::thread::park_timeout(Duration::from_millis(1));
+                let was_done = is_done.load(Ordering::Relaxed);
+                let now = answers.load(Ordering::Relaxed);
+                if now == last {
+                    continue;
+                }
+                longest = longest.max(since.elapsed());
+                (last, since) = (now, Instant::now());
+                if was_done {
+                    return Some(longest);
+                }
+            }
+            None
+        });
+        let done = work();
+        is_done.store(true, Ordering::Relaxed);
+        let silent = watching.join();
+        let silent = silent.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let silent = silent
+            .with_context(|| format!("nobody was answered for {PATIENCE:?} after a fault"))?;
+        Ok((done?, silent))
+    })
+}
+
 fn one(
     fault: Fault,
     target: &mut Target,
     answers: &AtomicU64,
     dice: &mut Dice,
 ) -> anyhow::Result<Strike> {
-    let patience = Duration::from_secs(300);
+    // Of several, others may answer all the time.
+    if target.count() > 1 && fault != Fault::PostgresPause {
+        let (strike, silent) = longest_silence(answers, || strike_one(fault, target, None, dice))?;
+        return Ok(Strike { silent, ..strike });
+    }
+    strike_one(fault, target, Some(answers), dice)
+}
+
+/// `answers`: waits until somebody is answered after it.
+fn strike_one(
+    fault: Fault,
+    target: &mut Target,
+    answers: Option<&AtomicU64>,
+    dice: &mut Dice,
+) -> anyhow::Result<Strike> {
+    let next_answer = |begun| match answers {
+        Some(answers) => next_answer(answers, begun, PATIENCE),
+        None => Ok(Duration::ZERO),
+    };
     let pause = Duration::from_millis(dice.below(PAUSE_MAX_MS) + 1);
+    let replica = dice.below(target.count() as u64) as usize;
     let begun = Instant::now();
     let mut start = None;
     match fault {
         Fault::Kill => {
-            target.kill();
-            start = Some(target.up()?);
+            target.kill(replica);
+            start = Some(target.up(replica)?);
         }
         Fault::Restart => {
-            target.stop()?;
-            start = Some(target.up()?);
+            target.stop(replica)?;
+            start = Some(target.up(replica)?);
         }
         Fault::Pause => {
-            target.signal(Signal::STOP)?;
+            target.signal(replica, Signal::STOP)?;
             wait(pause);
-            target.signal(Signal::CONT)?;
+            target.signal(replica, Signal::CONT)?;
         }
+        Fault::SpuKill | Fault::SpuPause | Fault::ScKill => target.strike_cluster(fault)?,
         Fault::PostgresKill => target.signal_postgres(Signal::KILL)?,
         Fault::PostgresPause => {
             target.signal_postgres(Signal::STOP)?;
-            let silent = next_answer(answers, begun, patience)?;
+            let silent = next_answer(begun)?;
             wait(pause);
             target.signal_postgres(Signal::CONT)?;
             return Ok(Strike {
@@ -122,7 +182,7 @@ fn one(
     }
     Ok(Strike {
         fault,
-        silent: next_answer(answers, begun, patience)?,
+        silent: next_answer(begun)?,
         start,
     })
 }

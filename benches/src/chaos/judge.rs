@@ -35,6 +35,21 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What was found at several replicas is one finding.
+    pub fn forget_repeats(&mut self) {
+        let all = [
+            &mut self.lost,
+            &mut self.doubled,
+            &mut self.oversold,
+            &mut self.money,
+            &mut self.contradicted,
+        ];
+        for lines in all {
+            lines.sort();
+            lines.dedup();
+        }
+    }
+
     /// Is all well?
     pub fn is_clean(&self) -> bool {
         let Self {
@@ -224,7 +239,7 @@ pub async fn trips(
     way: &Way,
     flights: &[Flight],
     stories: &[trips::Story],
-    data_dir: &Path,
+    books: &Path,
 ) -> anyhow::Result<u64> {
     let all = settled_orders(way).await?;
     let states: BTreeMap<&str, &str> = all
@@ -293,7 +308,7 @@ pub async fn trips(
             .contradicted
             .extend(story.contradictions.iter().cloned());
     }
-    money(verdict, data_dir, total_minor)?;
+    money(verdict, books, total_minor)?;
     Ok(booked)
 }
 
@@ -303,14 +318,13 @@ fn minor(amount: &Value) -> anyhow::Result<i64> {
     text.replace('.', "").parse().context("an amount")
 }
 
-fn money(verdict: &mut Verdict, data_dir: &Path, booked_minor: i64) -> anyhow::Result<()> {
-    let books = data_dir.join("sandbox-payments");
+fn money(verdict: &mut Verdict, books: &Path, booked_minor: i64) -> anyhow::Result<()> {
     // No payment, no file.
     let kept = if books.exists() {
         // A copy is read, since the replica has them open.
         let folder = tempfile::tempdir()?;
         let copy = folder.path().join("books");
-        std::fs::copy(&books, &copy)?;
+        std::fs::copy(books, &copy)?;
         let totals = Sandbox::open(&copy)?.totals();
         if totals.authorised > 0 {
             let line = format!("{} payments stay reserved", totals.authorised);
@@ -333,16 +347,38 @@ fn money(verdict: &mut Verdict, data_dir: &Path, booked_minor: i64) -> anyhow::R
 /// # Errors
 ///
 /// It does not run.
-pub fn verify(verdict: &mut Verdict, program: &Path, data_dir: &Path) -> anyhow::Result<Value> {
-    let output = Command::new(program)
+pub fn verify(
+    verdict: &mut Verdict,
+    program: &Path,
+    data_dir: &Path,
+    database_url: Option<&str>,
+) -> anyhow::Result<Value> {
+    let mut command = Command::new(program);
+    command
         .args(["verify", "--json", "--data-dir"])
-        .arg(data_dir)
-        .output()
-        .context("flightline verify does not run")?;
+        .arg(data_dir);
+    if let Some(url) = database_url {
+        command.args(["--database-url", url]);
+    }
+    let output = command.output();
+    let output = output.context("flightline verify does not run")?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         verdict.verify.push(format!("{text}{error}"));
     }
     Ok(serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
+}
+
+/// Replicas of one stream have folded the same: what `flightline verify` said of each.
+pub fn same(verdict: &mut Verdict, verified: &[Value]) {
+    for (n, other) in verified.iter().enumerate().skip(1) {
+        for of in ["records", "stream_hash", "state_hash"] {
+            let (first, other) = (&verified[0][of], &other[of]);
+            if first != other || first.is_null() {
+                let line = format!("{of} of replica 0 is {first}, of replica {n} {other}");
+                verdict.verify.push(line);
+            }
+        }
+    }
 }

@@ -36,6 +36,20 @@ pub struct Plan {
     /// Decides which fault strikes when, and what clients ask for.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
+    /// The controller of a Fluvio cluster: replicas share a new topic in it, and one PostgreSQL. Without it one
+    /// replica keeps its stream in its folder.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub fluvio: Option<String>,
+    /// Replicas, each request goes to the next of them.
+    #[arg(long, default_value_t = 2, value_name = "N", requires = "fluvio")]
+    pub replicas: u32,
+    /// Copies of each partition in the cluster.
+    #[arg(long, default_value_t = 1, value_name = "N", requires = "fluvio")]
+    pub replication: u32,
+    /// A program that does a fault of the cluster, named by its one argument (spu-kill, spu-pause, sc-kill), to one
+    /// server, and returns when that server is started again. Without it these faults are left out.
+    #[arg(long, value_name = "PROGRAM", requires = "fluvio")]
+    pub cluster_faults: Option<std::path::PathBuf>,
     /// Small: half a minute, little load. For trying it out.
     #[arg(long)]
     pub smoke: bool,
@@ -57,9 +71,20 @@ pub enum Fault {
     PostgresKill,
     /// Its PostgreSQL stands still for some seconds.
     PostgresPause,
+    /// kill -9 of a server of the cluster that holds partitions, and its start.
+    SpuKill,
+    /// A server of the cluster stands still for some seconds.
+    SpuPause,
+    /// kill -9 of the cluster's controller, and its start.
+    ScKill,
 }
 
 impl Fault {
+    /// Does it strike the cluster?
+    pub const fn is_clusters(self) -> bool {
+        matches!(self, Fault::SpuKill | Fault::SpuPause | Fault::ScKill)
+    }
+
     /// As it is named on the command line.
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,6 +93,9 @@ impl Fault {
             Fault::Pause => "pause",
             Fault::PostgresKill => "postgres-kill",
             Fault::PostgresPause => "postgres-pause",
+            Fault::SpuKill => "spu-kill",
+            Fault::SpuPause => "spu-pause",
+            Fault::ScKill => "sc-kill",
         }
     }
 }
@@ -106,6 +134,9 @@ impl Plan {
         }
         if self.faults.is_empty() {
             self.faults = Fault::value_variants().to_vec();
+            if self.cluster_faults.is_none() {
+                self.faults.retain(|fault| !fault.is_clusters());
+            }
         }
         self
     }

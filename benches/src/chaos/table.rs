@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::faults::Strike;
 use super::judge::Verdict;
 use super::plan::{Fault, Plan};
+use super::watch::COUNTED;
 use crate::latency::Latencies;
 
 /// Everything that a run found.
@@ -36,8 +37,10 @@ pub struct Outcome {
     pub strikes: Vec<Strike>,
     /// What was found.
     pub verdict: Verdict,
-    /// What `flightline verify` said.
+    /// What `flightline verify` said of the first replica.
     pub verified: Value,
+    /// Of several replicas, what they counted over all their lives.
+    pub counted: Vec<(&'static str, u64)>,
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -121,6 +124,13 @@ impl Outcome {
             "{:<44}{:>8}",
             "answers asked for once more", verdict.asked_again
         );
+        if !self.counted.is_empty() {
+            let _ = writeln!(t, "\n{:<60}{:>8}", "counted by the replicas", "times");
+            let said = COUNTED.iter().map(|(_, said)| said);
+            for ((_, times), said) in self.counted.iter().zip(said) {
+                let _ = writeln!(t, "{said:<60}{times:>8}");
+            }
+        }
         for (what, lines) in self.findings() {
             for line in lines.iter().take(5) {
                 let _ = writeln!(t, "\n{what}: {line}");
@@ -184,6 +194,8 @@ impl Outcome {
             "findings": findings,
             "asked_again": self.verdict.asked_again,
             "verify": self.verified,
+            "replicas": self.plan.fluvio.as_ref().map_or(1, |_| self.plan.replicas),
+            "counted": self.counted.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
         })
     }
 }

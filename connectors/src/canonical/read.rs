@@ -54,7 +54,7 @@ pub(super) fn line(text: &str, notes: &mut Notes) -> Result<LineItem, Fault> {
         "fares" => event!(wire::Fares<'_>, body::fares),
         "terms" => event!(wire::Terms<'_>, body::terms),
         "cancel" | "reinstate" | "withdraw" => event!(wire::Status<'_>, body::status),
-        "acknowledge" => event!(wire::Acknowledge<'_>, body::acknowledge),
+        "acknowledge" => event!(wire::Acknowledge<'_>, body::acknowledge).and_then(versioned),
         "replace_begin" | "replace_end" => replace(json(text)?),
         other => Err(Fault::at(
             Code::UnknownType,
@@ -136,6 +136,19 @@ fn version(version: &wire::Version<'_>) -> Result<SourceVersion, Fault> {
         group: part("group", version.group)?,
         sequence: part("sequence", version.sequence)?,
     })
+}
+
+/// What a provider says of sales in its feed has a version. Without one it would be taken for its answer to an order,
+/// by which a provider is not heard.
+fn versioned(item: LineItem) -> Result<LineItem, Fault> {
+    match &item {
+        LineItem::Event(event) if event.version == SourceVersion::default() => Err(Fault::at(
+            Code::BadTime,
+            "source_version.time",
+            "1970-01-01T00:00:00Z stands for no time at all; say when the report was made",
+        )),
+        _ => Ok(item),
+    }
 }
 
 fn message_id(id: Option<Cow<'_, str>>) -> Result<Option<Box<str>>, Fault> {

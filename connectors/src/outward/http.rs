@@ -6,6 +6,7 @@ use reqwest::{RequestBuilder, Url};
 use serde_json::Value;
 
 use super::config::OutwardError;
+use crate::transport::reason;
 
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
@@ -50,18 +51,4 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Reply, String> {
     }
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     Ok(Reply { status, body })
-}
-
-fn reason(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

@@ -13,12 +13,15 @@
 
 pub mod config;
 pub mod duffel;
+mod files;
 mod http;
 pub mod port;
 pub mod teletype;
+#[cfg(test)]
+mod testing;
 pub mod webhook;
 
 pub use config::{OutwardConfig, OutwardError, Secret};
 pub use port::{
-    Answer, Asked, OutwardService, Placed, Placement, PlacementKey, Refusal, Traveller,
+    Answer, Asked, Kept, OutwardService, Placed, Placement, PlacementKey, Refusal, Traveller,
 };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::SystemTime;
 
 use flightline_ledger::{Cabin, Class, CommandId, Date, FlightKey, Money, ProviderCode, Station};
 use serde::Serialize;
@@ -40,6 +41,56 @@ pub trait OutwardService: Send + Sync + fmt::Debug {
     fn answers_later(&self) -> bool {
         false
     }
+
+    /// Asks the provider to send messages of its feed again that are missing, each named as its references name
+    /// it. Those that were asked for before are not asked for again. Gives how many are new; absent = there is
+    /// no way to ask. Blocking.
+    ///
+    /// # Errors
+    /// The message cannot be handed over: it is tried again.
+    fn ask_again(&self, _missing: &[String]) -> Result<Option<usize>, String> {
+        Ok(None)
+    }
+
+    /// Placements of which something is kept in files, so that they are known again. Blocking.
+    ///
+    /// # Errors
+    /// The files cannot be listed.
+    fn kept(&self) -> Result<Vec<Kept>, String> {
+        Ok(Vec::new())
+    }
+
+    /// Drops what is kept of placements about which nobody asks any more, and whatever else of what is kept
+    /// is too old at this time. Gives how many files went. Blocking.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    fn forget(&self, _settled: &[PlacementKey], _now: SystemTime) -> Result<usize, String> {
+        Ok(0)
+    }
+
+    /// Takes the passengers of an order (named as in [`Placement::order`]) out of everything that is kept
+    /// here. Gives how many files named them. Doing it again does no harm. Blocking.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    fn erase(&self, _order: &str) -> Result<usize, String> {
+        Ok(0)
+    }
+}
+
+/// What is kept of a placement in files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Which.
+    pub key: PlacementKey,
+    /// Its order, as [`Placement::order`].
+    pub order: String,
+    /// When the last of its files was written.
+    pub written: SystemTime,
+    /// A file that may name its passengers lies here: a message for the provider to take away, or an answer that
+    /// could not be read.
+    pub names_people: bool,
 }
 
 /// Identity of a placement: 128 bits that follow from the order, so that they are the same after any
@@ -98,6 +149,8 @@ pub struct Placement {
     pub hold: CommandId,
     /// How often this was asked before: 0 = certainly never.
     pub asked_before: u32,
+    /// When the order was made here, Unix time in milliseconds: nothing at the provider that is older is it.
+    pub since_ms: i64,
     /// Who flies. Empty when their data was erased.
     pub travellers: Vec<Traveller>,
 }

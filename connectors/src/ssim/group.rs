@@ -197,6 +197,7 @@ fn line_of(item: &Parsed) -> u64 {
         Parsed::Warning(warning) => warning.line,
         Parsed::Event { line, .. }
         | Parsed::Unplaced { line, .. }
+        | Parsed::Numbered { line, .. }
         | Parsed::ReplaceBegin { line, .. }
         | Parsed::ReplaceEnd { line, .. } => *line,
     }

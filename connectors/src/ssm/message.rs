@@ -25,6 +25,8 @@ pub(super) struct Reference {
     pub(super) day: (u32, u32),
     pub(super) group: u32,
     pub(super) number: u32,
+    /// The last of its group.
+    pub(super) is_last: bool,
 }
 
 impl Reference {
@@ -41,11 +43,15 @@ impl Reference {
         };
         let group = digits(&text[5..10])?;
         let number = digits(&text[11..14])?;
-        matches!(&text[10..11], "E" | "C").then_some(())?;
         Some(Self {
             day: calendar::day_and_month(&text[..5])?,
             group,
             number,
+            is_last: match &text[10..11] {
+                "E" => true,
+                "C" => false,
+                _ => return None,
+            },
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use flightline_ledger::Date;
+use flightline_ledger::command::{Numbered, Series};
 
 use super::change::Change;
 use super::event;
@@ -13,6 +14,7 @@ use super::{Config, LINE_BYTES_MAX};
 use crate::connector::{Parsed, Source, Warning};
 use crate::lines::Lines;
 use crate::reject::{Fault, Reject};
+use crate::schedule::calendar;
 
 /// The iterator.
 pub(super) struct Parts<'a> {
@@ -24,6 +26,8 @@ pub(super) struct Parts<'a> {
     open: Option<Open>,
     /// The day of a reference, so that all parts of a message have one version.
     made: Option<(Reference, Date)>,
+    /// The message that was told last, and whether it is an ASM.
+    told: Option<(bool, Reference)>,
 }
 
 struct Open {
@@ -42,6 +46,7 @@ impl<'a> Parts<'a> {
             ready: VecDeque::new(),
             open: None,
             made: None,
+            told: None,
         }
     }
 
@@ -55,7 +60,39 @@ impl<'a> Parts<'a> {
         )));
     }
 
+    /// Tells of a message that is numbered, when its first part comes: also when no part of it can be read.
+    fn tell(&mut self, part: &Part) {
+        let Some(reference) = part.head.reference else {
+            return;
+        };
+        let message = Some((part.head.is_asm, reference));
+        if self.told == message {
+            return;
+        }
+        self.told = message;
+        // Numbers count from 1; of a day without a year nothing can be said.
+        let received = self.config.received.filter(|_| reference.number > 0);
+        let Some(day) = received.and_then(|day| calendar::nearest(reference.day, day)) else {
+            return;
+        };
+        let series = match part.head.is_asm {
+            false => Series::Ssm,
+            true => Series::Asm,
+        };
+        self.ready.push_back(Parsed::Numbered {
+            line: part.line,
+            numbered: Numbered {
+                series,
+                day,
+                group: reference.group,
+                number: reference.number,
+                is_last: reference.is_last,
+            },
+        });
+    }
+
     fn begin(&mut self, mut part: Part) {
+        self.tell(&part);
         let raw = part.raw();
         if let Some(fault) = part.fault.take() {
             return self.set_aside(part.line, fault, &raw);

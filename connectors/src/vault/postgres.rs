@@ -55,6 +55,16 @@ impl PostgresKeyStore {
     /// # Errors
     /// The database cannot be reached, or its table is of a newer release.
     pub fn open(config: &PostgresKeyStoreConfig) -> Result<Self, VaultError> {
+        let store = Self::later(config)?;
+        store.link.connect()?;
+        Ok(store)
+    }
+
+    /// As [`PostgresKeyStore::open`], but a database that is away is no error: there are no keys until it is back.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn later(config: &PostgresKeyStoreConfig) -> Result<Self, VaultError> {
         let failed = |doing: &'static str| {
             move |error: std::io::Error| VaultError::Database {
                 doing,
@@ -64,7 +74,6 @@ impl PostgresKeyStore {
         let link = Link::start(config.connect.clone(), config.call_timeout)
             .map_err(failed("starting its thread"))?;
         let link = Arc::new(link);
-        link.connect()?;
         let theirs = Arc::clone(&link);
         let count = config.block_keys.max(1);
         let pool = Pool::start(move || reserve(&theirs, count))

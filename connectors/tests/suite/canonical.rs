@@ -531,6 +531,19 @@ fn time_changes_equipment_and_acknowledgements_are_checked() {
         "holds: 0 holds",
     );
     refused("acknowledge", r#","holds":[""]"#, Code::BadCode, "holds[0]");
+    // Without a version it would be no word of the feed.
+    let unversioned = |rest: &str| {
+        format!(
+            r#"{{"type":"acknowledge","flight_key":"UA1545.2027-01-05.EWR","source_version":{{"time":"1970-01-01T00:00:00Z"{rest}}},"holds":["{hex}"]}}"#
+        )
+    };
+    refused_line(
+        &unversioned(""),
+        Code::BadTime,
+        "source_version.time: 1970-01-01T00:00:00Z stands for no time",
+    );
+    let numbered = unversioned(r#","sequence":1"#);
+    assert_eq!(events(&parse("canonical", numbered.as_bytes())).len(), 1);
 }
 
 #[test]

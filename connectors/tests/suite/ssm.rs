@@ -13,8 +13,10 @@ fn read(text: &str) -> Vec<Parsed> {
 
 /// What comes of a text, one short line each.
 fn shown(items: &[Parsed]) -> Vec<String> {
+    let numbered = |item: &&Parsed| !matches!(item, Parsed::Numbered { .. });
     items
         .iter()
+        .filter(numbered)
         .map(|item| match item {
             Parsed::Event { event, .. } => match &event.body {
                 ProviderBody::Schedule(s) => {
@@ -187,12 +189,13 @@ fn versions_follow_day_group_number_and_place() {
     let version = |text: &str| -> Vec<_> {
         read(text)
             .iter()
-            .map(|item| match item {
-                Parsed::Unplaced { event, .. } => (
+            .filter_map(|item| match item {
+                Parsed::Unplaced { event, .. } => Some((
                     event.version.time_ms,
                     event.version.group,
                     event.version.sequence,
-                ),
+                )),
+                Parsed::Numbered { .. } => None,
                 other => panic!("{other:?}"),
             })
             .collect()
@@ -210,6 +213,43 @@ fn versions_follow_day_group_number_and_place() {
         ]
     );
     assert!(version(&format!("SSM\n31DEC00099E001\n{cancel}")) < two[..1].to_vec());
+}
+
+/// Each message once, before what it says, and also when none of that can be read.
+#[test]
+fn messages_are_told_with_their_numbers() {
+    let text = "SSM\n01JAN00052C001/ACME\nCNL\nFL100\n05JAN27 05JAN27 2\n//\nCNL\nFL101\n05JAN27 05JAN27 2\n\
+                SSM\n01JAN00052E002/ACME\nWHAT\nIS\nTHIS\n\
+                ASM\n31DEC00007E001\nCNL\nFL100/05JAN27\n\
+                SSM\n01JAN00053X001\nCNL\nFL100\n05JAN27 05JAN27 2\n\
+                SSM\n01JAN00053E000\nCNL\nFL100\n05JAN27 05JAN27 2\n";
+    let told = |items: &[Parsed]| {
+        let each = items.iter().filter_map(|item| match item {
+            Parsed::Numbered { line, numbered: n } => Some(format!(
+                "{line}: {} {} {} {} {}",
+                n.series.name(),
+                n.day,
+                n.group,
+                n.number,
+                n.is_last
+            )),
+            _ => None,
+        });
+        each.collect::<Vec<_>>()
+    };
+    let items = read(text);
+    assert_eq!(
+        told(&items),
+        [
+            "3: SSM 2027-01-01 52 1 false",
+            "12: SSM 2027-01-01 52 2 true",
+            "17: ASM 2026-12-31 7 1 true",
+        ]
+    );
+    assert!(matches!(items[0], Parsed::Numbered { .. }));
+    // Nobody knows of which year they are.
+    let undated = parse_with("ssm", &Options::new(), text.as_bytes());
+    assert_eq!(told(&undated), [""; 0]);
 }
 
 #[test]

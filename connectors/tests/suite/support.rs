@@ -65,6 +65,7 @@ pub(crate) fn line(item: &Parsed) -> u64 {
     match item {
         Parsed::Event { line, .. }
         | Parsed::Unplaced { line, .. }
+        | Parsed::Numbered { line, .. }
         | Parsed::ReplaceBegin { line, .. }
         | Parsed::ReplaceEnd { line, .. } => *line,
         Parsed::Reject(reject) => reject.line,

@@ -348,3 +348,87 @@ impl<S: EpochSink> Assembler<S> {
             .retain(|change| !change.adds.iter().any(|(number, _)| adds.contains(number)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{TryRecvError, bounded};
+
+    use super::*;
+    use crate::relational::Datum;
+    use crate::sql::{Text, compile};
+
+    struct Nobody;
+
+    impl EpochSink for Nobody {
+        fn epoch(&mut self, _: Arc<Epoch>) {}
+    }
+
+    fn view(name: &str) -> Arc<View> {
+        let text = format!(
+            "name: {name}\ndescription: A test.\nsql: |\n  SELECT provider, seats FROM holds\n\
+             sink: {{postgres: {{key: [provider]}}}}\n"
+        );
+        let file = format!("{name}.yaml");
+        compile(vec![Text { file, text }]).unwrap().remove(0)
+    }
+
+    fn rows(of: &[(&str, i64)]) -> Updates<Row> {
+        let row = |(provider, seats): &(&str, i64)| {
+            let values = [Datum::text(provider), Datum::Int(*seats)];
+            (Row::of(&values), 0, 1)
+        };
+        of.iter().map(row).collect()
+    }
+
+    fn said(number: u64, rows: Updates<Row>, reached: u64) -> Report {
+        Report::View {
+            number,
+            worker: 0,
+            rows,
+            faults: Vec::new(),
+            reached,
+        }
+    }
+
+    #[test]
+    fn a_view_is_not_ready_before_what_was_there_when_it_came_has_been_checked() {
+        let shared = Shared::new(None);
+        let board = Arc::new(Board::default());
+        let live = vec![(0, view("live"))];
+        let mut assembler = Assembler::new(Nobody, board, 1, live);
+        // The first epoch has come in and waits for the live view; the worker has taken it already when the other
+        // view comes, which reads what it brought as there.
+        assembler.hear(Report::Epoch(Arc::new(Epoch::default())));
+        let progress = Arc::new(Progress::default());
+        progress.from.store(1, Ordering::Release);
+        let (told, ready) = bounded(1);
+        assembler.hear(Report::Prepare {
+            adds: vec![(1, view("coming"), progress)],
+            told,
+        });
+        assembler.send_epochs(&shared);
+        assembler.look_at_coming();
+        assert_eq!(
+            ready.try_recv(),
+            Err(TryRecvError::Empty),
+            "nothing of it was seen"
+        );
+        // It says what it read, and its key does not tell the rows apart.
+        assembler.hear(said(1, rows(&[("ua", 1), ("ua", 2)]), 1));
+        assembler.send_epochs(&shared);
+        assembler.look_at_coming();
+        assert_eq!(
+            ready.try_recv(),
+            Err(TryRecvError::Empty),
+            "the epoch is not out"
+        );
+        assembler.hear(said(0, Vec::new(), 1));
+        assembler.send_epochs(&shared);
+        assembler.look_at_coming();
+        let failure = ready.try_recv().unwrap().unwrap_err();
+        assert!(
+            failure.what.starts_with("two rows have the key"),
+            "{failure}"
+        );
+    }
+}

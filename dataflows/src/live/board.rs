@@ -14,6 +14,13 @@ use crate::sql::View;
 /// Where a view is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// It is read for it what was decided before it came.
+    LookingBack {
+        /// Records of the stream that this is through with.
+        read: u64,
+        /// Records there were when it came.
+        of: u64,
+    },
     /// It reads the rows that its sources have.
     Filling {
         /// Rows read.
@@ -49,6 +56,8 @@ pub struct ViewStatus {
 /// How far a view is that fills, and what it keeps, over all workers.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// While it is looked back for it: records read, and how many there are.
+    pub(super) past: (AtomicU64, AtomicU64),
     pub(super) read: AtomicU64,
     pub(super) of: AtomicU64,
     /// The first epoch that comes to it as one, on the worker that was furthest: what came before is what it reads
@@ -78,6 +87,8 @@ pub(super) struct Entry {
 
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
+    /// The assembler does not know it yet.
+    LookingBack,
     Filling,
     Ready,
     Live,
@@ -133,6 +144,13 @@ impl Board {
         let status = |entry: &Entry| ViewStatus {
             view: Arc::clone(&entry.view),
             phase: match &entry.stage {
+                Stage::LookingBack => {
+                    let (read, of) = &entry.progress.past;
+                    Phase::LookingBack {
+                        read: read.load(Ordering::Relaxed),
+                        of: of.load(Ordering::Relaxed),
+                    }
+                }
                 Stage::Filling => {
                     let of = entry.progress.of.load(Ordering::Relaxed);
                     let read = entry.progress.read.load(Ordering::Relaxed).min(of);

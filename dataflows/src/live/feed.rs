@@ -32,13 +32,15 @@ pub(super) struct Feed {
     pub(super) clock_trace: SourceTrace,
     /// What the clock shows, on the worker that tells it.
     shown: Option<i64>,
+    /// The stream's clock, Unix milliseconds.
+    pub(super) clock_ms: i64,
     writer: SourceWriter,
     /// Batches that views which are filled have not read: while there are many, no more epochs are taken.
     pub(super) lag: Rc<Cell<usize>>,
     /// The epoch that is open.
     pub(super) open: u64,
-    index: usize,
-    peers: usize,
+    pub(super) index: usize,
+    pub(super) peers: usize,
     /// Counts what is kept, and what is kept for all views together.
     pub(super) tally: Tally,
     pub(super) shared: Arc<Size>,
@@ -79,6 +81,7 @@ impl Feed {
             clock,
             clock_trace,
             shown: None,
+            clock_ms: i64::MIN,
             writer: SourceWriter::default(),
             lag: Rc::default(),
             open: 0,
@@ -94,7 +97,12 @@ impl Feed {
     /// Takes this worker's share of an epoch, and closes it. Epochs come in order, from 0 on.
     pub(super) fn take(&mut self, epoch: &Epoch) {
         let (index, peers) = (self.index, self.peers);
+        self.clock_ms = self.clock_ms.max(epoch.clock_ms.unwrap_or(i64::MIN));
         for (source, input) in self.inputs.iter_mut().enumerate() {
+            if source == id::DECISIONS {
+                // What is wanted of them is kept apart: see `recent`.
+                continue;
+            }
             let meter = &mut self.meter;
             let give = &mut |row: Row, diff| {
                 meter.see(row.bytes().len());
@@ -161,7 +169,7 @@ fn clock_row(clock_ms: i64) -> Row {
 }
 
 /// What one of several workers takes.
-fn share<T>(all: &[T], index: usize, peers: usize) -> &[T] {
+pub(super) fn share<T>(all: &[T], index: usize, peers: usize) -> &[T] {
     let at = |index: usize| all.len() * index / peers;
     &all[at(index)..at(index + 1)]
 }
@@ -191,6 +199,11 @@ pub(super) fn rows_of_source(
         id::AIRPORTS | id::AIRLINES => {}
         id::FARES => each!(&epoch.fares, fares),
         id::HOLDS => each!(&epoch.holds, holds),
+        id::DECISIONS => {
+            for row in share(&epoch.decisions, index, peers) {
+                give(writer.decisions(row), 1);
+            }
+        }
         id::PROVIDER_REPORTS => each!(&epoch.drift, provider_reports),
         id::ORDERS => each!(&epoch.orders, orders),
         // Most changes of an order leave its segments and payment as they are: the traces cancel them.

@@ -2,16 +2,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::{JoinHandle, Thread};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, bounded, unbounded};
 use parking_lot::Mutex;
 use timely::communication::WorkerGuards;
 
 use super::assembler::{Assembler, Report};
 use super::board::{Board, Progress, Stage, ViewStatus};
+use super::inlet::Inlet;
 use super::kept::Kept;
+use super::recent::{History, Past, Request, windows};
 use super::worker::{self, Message, Seed};
 use crate::changelog::{Epoch, EpochSink, ViewFailure};
 use crate::config::{OnFailure, StartError};
@@ -29,6 +31,9 @@ pub struct ViewsConfig {
     pub views: Vec<Arc<View>>,
     /// Names of codes that views can read.
     pub reference: Reference,
+    /// Knows what was decided before the first epoch, or before a view came. Without it views that read `decisions`
+    /// are only taken before the first epoch, when that is no snapshot.
+    pub history: Option<Arc<dyn History>>,
     /// Epochs that may wait for the views. Beyond, whoever brings them is held up.
     pub queue_epochs: usize,
     /// Told at once when a thread or the sink panics.
@@ -43,6 +48,7 @@ impl ViewsConfig {
             workers: 1,
             views: Vec::new(),
             reference: Reference::default(),
+            history: None,
             queue_epochs: 1_024,
             on_failure: None,
         }
@@ -64,6 +70,8 @@ pub struct Views {
     handle: ViewsHandle,
     guards: Option<WorkerGuards<()>>,
     assembler: Option<JoinHandle<()>>,
+    /// Reads what was decided before the first epoch.
+    looking_back: Option<JoinHandle<()>>,
 }
 
 /// Sees how views stand, and makes them come and go. Cheap to clone.
@@ -72,14 +80,18 @@ pub struct ViewsHandle {
     inlet: Arc<Mutex<Option<Inlet>>>,
     board: Arc<Board>,
     shared: Arc<Shared>,
+    history: Option<Arc<dyn History>>,
+    /// Nobody waits any more for what was decided before.
+    is_leaving: Arc<AtomicBool>,
+    /// Held while decisions are put aside, which is done for one preparation at a time.
+    aside: Arc<Mutex<()>>,
 }
 
-/// The ways to the threads. One lock: all of them must hear everything in the same order.
-struct Inlet {
-    workers: Vec<(Sender<Message>, Thread)>,
-    assembler: Sender<Report>,
-    next_number: u64,
-}
+/// Who it is that failed then.
+const LOOKING_BACK: &str = "reading what was decided before";
+
+/// A view that comes, the number that it is shown under, and how far it is.
+pub(super) type Add = (u64, Arc<View>, Arc<Progress>);
 
 /// Why views do not come.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +99,9 @@ pub enum Refusal {
     /// One has no value for a row, or breaks its key.
     #[error(transparent)]
     View(Arc<ViewFailure>),
+    /// One reads `decisions`, and what was decided before it came cannot be told.
+    #[error("what was decided before cannot be read: {0}")]
+    Past(String),
     /// The views are not run any more.
     #[error("{0}")]
     Stopped(Failure),
@@ -158,26 +173,28 @@ impl Views {
         }
         threads.sort_by_key(|(index, _)| *index);
         let threads = threads.into_iter().map(|(_, thread)| thread);
-        let inlet = Inlet {
-            workers: inboxes.into_iter().zip(threads).collect(),
-            assembler: reports,
-            next_number: numbered.len() as u64,
-        };
+        let mut inlet = Inlet::new(inboxes.into_iter().zip(threads).collect(), reports);
+        inlet.next_number = numbered.len() as u64;
         for (number, view) in numbered {
             let progress = Arc::new(Progress::default());
             let entry = Arc::clone(&progress);
             board.add(number, Arc::clone(&view), entry, Stage::Live);
-            inlet.tell(&Message::Install(number, view, progress));
+            let install = Message::Install(number, Arc::clone(&view), progress);
+            inlet.install(install, number, &view);
         }
         let handle = ViewsHandle {
             inlet: Arc::new(Mutex::new(Some(inlet))),
             board,
             shared,
+            history: config.history,
+            is_leaving: Arc::default(),
+            aside: Arc::default(),
         };
         Ok(Self {
             handle,
             guards: Some(guards),
             assembler: Some(assembler),
+            looking_back: None,
         })
     }
 
@@ -185,15 +202,50 @@ impl Views {
     pub fn handle(&self) -> ViewsHandle {
         self.handle.clone()
     }
+
+    /// The workers wait, with the snapshot, for what was decided in it and may still be wanted; others do not.
+    fn look_back(&self, inlet: &Inlet, request: Request) -> Option<JoinHandle<()>> {
+        let told = Arc::new(Past::default());
+        inlet.tell(&Message::Begin(Arc::clone(&told)));
+        let handle = self.handle.clone();
+        let work = move || {
+            let history = handle.history.as_ref();
+            let read = AssertUnwindSafe(|| request.read(history, |_, _| !handle.is_over()));
+            let shared = &handle.shared;
+            match catch_unwind(read) {
+                Ok(Ok(Some(rows))) => told.tell(rows),
+                // Nothing has gone out: the next start begins at the same place.
+                Ok(Ok(None)) => shared.stop(),
+                Ok(Err(why)) => shared.fail(LOOKING_BACK.to_owned(), &why),
+                Err(panic) => shared.fail(LOOKING_BACK.to_owned(), &*panic),
+            }
+        };
+        let thread = std::thread::Builder::new().name("flightline-past".to_owned());
+        match thread.spawn(work) {
+            Ok(thread) => Some(thread),
+            Err(error) => {
+                let shared = &self.handle.shared;
+                shared.fail(LOOKING_BACK.to_owned(), &error.to_string());
+                None
+            }
+        }
+    }
 }
 
 impl EpochSink for Views {
     /// Blocks only while more epochs wait for the views than [`ViewsConfig::queue_epochs`].
     fn epoch(&mut self, epoch: Arc<Epoch>) {
-        let inlet = self.handle.inlet.lock();
-        let Some(inlet) = inlet.as_ref() else {
+        let mut inlet = self.handle.inlet.lock();
+        let Some(inlet) = inlet.as_mut() else {
             return;
         };
+        inlet.note(&epoch);
+        if epoch.is_snapshot {
+            let windows = inlet.windows();
+            if !windows.is_empty() {
+                self.looking_back = self.look_back(inlet, inlet.looks_back(windows));
+            }
+        }
         let board = &self.handle.board;
         board.epochs.store(epoch.number + 1, Ordering::Release);
         // When they have failed they have said so: the dataflow goes on without them.
@@ -214,33 +266,16 @@ impl Drop for Views {
         if let Some(assembler) = self.assembler.take() {
             let _ = assembler.join();
         }
+        if let Some(looking_back) = self.looking_back.take() {
+            // It has said so if it panicked.
+            let _ = looking_back.join();
+        }
     }
 }
 
 impl std::fmt::Debug for Views {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Views").finish_non_exhaustive()
-    }
-}
-
-impl Inlet {
-    fn tell(&self, message: &Message) {
-        for (inbox, thread) in &self.workers {
-            // A worker that is gone has said why.
-            let _ = inbox.send(message.clone());
-            thread.unpark();
-        }
-    }
-
-    fn close(self) {
-        let Self {
-            workers, assembler, ..
-        } = self;
-        drop(assembler);
-        for (inbox, thread) in workers {
-            drop(inbox);
-            thread.unpark();
-        }
     }
 }
 
@@ -275,27 +310,63 @@ impl ViewsHandle {
         self.shared.failure().cloned()
     }
 
-    /// Brings views in. They are not seen before [`Preparation::commit`].
+    /// Whoever runs the views is about to end: what was decided before is read no further. Views that wait for it do
+    /// not come, and at a start, which goes nowhere without it, all views stop.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Release);
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire) || self.shared.is_stopped()
+    }
+
+    /// Brings views in. They are not seen before [`Preparation::commit`]. Blocks while it is read what was decided
+    /// before, when one of them is the first to ask for it.
     ///
     /// # Errors
-    /// When the views are not run any more.
+    /// When the views are not run any more, or what was decided before cannot be read.
     pub fn prepare(&self, views: Vec<Arc<View>>) -> Result<Preparation, Refusal> {
-        let (told, ready) = bounded(1);
+        let wanted = windows(views.iter().map(|view| view.running_plan()));
+        let _alone = (!wanted.is_empty()).then(|| self.aside.lock());
         let mut lock = self.inlet.lock();
         let inlet = lock.as_mut().ok_or_else(|| self.stopped())?;
-        let mut adds = Vec::new();
-        for view in views {
-            let number = inlet.next_number;
-            inlet.next_number += 1;
-            adds.push((number, view, Arc::new(Progress::default())));
+        let adds = inlet.number(views);
+        // Before the first epoch there is nothing to look back at; and when that is a snapshot, it is done then.
+        if inlet.covers.is_empty() || !inlet.lacks(&wanted) {
+            return self.bring(inlet, adds);
         }
+        inlet.tell(&Message::PutAside(Arc::new(wanted.clone())));
+        // As far as the longest needs, for all of them: what is kept now may go meanwhile.
+        let request = inlet.looks_back(wanted);
+        drop(lock);
+        let mut looking = LookingBack::begin(self, &adds);
+        looking.show(0, request.records());
+        let history = self.history.as_ref();
+        let read = request.read(history, |read, of| {
+            looking.show(read, of);
+            !self.is_over()
+        });
+        let rows = read.map_err(Refusal::Past)?;
+        let rows = rows.ok_or_else(|| self.stopped())?;
+        let mut lock = self.inlet.lock();
+        let inlet = lock.as_mut().ok_or_else(|| self.stopped())?;
+        inlet.tell(&Message::Remember(Arc::new(rows)));
+        let brought = self.bring(inlet, adds.clone())?;
+        looking.is_done = true;
+        inlet.tell(&Message::GoOn);
+        Ok(brought)
+    }
+
+    fn bring(&self, inlet: &mut Inlet, adds: Vec<Add>) -> Result<Preparation, Refusal> {
+        let (told, ready) = bounded(1);
         let prepare = Report::Prepare {
             adds: adds.clone(),
             told,
         };
-        inlet.send(prepare, self)?;
+        inlet.assembler.send(prepare).map_err(|_| self.stopped())?;
         for (number, view, progress) in adds.iter().cloned() {
-            inlet.tell(&Message::Install(number, view, progress));
+            let install = Message::Install(number, Arc::clone(&view), progress);
+            inlet.install(install, number, &view);
         }
         Ok(Preparation {
             handle: self.clone(),
@@ -309,9 +380,49 @@ impl ViewsHandle {
     }
 }
 
-impl Inlet {
-    fn send(&self, report: Report, handle: &ViewsHandle) -> Result<(), Refusal> {
-        self.assembler.send(report).map_err(|_| handle.stopped())
+/// Views for which it is read what was decided before. Whatever comes of it, workers go on afterwards, and what did not
+/// come is not shown.
+struct LookingBack<'h> {
+    handle: &'h ViewsHandle,
+    adds: &'h [Add],
+    /// The assembler has them.
+    is_done: bool,
+}
+
+impl<'h> LookingBack<'h> {
+    fn begin(handle: &'h ViewsHandle, adds: &'h [Add]) -> Self {
+        for (number, view, progress) in adds {
+            let (view, progress) = (Arc::clone(view), Arc::clone(progress));
+            handle
+                .board
+                .add(*number, view, progress, Stage::LookingBack);
+        }
+        Self {
+            handle,
+            adds,
+            is_done: false,
+        }
+    }
+
+    fn show(&self, read: u64, of: u64) {
+        for (_, _, progress) in self.adds {
+            progress.past.0.store(read, Ordering::Relaxed);
+            progress.past.1.store(of, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for LookingBack<'_> {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        for (number, ..) in self.adds {
+            self.handle.board.remove(*number);
+        }
+        if let Some(inlet) = self.handle.inlet.lock().as_ref() {
+            inlet.tell(&Message::GoOn);
+        }
     }
 }
 
@@ -371,13 +482,13 @@ impl ViewsHandle {
         {
             let lock = self.inlet.lock();
             let inlet = lock.as_ref().ok_or_else(|| self.stopped())?;
-            inlet.send(commit, self)?;
+            inlet.assembler.send(commit).map_err(|_| self.stopped())?;
         }
         let result = done.recv().map_err(|_| self.stopped())?;
         let over = if result.is_ok() { drops } else { adds };
-        if let Some(inlet) = self.inlet.lock().as_ref() {
+        if let Some(inlet) = self.inlet.lock().as_mut() {
             for number in over {
-                inlet.tell(&Message::Drop(number));
+                inlet.drop_view(number);
             }
         }
         result.map_err(Refusal::View)
@@ -390,9 +501,9 @@ impl Drop for Preparation {
             return;
         }
         let adds = std::mem::take(&mut self.adds);
-        if let Some(inlet) = self.handle.inlet.lock().as_ref() {
+        if let Some(inlet) = self.handle.inlet.lock().as_mut() {
             for number in &adds {
-                inlet.tell(&Message::Drop(*number));
+                inlet.drop_view(*number);
             }
             // When nobody hears it any more there is nothing to give up.
             let _ = inlet.assembler.send(Report::Abort { adds });

@@ -52,8 +52,20 @@ impl Size {
     }
 }
 
-/// Whose operators are whose: by the first number, the one after the last, and who counts.
-type Ranges = BTreeMap<usize, (usize, Arc<Size>)>;
+/// Operators that were made together.
+struct Range {
+    /// The number after the last of them.
+    end: usize,
+    /// The dataflow that they are in.
+    dataflow: usize,
+    /// Who counts.
+    size: Arc<Size>,
+    /// What they keep.
+    records: i64,
+}
+
+/// Whose operators are whose, by the number of the first.
+type Ranges = BTreeMap<usize, Range>;
 
 /// Counts on one worker.
 #[derive(Clone, Default)]
@@ -69,7 +81,7 @@ impl Tally {
                 "differential/arrange",
                 move |_, events| {
                     for (_, event) in events.iter_mut().flat_map(|events| events.drain(..)) {
-                        count(&ranges.borrow(), &event);
+                        count(&mut ranges.borrow_mut(), &event);
                     }
                 },
             );
@@ -77,30 +89,35 @@ impl Tally {
         tally
     }
 
-    /// Counts what operators keep that `make` makes.
+    /// Counts what operators keep that `make` makes, in the next dataflow.
     pub(super) fn of<T>(
         &self,
         worker: &mut Worker,
         size: &Arc<Size>,
         make: impl FnOnce(&mut Worker) -> T,
     ) -> T {
-        let first = worker.peek_identifier();
+        let (first, dataflow) = (worker.peek_identifier(), worker.next_dataflow_index());
         let made = make(worker);
-        let range = (worker.peek_identifier(), Arc::clone(size));
+        let range = Range {
+            end: worker.peek_identifier(),
+            dataflow,
+            size: Arc::clone(size),
+            records: 0,
+        };
         self.0.borrow_mut().insert(first, range);
         made
     }
 
-    /// Forgets what nobody counts any more.
-    pub(super) fn forget(&self) {
-        // What is left here is the last that knows of a view that is gone.
+    /// Forgets dataflows that are gone, once what they kept is.
+    pub(super) fn forget(&self, worker: &Worker) {
+        let there = worker.installed_dataflows();
         self.0
             .borrow_mut()
-            .retain(|_, (_, size)| Arc::strong_count(size) > 1 || size.kept().records > 0);
+            .retain(|_, range| range.records != 0 || there.contains(&range.dataflow));
     }
 }
 
-fn count(ranges: &Ranges, event: &DifferentialEvent) {
+fn count(ranges: &mut Ranges, event: &DifferentialEvent) {
     let (operator, change) = match event {
         DifferentialEvent::Batch(batch) => (batch.operator, batch.length as i64),
         DifferentialEvent::Drop(gone) => (gone.operator, -(gone.length as i64)),
@@ -113,10 +130,50 @@ fn count(ranges: &Ranges, event: &DifferentialEvent) {
         },
         _ => return,
     };
-    let of = ranges.range(..=operator).next_back();
-    if let Some((_, (end, size))) = of
-        && operator < *end
+    let of = ranges.range_mut(..=operator).next_back();
+    if let Some((_, range)) = of
+        && operator < range.end
     {
-        size.records.fetch_add(change, Ordering::Relaxed);
+        range.records += change;
+        range.size.records.fetch_add(change, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use differential_dataflow::input::InputSession;
+
+    use super::*;
+
+    #[test]
+    fn of_dataflows_that_are_gone_nothing_is_remembered() {
+        timely::execute_directly(|worker| {
+            let tally = Tally::new(worker);
+            // One size for all, as that of what views share.
+            let size = Arc::new(Size::default());
+            for _ in 0..50 {
+                let mut input: InputSession<u64, u64, isize> = InputSession::new();
+                let dataflow = worker.next_dataflow_index();
+                let trace = tally.of(worker, &size, |worker| {
+                    worker.dataflow(|scope| input.to_collection(scope).arrange_by_self().trace)
+                });
+                (0..100).for_each(|row| input.insert(row));
+                input.advance_to(1);
+                input.flush();
+                while size.kept().records < 100 {
+                    worker.step();
+                }
+                assert_eq!(tally.0.borrow().len(), 1);
+                tally.forget(worker);
+                assert_eq!(tally.0.borrow().len(), 1, "it is there");
+                drop((input, trace));
+                worker.drop_dataflow(dataflow);
+                while size.kept().records > 0 {
+                    worker.step();
+                }
+                tally.forget(worker);
+                assert!(tally.0.borrow().is_empty(), "it is gone");
+            }
+        });
     }
 }

@@ -18,6 +18,9 @@
 //!
 //! **A view that others read** is computed once for them (`shared`). What is kept is counted (`kept`).
 //!
+//! **Decisions** grow for ever: only what views want of them is kept, and what was decided before they came is folded
+//! again (`recent`).
+//!
 //! **Coming and going** (`assembler`). A view that comes is *filling* until it has said everything up to the last
 //! epoch that went out, then *ready*: it is held to what views must keep to ([`ViewFailure`]), and kept back. A
 //! [`Preparation`] is a set of them; [`Preparation::commit`] makes all of them live at once, and ends those
@@ -37,9 +40,11 @@ mod evaluate;
 mod feed;
 mod handle;
 mod index;
+mod inlet;
 mod install;
 mod keeper;
 mod kept;
+mod recent;
 mod shared;
 mod worker;
 
@@ -47,3 +52,4 @@ pub use board::{Phase, ViewStatus};
 pub use evaluate::rows_of;
 pub use handle::{Preparation, Refusal, Views, ViewsConfig, ViewsHandle};
 pub use kept::Kept;
+pub use recent::History;

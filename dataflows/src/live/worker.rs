@@ -15,10 +15,12 @@ use super::board::{OfAll, Progress};
 use super::feed::Feed;
 use super::index::Indexes;
 use super::install::{Stock, install};
+use super::recent::{Decided, Past};
 use super::shared::Relations;
 use crate::changelog::Epoch;
 use crate::failure::Shared;
 use crate::reference::Reference;
+use crate::relational::Plan;
 use crate::sql::View;
 
 /// What a worker is told. All hear the same, in the same order.
@@ -30,6 +32,14 @@ pub(super) enum Message {
     Install(u64, Arc<View>, Arc<Progress>),
     /// It goes.
     Drop(u64),
+    /// Decisions that these windows want are put aside from here on: what was decided before is being read.
+    PutAside(Arc<Vec<Plan>>),
+    /// That is what it is, for the views that come next.
+    Remember(Arc<Vec<Decided>>),
+    /// They have come, or will not.
+    GoOn,
+    /// The next epoch is a snapshot: that is what was decided before its end, as soon as it is known.
+    Begin(Arc<Past>),
 }
 
 pub(super) struct Seed {
@@ -90,6 +100,7 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Shared) {
             match inbox.try_recv() {
                 Ok(Message::Epoch(epoch)) => {
                     stock.feed.take(&epoch);
+                    stock.relations.take(&epoch, &stock.feed);
                     stock.indexes.compact(stock.feed.since());
                     stock.relations.compact(stock.feed.since());
                     epochs += 1;
@@ -105,8 +116,12 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Shared) {
                     }
                     stock.relations.release(worker, number);
                     stock.indexes.release(worker, number);
-                    stock.feed.tally.forget();
+                    stock.feed.tally.forget(worker);
                 }
+                Ok(Message::PutAside(windows)) => stock.relations.put_aside(&windows),
+                Ok(Message::Remember(past)) => stock.relations.remember(past),
+                Ok(Message::GoOn) => stock.relations.go_on(),
+                Ok(Message::Begin(past)) => stock.relations.begin(&past, &stock.feed, shared),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     open = false;

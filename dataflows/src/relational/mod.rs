@@ -15,6 +15,7 @@ pub(crate) mod eval;
 mod expr;
 pub mod functions;
 pub mod plan;
+pub(crate) mod recent;
 pub(crate) mod render;
 mod row;
 pub mod sources;

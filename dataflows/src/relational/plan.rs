@@ -171,6 +171,23 @@ impl AggregateFunction {
     }
 }
 
+/// The plans in a plan, borrowed as it is.
+macro_rules! inputs {
+    ($plan:expr, $iter:ident) => {
+        match $plan {
+            Plan::Source(_) | Plan::Rows(..) => Vec::new(),
+            Plan::Map { input, .. }
+            | Plan::Clock { input, .. }
+            | Plan::Aggregate { input, .. }
+            | Plan::Top { input, .. }
+            | Plan::Distinct(input)
+            | Plan::Shared { plan: input, .. } => vec![input],
+            Plan::Join { left, right, .. } | Plan::Except { left, right, .. } => vec![left, right],
+            Plan::Union(inputs) => inputs.$iter().collect(),
+        }
+    };
+}
+
 impl Plan {
     /// Number of columns.
     pub fn arity(&self) -> usize {
@@ -202,17 +219,12 @@ impl Plan {
 
     /// What it is made of.
     pub fn inputs(&self) -> Vec<&Plan> {
-        match self {
-            Self::Source(_) | Self::Rows(..) => Vec::new(),
-            Self::Map { input, .. }
-            | Self::Clock { input, .. }
-            | Self::Aggregate { input, .. }
-            | Self::Top { input, .. }
-            | Self::Distinct(input)
-            | Self::Shared { plan: input, .. } => vec![input],
-            Self::Join { left, right, .. } | Self::Except { left, right, .. } => vec![left, right],
-            Self::Union(inputs) => inputs.iter().collect(),
-        }
+        inputs!(self, iter)
+    }
+
+    /// As [`Plan::inputs`], to be changed.
+    pub(crate) fn inputs_mut(&mut self) -> Vec<&mut Plan> {
+        inputs!(self, iter_mut)
     }
 
     /// Calls `visit` with it and everything in it.

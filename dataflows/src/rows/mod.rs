@@ -3,13 +3,13 @@
 //! A row is a plain value that compares and hashes; a change is a row with +1 or −1. Text forms,
 //! column names and wire types are the sinks' business.
 
+mod decision;
 mod order;
 
 use flightline_ledger::command::{Counts, SaleStatus, SourceVersion};
-use flightline_ledger::order::OrderDecision;
-use flightline_ledger::outcome::{Decision, Kind};
 use flightline_ledger::{Cabin, Class, CommandId, Date, FlightKey, Money, ProviderCode, Station};
 
+pub use decision::{DecisionRow, Detail, KindName, is_recorded};
 pub use flightline_ledger::view::{FlightStatus, HoldState as HoldStatus};
 pub use order::{OrderAsked, OrderEnding, OrderPayment, OrderQuote, OrderRow, OrderSegment};
 
@@ -157,19 +157,6 @@ pub struct HoldRow {
     pub changed_at_ms: i64,
     /// Offset of the record at which it was last changed.
     pub changed_offset: u64,
-}
-
-/// Table `decision`: append-only, key = partition, offset.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecisionRow {
-    /// The partition.
-    pub partition: u32,
-    /// What was decided, with offset, id, flight, kind, outcome and time.
-    pub decision: Decision,
-    /// What was decided about an order, if the record was about one: then it is this that counts.
-    pub order: Option<Box<OrderDecision>>,
-    /// What the record carried for people and audit.
-    pub note: Option<Box<Note>>,
 }
 
 /// What a record carries that the ledger does not need.
@@ -326,10 +313,4 @@ pub struct OversoldRow {
     pub class: Option<Class>,
     /// Seats held or sold beyond the bound.
     pub oversold: i32,
-}
-
-/// Kinds of decision that the `decision` table leaves out: they are noise there (a tick an idle
-/// second a partition) and say nothing about a flight.
-pub const fn is_recorded(kind: Kind) -> bool {
-    !matches!(kind, Kind::Tick | Kind::Fence | Kind::FeedHeard)
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use crate::relational::plan::{AggregateFunction, JoinKind};
-use crate::relational::{Expr, Plan, sources};
+use crate::relational::{Datum, Expr, Plan, recent, sources};
 
 /// The plan as an indented tree, each operator with its inputs below. Arrangements, which are what a view
 /// keeps in memory, are marked; one that was there before is shared.
@@ -52,6 +52,16 @@ impl Printer {
                 return;
             }
             Plan::Shared { view, plan } => {
+                if let Some(window) = recent::window(plan) {
+                    let long = Datum::Interval(window.long);
+                    let mut text = format!("Source {view} of the last {long}");
+                    if !window.filters.is_empty() {
+                        text += &format!(" where {}", list(window.filters));
+                    }
+                    self.line(depth, &text);
+                    self.kept(depth + 1, "these rows", plan, "");
+                    return;
+                }
                 self.line(
                     depth,
                     &format!("View {view}, computed once for all that read it"),

@@ -19,6 +19,9 @@ pub(crate) struct File {
     pub(crate) description: Spanned<String>,
     pub(crate) sql: Spanned<String>,
     pub(crate) sink: Spanned<Sink>,
+    /// How far back the source `decisions` goes.
+    #[serde(default)]
+    pub(crate) decisions: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) retain: Option<Spanned<Retain>>,
     #[serde(default)]
@@ -145,7 +148,7 @@ pub(crate) fn parse(text: &str) -> Result<File, Issue> {
             .map_or(&message[..], |end| &message[..end]);
         let what = what.split(" (line ").next().unwrap_or(what);
         Issue::new(place, what.trim().trim_start_matches("error: ").to_owned())
-            .help("a view's file has name, description, sql, sink, and perhaps retain and examples: see docs/views.md")
+            .help("a view's file has name, description, sql, sink, and perhaps decisions, retain and examples: see docs/views.md")
     })
 }
 

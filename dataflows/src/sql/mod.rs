@@ -5,12 +5,14 @@
 //! names are found and its types checked, and it becomes a [plan](crate::relational::Plan). Whatever is wrong is
 //! told with its place and what to do, and nothing of it runs.
 //!
-//! - `file`: the YAML. `resolve`: from the query to a plan. `view`: everything together.
+//! - `file`: the YAML. `files`: all of them, which name each other. `resolve`: from the query to a plan. `view`: everything
+//!   together.
 //! - `explain`: plans for people. `example`: a file's own tests.
 
 mod example;
 mod explain;
 mod file;
+mod files;
 mod named;
 mod problem;
 mod resolve;

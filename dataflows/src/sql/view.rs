@@ -8,11 +8,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::explain::explain;
 use super::file::{self, File};
+use super::files::{Entry, Files};
 use super::problem::{Issue, Problem};
-use super::resolve::{Catalog, Column, Relation, call, coerce, resolve};
+use super::resolve::{Column, Relation};
 use crate::reference::Reference;
-use crate::relational::functions::cast;
-use crate::relational::{Datum, Expr, Place, Plan, Type, sources};
+use crate::relational::{Expr, Place, Plan, Type, recent, sources};
 
 /// A column of a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,16 @@ impl View {
     pub(crate) fn running_plan(&self) -> &Plan {
         self.over_shared.as_ref().unwrap_or(&self.plan)
     }
+
+    /// How far back it reads decisions, itself or what it reads, in milliseconds, rounded up; `None` = not at all.
+    pub fn looks_back_ms(&self) -> Option<i64> {
+        let mut longest = None;
+        self.plan.walk(&mut |plan| {
+            let micros = recent::window(plan).map(|window| window.micros);
+            longest = longest.max(micros.map(|micros| micros / 1_000 + 1));
+        });
+        longest
+    }
 }
 
 /// Text of a file and its name.
@@ -100,39 +110,12 @@ impl PartialEq for View {
 
 impl Eq for View {}
 
-enum State {
-    Waiting,
-    Busy,
-    Done(Relation),
-    Failed,
-}
-
-struct Entry {
-    text: Text,
-    file: File,
-    reads: BTreeSet<String>,
-    state: State,
-}
-
-/// All files, while their queries are resolved.
-struct Files {
-    entries: Vec<Entry>,
-    by_name: BTreeMap<String, usize>,
-    path: Vec<usize>,
-    problems: Vec<Problem>,
-}
-
 /// Reads views from the texts of files. Views may name each other, in any order.
 ///
 /// # Errors
 /// Everything that is wrong with any of them, in the order of files.
 pub fn compile(texts: Vec<Text>) -> Result<Vec<Arc<View>>, Vec<Problem>> {
-    let mut files = Files {
-        entries: Vec::new(),
-        by_name: BTreeMap::new(),
-        path: Vec::new(),
-        problems: Vec::new(),
-    };
+    let mut files = Files::default();
     for text in texts {
         match file::parse(&text.text) {
             Ok(file) => files.add(text, file),
@@ -203,190 +186,12 @@ fn is_name(name: &str) -> bool {
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-fn check_name(name: &str, place: Place, what: &str) -> Result<(), Issue> {
+pub(super) fn check_name(name: &str, place: Place, what: &str) -> Result<(), Issue> {
     if is_name(name) {
         return Ok(());
     }
     Err(Issue::new(place, format!("\"{name}\" is no {what}"))
         .help("lower-case letters, digits and _, a letter first, at most 63"))
-}
-
-impl Files {
-    fn add(&mut self, text: Text, file: File) {
-        let place = file::place(&file.name);
-        let name = file.name.value.clone();
-        let known = self
-            .by_name
-            .get(&name)
-            .map(|at| &self.entries[*at].text.file);
-        let issue = match (check_name(&name, place, "name of a view"), known) {
-            (Err(issue), _) => Some(issue),
-            (Ok(()), Some(other)) => Some(
-                Issue::new(place, format!("the name \"{name}\" is taken by {other}"))
-                    .help("names of views are unique"),
-            ),
-            _ if sources::ALL.iter().any(|source| source.name == name) => Some(
-                Issue::new(place, format!("\"{name}\" is the name of a source"))
-                    .help("take another"),
-            ),
-            _ => None,
-        };
-        if let Some(issue) = issue {
-            self.problems.push(issue.in_file(&text.file));
-            return;
-        }
-        self.by_name.insert(name, self.entries.len());
-        self.entries.push(Entry {
-            text,
-            file,
-            reads: BTreeSet::new(),
-            state: State::Waiting,
-        });
-    }
-
-    /// The query of a file as a relation; `None` when it has problems, which are kept.
-    fn resolved(&mut self, index: usize) -> Option<Relation> {
-        match &self.entries[index].state {
-            State::Done(relation) => return Some(relation.clone()),
-            State::Failed | State::Busy => return None,
-            State::Waiting => {}
-        }
-        self.entries[index].state = State::Busy;
-        self.path.push(index);
-        let entry = &self.entries[index];
-        let (sql, position) = (
-            entry.file.sql.value.clone(),
-            file::position(&entry.text.text, &entry.file.sql),
-        );
-        let result = resolve(&sql, position, self)
-            .and_then(|relation| retained(relation, self.entries[index].file.retain.as_ref()));
-        self.path.pop();
-        match result {
-            Ok(relation) => {
-                self.entries[index].state = State::Done(relation.clone());
-                Some(relation)
-            }
-            Err(issue) => {
-                let file = self.entries[index].text.file.clone();
-                self.problems.push(issue.in_file(&file));
-                self.entries[index].state = State::Failed;
-                None
-            }
-        }
-    }
-}
-
-impl Catalog for Files {
-    fn relation(&mut self, name: &str, place: Place) -> Result<Option<Relation>, Issue> {
-        if let Some(at) = sources::ALL.iter().position(|source| source.name == name) {
-            let columns = sources::ALL[at].columns.iter().map(|column| Column {
-                table: None,
-                name: column.name.to_owned(),
-                ty: column.ty,
-                nullable: column.nullable,
-                hidden: false,
-                place,
-            });
-            let columns = columns.collect();
-            return Ok(Some(Relation {
-                plan: Plan::Source(at),
-                columns,
-            }));
-        }
-        if let Some((_, instead)) = sources::NOT_YET.iter().find(|(known, _)| *known == name) {
-            return Err(
-                Issue::new(place, format!("the source \"{name}\" does not exist yet"))
-                    .help(*instead),
-            );
-        }
-        let Some(index) = self.by_name.get(name).copied() else {
-            return Ok(None);
-        };
-        if let Some(reader) = self.path.last() {
-            self.entries[*reader].reads.insert(name.to_owned());
-        }
-        if let Some(from) = self.path.iter().position(|at| *at == index) {
-            let mut path: Vec<&str> = Vec::new();
-            for at in self.path[from..].iter().chain([&index]) {
-                path.push(&self.entries[*at].file.name.value);
-            }
-            return Err(Issue::new(
-                place,
-                format!("views that need each other: {}", path.join(" → ")),
-            )
-            .help("put what they share into a view of its own"));
-        }
-        match self.resolved(index) {
-            Some(mut relation) => {
-                for column in &mut relation.columns {
-                    column.place = place;
-                }
-                relation.plan = Plan::Shared {
-                    view: name.to_owned(),
-                    plan: relation.plan.into(),
-                };
-                Ok(Some(relation))
-            }
-            None => Err(Issue::new(
-                place,
-                format!("the view \"{name}\" has problems of its own"),
-            )),
-        }
-    }
-
-    fn names(&self) -> Vec<String> {
-        let sources = sources::ALL.iter().map(|source| source.name.to_owned());
-        sources.chain(self.by_name.keys().cloned()).collect()
-    }
-}
-
-/// The rows of a query for as long as they are wanted: until an instant that follows from the row.
-fn retained(
-    mut relation: Relation,
-    retain: Option<&serde_saphyr::Spanned<file::Retain>>,
-) -> Result<Relation, Issue> {
-    let Some(retain) = retain else {
-        return Ok(relation);
-    };
-    let (name, long) = (&retain.value.column, &retain.value.long);
-    let place = file::place(name);
-    let found = relation
-        .columns
-        .iter()
-        .position(|column| column.name == name.value);
-    let Some(at) = found else {
-        let names: Vec<&str> = relation.columns.iter().map(|c| c.name.as_str()).collect();
-        let what = format!("retain: the query has no column \"{}\"", name.value);
-        return Err(Issue::new(place, what).help(format!("it has: {}", names.join(", "))));
-    };
-    let column = &relation.columns[at];
-    if !matches!(column.ty, Type::TimestampTz | Type::Timestamp | Type::Date) {
-        let what = format!("retain: \"{}\" is {}", name.value, column.ty);
-        return Err(Issue::new(place, what).help("name a column that is an instant or a day"));
-    }
-    if column.nullable {
-        let what = format!("retain: \"{}\" may be NULL", name.value);
-        return Err(Issue::new(place, what)
-            .help("use coalesce(…) AS name in SELECT, or exclude NULLs with WHERE … IS NOT NULL"));
-    }
-    let long_place = file::place(long);
-    let interval = match cast::parse(&long.value, Type::Interval) {
-        Ok(Datum::Interval(interval)) if interval.total() > 0 => interval,
-        _ => {
-            let what = format!("retain: \"{}\" is no length of time", long.value);
-            return Err(Issue::new(long_place, what).help("write such as 7 days, or 36 hours"));
-        }
-    };
-    let from = Expr::column(at, column.ty, false, place);
-    let from = coerce(from, Type::TimestampTz)?;
-    let long = Expr::literal(Datum::Interval(interval), Type::Interval, long_place);
-    let until = call("+", vec![from, long], place)?;
-    relation.plan = Plan::Clock {
-        input: relation.plan.into(),
-        from: Vec::new(),
-        until: vec![until],
-    };
-    Ok(relation)
 }
 
 fn view(entry: &mut Entry, relation: Relation, is_read: bool) -> Result<View, Issue> {

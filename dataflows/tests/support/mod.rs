@@ -6,6 +6,7 @@ pub mod january;
 pub mod naive;
 pub mod naive_orders;
 pub mod order_history;
+pub mod past;
 pub mod sinks;
 
 /// SplitMix64: small, seeded, the same on every machine.

@@ -161,7 +161,27 @@ const FILES: &[(&str, &str, &str)] = &[
     (
         "FROM holds h",
         "FROM decisions h",
-        "v.yaml:5:8: the source \"decisions\" does not exist yet",
+        "v.yaml:5:8: \"decisions\" grows for ever, and the file does not say how far back this view looks\n  help: add a line such as `decisions: 7 days`",
+    ),
+    (
+        "FROM holds h\n  WHERE seats > 1\n  GROUP BY flight_key\n",
+        "FROM decisions h\n  WHERE flight_key IS NOT NULL\n  GROUP BY flight_key\ndecisions: a while\n",
+        "v.yaml:8:12: decisions: \"a while\" is no length of time up to 3650 days\n  help: write such as 7 days",
+    ),
+    (
+        "FROM holds h\n  WHERE seats > 1\n  GROUP BY flight_key\n",
+        "FROM decisions h\n  WHERE flight_key IS NOT NULL\n  GROUP BY flight_key\ndecisions: 11 years\n",
+        "v.yaml:8:12: decisions: \"11 years\" is no length of time up to 3650 days",
+    ),
+    (
+        "FROM holds h\n  WHERE seats > 1\n  GROUP BY flight_key\n",
+        "FROM decisions h\n  WHERE flight_key IS NOT NULL\n  GROUP BY flight_key\ndecisions: 1 month\n",
+        "v.yaml:8:12: decisions: \"1 month\" has months, which differ in length\n  help: write days",
+    ),
+    (
+        "sink:",
+        "decisions: 7 days\nsink:",
+        "v.yaml:8:12: decisions: the query does not read this source\n  help: leave it out",
     ),
     (
         "FROM holds h",

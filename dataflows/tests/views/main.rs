@@ -3,6 +3,8 @@
 
 mod bad;
 mod live;
+mod moving;
+mod recent;
 mod shipped;
 #[path = "../support/mod.rs"]
 mod support;

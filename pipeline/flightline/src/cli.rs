@@ -160,7 +160,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Reported>() => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("flightline: {error:#}");
+            commands::tell(&format!("flightline: {error:#}"));
             if error.is::<Usage>() {
                 ExitCode::from(2)
             } else {

@@ -37,6 +37,25 @@ pub(crate) struct Book {
     pub(crate) waitlist: Option<Box<Waitlist>>,
 }
 
+impl Book {
+    /// Gives back the room by which lists grew. They are made once or twice in a flight's life, and there
+    /// may be millions of flights.
+    pub(crate) fn fit(&mut self) {
+        self.legs.shrink_to_fit();
+        self.restricted.shrink_to_fit();
+        self.aircraft.shrink_to_fit();
+        self.providers.shrink_to_fit();
+        for provider in &mut self.providers {
+            provider.allowances.shrink_to_fit();
+            provider.cabins.shrink_to_fit();
+            for cabin in &mut provider.cabins {
+                cabin.nest.shrink_to_fit();
+                cabin.strays.shrink_to_fit();
+            }
+        }
+    }
+}
+
 /// Seats by what they are to us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {

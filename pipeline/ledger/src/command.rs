@@ -66,6 +66,47 @@ pub enum FeedCommand {
     /// A full replacement of the provider's flights closed. Changes nothing here: flights of an older
     /// report that come later are withdrawn by whoever appends them.
     Replaced(Replaced),
+    /// A message of the provider's came that its sender numbers. Changes nothing here: whoever appends it finds
+    /// by it which messages are missing.
+    Numbered(Numbered),
+}
+
+/// A message that its sender numbers, by which others are missed.
+///
+/// Messages that belong together are a group, numbered from 1, the last one marked. Whether the groups of a day
+/// are numbered without gaps for this receiver, the format does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Numbered {
+    /// Which kind of message: each is numbered apart.
+    pub series: Series,
+    /// The day of its reference.
+    pub day: Date,
+    /// Its group on that day.
+    pub group: u32,
+    /// Its number in the group, from 1.
+    pub number: u32,
+    /// It is the last of its group.
+    pub is_last: bool,
+}
+
+/// Kinds of numbered messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Series {
+    /// Schedules of periods.
+    Ssm = 1,
+    /// Schedules of single days.
+    Asm = 2,
+}
+
+impl Series {
+    /// How messages of it begin.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Series::Ssm => "SSM",
+            Series::Asm => "ASM",
+        }
+    }
 }
 
 /// A report about the flights of a number and a day.
@@ -221,6 +262,21 @@ pub struct ProviderEvent {
     pub quality: u32,
     /// What is reported.
     pub body: ProviderBody,
+}
+
+impl ProviderEvent {
+    /// Is it the provider's answer to an order that was taken to it, and no report of its feed?
+    ///
+    /// Such an answer has no version: [`SourceVersion::default`]. It says that the provider's way for orders
+    /// works, and nothing of what its feed has to tell of seats: the provider is not heard by it, and it
+    /// counts among no reports.
+    pub fn answers_order(&self) -> bool {
+        let about_sales = matches!(
+            self.body,
+            ProviderBody::Acknowledge(_) | ProviderBody::Refuse(_)
+        );
+        about_sales && self.version == SourceVersion::default()
+    }
 }
 
 /// Bits of [`ProviderEvent::quality`].

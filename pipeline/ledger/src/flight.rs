@@ -118,7 +118,8 @@ impl Flight {
             holds: Vec::new(),
             providers: 0,
             waiting: 0,
-            memos: Vec::new(),
+            // What scheduled it; most flights hear little more for long.
+            memos: Vec::with_capacity(1),
             origins: Vec::new(),
             book: Box::default(),
             shelf: Shelf::default(),

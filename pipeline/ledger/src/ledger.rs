@@ -3,21 +3,20 @@
 use std::collections::BTreeSet;
 
 use crate::batch::Ahead;
-use crate::codes::{FlightKey, ProviderCode};
-use crate::command::{
-    Command, FeedCommand, FlightCommand, Input, ProviderBody, ProviderEvent, Settings,
-};
+use crate::codes::FlightKey;
+use crate::command::{Command, FlightCommand, Input, ProviderBody, ProviderEvent, Settings};
 use crate::details;
 use crate::expiry::{Due, Expiry};
 use crate::flight::{Flight, Step};
 use crate::flights::Flights;
 use crate::index::Index;
+use crate::kind::{kind_of, kind_of_feed};
 use crate::mix;
 use crate::observer::{FlightIx, Observer};
 use crate::outcome::{Decision, Kind, Outcome, Reason, Replay};
 use crate::prefetch;
 use crate::seller::Sellers;
-use crate::view::{FeedView, HoldState};
+use crate::view::HoldState;
 
 /// The state of one partition: its clock, settings, flights, and what has been decided.
 ///
@@ -113,7 +112,7 @@ impl Ledger {
         let is_heard = match &input.command {
             Command::Configure(_) | Command::Feed(..) => true,
             Command::Flight(_, FlightCommand::Provider(event)) if !self.sellers.is_empty() => {
-                self.sellers.hear(event.provider, self.clock_ms)
+                self.sellers.hear_event(event, self.clock_ms)
             }
             _ => false,
         };
@@ -285,12 +284,12 @@ impl Ledger {
     }
 
     /// When a provider next falls silent, or something that one said lapses.
-    fn feeds_due_ms(&self) -> Option<i64> {
+    pub(crate) fn feeds_due_ms(&self) -> Option<i64> {
         let lapse = self.lapses.first().map(|lapse| lapse.0);
         lapse.into_iter().chain(self.sellers.due_ms()).min()
     }
 
-    fn retires_at_ms(&self, end_ms: i64) -> i64 {
+    pub(crate) fn retires_at_ms(&self, end_ms: i64) -> i64 {
         end_ms.saturating_add_unsigned(self.settings.retire_after_ms)
     }
 
@@ -545,94 +544,6 @@ impl Ledger {
     }
 }
 
-impl Ledger {
-    /// The partition's clock: the highest `at_ms` seen, Unix time in milliseconds.
-    pub fn clock_ms(&self) -> i64 {
-        self.clock_ms
-    }
-
-    /// The settings that hold now.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// A flight that is not retired.
-    pub fn find(&self, key: &FlightKey) -> Option<FlightIx> {
-        let at = self.locate(mix::hash_key(key), key)?;
-        let flight = self.flights.get(at)?;
-        (!flight.retired).then_some(at)
-    }
-
-    /// Is the flight over, so that its key is all that is known of it?
-    pub fn is_retired(&self, key: &FlightKey) -> bool {
-        self.locate(mix::hash_key(key), key).is_some() && self.find(key).is_none()
-    }
-
-    /// A flight by its index. Panics when it was retired before the last call, and on an index that
-    /// the ledger never gave.
-    pub fn flight(&self, at: FlightIx) -> &Flight {
-        match self.get(at) {
-            Some(flight) => flight,
-            None => panic!("flight {at} is not in the ledger any more: read it when it retires"),
-        }
-    }
-
-    /// A flight by its index, unless it was retired before the last call.
-    pub fn get(&self, at: FlightIx) -> Option<&Flight> {
-        self.flights.get(at)
-    }
-
-    /// The flights that are not retired, in the order in which they were created.
-    pub fn flights(&self) -> impl Iterator<Item = (FlightIx, &Flight)> + '_ {
-        let flights = self.flights.iter();
-        flights.filter(|(_, flight)| !flight.retired)
-    }
-
-    /// How many flights were ever created: their indices are below this.
-    pub fn flights_ever(&self) -> usize {
-        self.flights.len() as usize
-    }
-
-    /// Holds that are live, over all flights.
-    pub fn live_holds(&self) -> usize {
-        self.live
-    }
-
-    /// Holds that wait for seats, over all flights.
-    pub fn waiting_holds(&self) -> usize {
-        self.waiting
-    }
-
-    /// When the clock next has something to do: a hold lapses, a flight retires, a provider falls
-    /// silent, or what one said lapses. Absent =
-    /// never. A partition to which nothing else is appended needs a `Tick` then. Never later than
-    /// that; earlier when very many holds ended before their deadline.
-    pub fn next_deadline_ms(&self) -> Option<i64> {
-        let hold = if self.live + self.waiting == 0 {
-            None
-        } else {
-            self.expiry.first_live(|due| {
-                let flight = self.flights.get(due.flight);
-                flight.is_some_and(|flight| lapsing(flight, due).is_some())
-            })
-        };
-        let flight = self.ends.first().map(|end| self.retires_at_ms(end.0));
-        let due = hold.into_iter().chain(flight);
-        due.chain(self.feeds_due_ms()).min()
-    }
-
-    /// How a provider's feed stands in the partition; absent when its silence has no limit and nobody
-    /// told it to stop.
-    pub fn feed(&self, provider: ProviderCode) -> Option<FeedView> {
-        self.sellers.view(provider)
-    }
-
-    /// Every provider's feed of which there is something to say, see [`Ledger::feed`].
-    pub fn feeds(&self) -> impl Iterator<Item = (ProviderCode, FeedView)> + '_ {
-        self.sellers.views()
-    }
-}
-
 /// Does what the event says hold for a time only?
 fn lapses(event: &ProviderEvent) -> bool {
     match &event.body {
@@ -650,7 +561,7 @@ const fn ends(state: HoldState) -> bool {
 /// The state of a hold that is to lapse, unless it has ended before. One that got its seats after
 /// waiting has another deadline since: the entry of the first one is void.
 #[inline(always)]
-fn lapsing(flight: &Flight, due: &Due) -> Option<HoldState> {
+pub(crate) fn lapsing(flight: &Flight, due: &Due) -> Option<HoldState> {
     let hold = &flight.holds[due.hold as usize];
     let is_due = ends(hold.state) && hold.deadline_ms == due.deadline_ms;
     is_due.then_some(hold.state)
@@ -666,44 +577,4 @@ fn changes_flight(outcome: &Outcome) -> bool {
             | Outcome::Cancelled { already: false, .. }
             | Outcome::Accepted { .. }
     )
-}
-
-/// What kind of command it is.
-#[inline(always)]
-pub(crate) fn kind_of(command: &FlightCommand) -> Kind {
-    match command {
-        FlightCommand::Hold(_) => Kind::Hold,
-        FlightCommand::Confirm { .. } => Kind::Confirm,
-        FlightCommand::Release { .. } => Kind::Release,
-        FlightCommand::Cancel { .. } => Kind::Cancel,
-        FlightCommand::Reseat(_) => Kind::Reseat,
-        FlightCommand::Provider(event) => kind_of_event(event),
-    }
-}
-
-fn kind_of_feed(command: &FeedCommand) -> Kind {
-    match command {
-        FeedCommand::Configure { .. } => Kind::FeedConfigure,
-        FeedCommand::Heard { .. } => Kind::FeedHeard,
-        FeedCommand::Stop => Kind::FeedStop,
-        FeedCommand::Resume => Kind::FeedResume,
-        FeedCommand::Unplaced(_) => Kind::FeedUnplaced,
-        FeedCommand::Replaced(_) => Kind::FeedReplaced,
-    }
-}
-
-fn kind_of_event(event: &ProviderEvent) -> Kind {
-    match event.body {
-        ProviderBody::Schedule(_) => Kind::Schedule,
-        ProviderBody::TimeChange(_) => Kind::TimeChange,
-        ProviderBody::Equipment(_) => Kind::Equipment,
-        ProviderBody::Availability(_) => Kind::Availability,
-        ProviderBody::Fares(_) => Kind::Fares,
-        ProviderBody::Terms(_) => Kind::Terms,
-        ProviderBody::Cancel => Kind::FlightCancel,
-        ProviderBody::Reinstate => Kind::FlightReinstate,
-        ProviderBody::Withdraw => Kind::FlightWithdraw,
-        ProviderBody::Acknowledge(_) => Kind::Acknowledge,
-        ProviderBody::Refuse(_) => Kind::Refuse,
-    }
 }

@@ -81,11 +81,13 @@ pub enum Kind {
     Reseat = 27,
     /// `refuse`
     Refuse = 28,
+    /// `feed_numbered`
+    FeedNumbered = 29,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Kind; 28] = [
+    pub const ALL: [Kind; 29] = [
         Kind::Hold,
         Kind::Confirm,
         Kind::Release,
@@ -114,6 +116,7 @@ impl Kind {
         Kind::FeedReplaced,
         Kind::Reseat,
         Kind::Refuse,
+        Kind::FeedNumbered,
     ];
 
     /// The stable name.
@@ -147,6 +150,7 @@ impl Kind {
             Kind::FeedReplaced => "feed_replaced",
             Kind::Reseat => "reseat",
             Kind::Refuse => "refuse",
+            Kind::FeedNumbered => "feed_numbered",
         }
     }
 }

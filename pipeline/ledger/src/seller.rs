@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::book::Report;
 use crate::codes::ProviderCode;
-use crate::command::FeedCommand;
+use crate::command::{FeedCommand, ProviderEvent};
 use crate::flight::Flight;
 use crate::outcome::Reason;
 use crate::view::FeedView;
@@ -65,8 +65,14 @@ impl Sellers {
         self.0.is_empty()
     }
 
-    /// An event of the provider came. Gives whether it may sell again by that.
-    pub(crate) fn hear(&mut self, provider: ProviderCode, clock_ms: i64) -> bool {
+    /// An event of a provider came. Gives whether it may sell again by that.
+    pub(crate) fn hear_event(&mut self, event: &ProviderEvent, clock_ms: i64) -> bool {
+        // What it answers to an order says nothing of its feed, which may be silent all the same.
+        !event.answers_order() && self.hear(event.provider, clock_ms)
+    }
+
+    /// Something of the provider's feed came. Gives whether it may sell again by that.
+    fn hear(&mut self, provider: ProviderCode, clock_ms: i64) -> bool {
         let Some(seller) = self.0.get_mut(&provider) else {
             return false;
         };
@@ -102,6 +108,8 @@ impl Sellers {
             FeedCommand::Unplaced(_) | FeedCommand::Replaced(_) => {
                 self.hear(provider, clock_ms);
             }
+            // It came, and nothing of it may have been readable: what it says are other records.
+            FeedCommand::Numbered(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Making the shelf from the book.
 
-use crate::book::{NO_BOUND, Report, SegmentKey};
-use crate::codes::{Cabin, Money};
+use crate::book::{NO_BOUND, Provider, Report, SegmentKey};
+use crate::codes::Cabin;
 use crate::command::SaleStatus;
 use crate::flight::Flight;
 use crate::record::PackedMoney;
@@ -16,47 +16,32 @@ impl Flight {
     /// Makes the shelf from the book. Seats already counted move over by the rows the book knows.
     pub(crate) fn stock(&mut self) {
         self.add_aircraft_of_cabins();
-        let aircraft = self.book.aircraft.iter();
-        let largest: Vec<u16> = aircraft
-            .map(|cabin| self.largest_allowance(cabin.cabin))
-            .collect();
+        self.book.fit();
         let old = self.shelf.rows().to_vec();
         let old = |row: u32| old.get(row as usize);
-        let mut rows = Vec::with_capacity(self.book.aircraft.len());
+        let book = &mut *self.book;
+        let mut rows = Vec::with_capacity(self.shelf.rows().len().max(book.aircraft.len()));
         let none = PackedMoney::new(None);
-        let mut row_prices = Vec::new();
-        for (cabin, largest) in self.book.aircraft.iter_mut().zip(largest) {
+        let mut row_prices = Vec::with_capacity(rows.capacity());
+        for cabin in &mut book.aircraft {
             let bound = cabin.seats.map_or(NO_BOUND, i64::from);
             let mut row = Row::new(cabin.cabin.letter(), bound);
             row.used = old(cabin.row).map_or(0, |old| old.used);
-            row.allowance = largest;
+            row.allowance = largest_allowance(&book.providers, cabin.cabin);
             cabin.row = rows.len() as u32;
             rows.push(row);
         }
-        for (provider_at, provider) in self.book.providers.iter_mut().enumerate() {
-            let allowances = provider.allowances.clone();
-            let prices: Vec<Vec<Option<Money>>> = provider
-                .cabins
-                .iter()
-                .map(|cabin| {
-                    let classes = cabin.nest.iter().map(|class| Some(class.class));
-                    std::iter::once(None)
-                        .chain(classes)
-                        .map(|class| provider.flight_price(cabin.cabin, class))
-                        .collect()
-                })
-                .collect();
-            for (cabin, prices) in provider.cabins.iter_mut().zip(prices) {
-                let mut named = allowances.iter();
-                let allowance = named
-                    .find(|(named, _)| *named == cabin.cabin)
-                    .map_or(0, |(_, allowance)| *allowance);
+        for (provider_at, provider) in book.providers.iter_mut().enumerate() {
+            // Out of the way, and back below: the provider is asked for terms and prices meanwhile.
+            let mut cabins = std::mem::take(&mut provider.cabins);
+            for cabin in &mut cabins {
+                let allowance = provider.allowance(cabin.cabin);
                 let bound = if cabin.authorised == NO_BOUND {
                     NO_BOUND
                 } else {
                     cabin.authorised + i64::from(allowance)
                 };
-                let mut aircraft = self.book.aircraft.iter();
+                let mut aircraft = book.aircraft.iter();
                 let Some(aircraft) = aircraft
                     .find(|a| (a.leg, a.cabin) == (cabin.leg, cabin.cabin))
                     .and_then(|a| u16::try_from(a.row).ok())
@@ -85,16 +70,17 @@ impl Flight {
                 row.set(Row::KNOWN, cabin.known);
                 cabin.row = rows.len() as u32;
                 row_prices.resize(rows.len(), none);
-                row_prices.push(PackedMoney::new(prices[0]));
+                row_prices.push(PackedMoney::new(provider.flight_price(cabin.cabin, None)));
                 rows.push(row);
                 let first = rows.len();
-                for (class, price) in cabin.nest.iter_mut().zip(&prices[1..]) {
+                for class in &mut cabin.nest {
+                    let price = provider.flight_price(cabin.cabin, Some(class.class));
                     let mut row = Row::new(class.class.letter(), class.limit);
                     counted(&mut row, class.row);
                     row.set(Row::OPEN, is_open(class.status, &class.report));
                     row.set(Row::FLOOR, class.is_floor);
                     row_prices.resize(rows.len(), none);
-                    row_prices.push(PackedMoney::new(*price));
+                    row_prices.push(PackedMoney::new(price));
                     class.row = rows.len() as u32;
                     rows.push(row);
                 }
@@ -111,6 +97,7 @@ impl Flight {
                     rows.push(row);
                 }
             }
+            provider.cabins = cabins;
         }
         row_prices.resize(rows.len(), none);
         self.shelf.set(self.book.aircraft.len(), rows, row_prices);
@@ -133,8 +120,11 @@ impl Flight {
 
     /// The most that any provider may overbook the cabin by.
     pub(crate) fn largest_allowance(&self, cabin: Cabin) -> u16 {
-        let providers = self.book.providers.iter();
-        let largest = providers.map(|provider| provider.allowance(cabin)).max();
-        largest.unwrap_or(0)
+        largest_allowance(&self.book.providers, cabin)
     }
+}
+
+fn largest_allowance(providers: &[Provider], cabin: Cabin) -> u16 {
+    let largest = providers.iter().map(|provider| provider.allowance(cabin));
+    largest.max().unwrap_or(0)
 }

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use flightline_api::backend::{
-    Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, NoticeFault, OrderAnswer,
-    OrderExplanation, OrderSubmit, PartitionDigest, ProviderDay, ProviderStatus, Readiness,
-    Reconciliation, Remembered, SaleState, Settled, SourceStatus, Submit, SubmitError, ViewChange,
-    ViewFault, ViewFolder, ViewLine, ViewSize, WebhookAnswer, WebhookCall, WebhookFault,
+    Answer, Backend, FeedError, FeedReport, HistoryEntry, HoldNow, MissingMessages, NoticeFault,
+    OrderAnswer, OrderExplanation, OrderSubmit, PartitionDigest, ProviderDay, ProviderStatus,
+    Readiness, Reconciliation, Remembered, SaleState, Settled, SourceStatus, Submit, SubmitError,
+    ViewChange, ViewFault, ViewFolder, ViewLine, ViewSize, WebhookAnswer, WebhookCall,
+    WebhookFault,
 };
 use flightline_connectors::Scope;
 use flightline_dataflows::sql::View;
@@ -22,14 +23,17 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use crate::checkpoint::Checkpoints;
+use crate::config::MISSING_AFTER_MS;
 use crate::hold_index::{Claim, HoldIndex};
 use crate::late::LateDesk;
 use crate::orders::OrderDesk;
+use crate::orders::courier::Ways;
 use crate::orders::desk::partition_of_order;
 use crate::orders::hints::Hints;
 use crate::people::People;
 use crate::provider_stats::ProviderStats;
 use crate::sequencer::{Job, Sequencer};
+use crate::serials::Gap;
 use crate::several::answers::Answers;
 use crate::several::digests::DigestStats;
 use crate::several::rings::Rings;
@@ -53,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) serving: Arc<Serving>,
     pub(crate) stats: Arc<ProviderStats>,
     pub(crate) people: OnceLock<People>,
+    /// The providers that are told of what was sold from their seats; set at the start.
+    pub(crate) ways: OnceLock<Arc<Ways>>,
     /// Reports that came before their flights.
     pub(crate) late: Arc<LateDesk>,
     pub(crate) hints: OnceLock<Hints>,
@@ -151,6 +157,26 @@ impl Inner {
         })
     }
 
+    /// Messages of a provider's feed that are missing, by the clock of the stream.
+    pub(crate) fn gaps_of(&self, provider: ProviderCode) -> Vec<Gap> {
+        let feed = self.feeds.iter().find(|feed| feed.provider == provider);
+        let daily = feed.is_some_and(|feed| feed.numbered_daily);
+        let after_ms = feed.map_or(MISSING_AFTER_MS, |feed| feed.missing_after_ms);
+        let now_ms = self.sequencer.now_ms();
+        let before_ms = now_ms.saturating_sub_unsigned(after_ms);
+        self.stats.gaps(provider, before_ms, daily)
+    }
+
+    /// As [`Inner::gaps_of`], in words.
+    pub(crate) fn missing_of(&self, provider: ProviderCode) -> Vec<MissingMessages> {
+        let gaps = self.gaps_of(provider).into_iter();
+        gaps.map(|gap| MissingMessages {
+            messages: gap.name(),
+            since_ms: gap.since_ms,
+        })
+        .collect()
+    }
+
     /// Erases the persons of an order; `None` when there never was such an order. Blocking.
     pub(crate) fn erase_order(&self, order: OrderId) -> anyhow::Result<Option<usize>> {
         let until: Vec<u64> = (0..self.partitions)
@@ -163,7 +189,12 @@ impl Inner {
             return Ok(None);
         };
         let people = self.people().map_err(anyhow::Error::msg)?;
-        people.erase(&keys).map(Some)
+        let dropped = people.erase(&keys)?;
+        // Behind the key: what is written from here on names nobody.
+        if let Some(ways) = self.ways.get() {
+            crate::orders::kept::erase(ways, order)?;
+        }
+        Ok(Some(dropped))
     }
 
     pub(crate) fn set_phase(&self, phase: impl Into<String>) {
@@ -412,6 +443,7 @@ impl Backend for Inner {
             drift_seats: drift.seats,
             sources,
             sale: crate::sale::state(self, provider),
+            missing: self.missing_of(provider),
         })
     }
 
@@ -428,6 +460,7 @@ impl Backend for Inner {
             drifting: drift.drifting,
             drift_seats: drift.seats,
             sale: crate::sale::state(self, provider),
+            missing: self.missing_of(provider),
         })
     }
 

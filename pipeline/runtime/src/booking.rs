@@ -33,6 +33,11 @@ pub(crate) fn load_key(data_dir: &Path) -> anyhow::Result<OfferKey> {
     key(&data_dir.join(KEY_FILE))
 }
 
+/// The key of a data directory, if there is one.
+pub(crate) fn known_key(data_dir: &Path) -> anyhow::Result<Option<OfferKey>> {
+    read_key(&data_dir.join(KEY_FILE))
+}
+
 /// Leaves another key in a data directory.
 pub(crate) fn keep_key(data_dir: &Path, key: &OfferKey) -> anyhow::Result<()> {
     write_key(&data_dir.join(KEY_FILE), key)
@@ -40,19 +45,24 @@ pub(crate) fn keep_key(data_dir: &Path, key: &OfferKey) -> anyhow::Result<()> {
 
 /// Made once: ids of offers are good as long as it stays.
 fn key(path: &Path) -> anyhow::Result<OfferKey> {
+    if let Some(key) = read_key(path)? {
+        return Ok(key);
+    }
+    let key = OfferKey::random();
+    write_key(path, &key)?;
+    Ok(key)
+}
+
+fn read_key(path: &Path) -> anyhow::Result<Option<OfferKey>> {
     match std::fs::read_to_string(path) {
-        Ok(text) => parse(text.trim()).with_context(|| {
+        Ok(text) => parse(text.trim()).map(Some).with_context(|| {
             format!(
                 "{} is not a key of offers: 64 hexadecimal digits are expected; restore it, or remove it to \
                  have a new one made, which ends all offers that clients were given",
                 path.display()
             )
         }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = OfferKey::random();
-            write_key(path, &key)?;
-            Ok(key)
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
     }
 }

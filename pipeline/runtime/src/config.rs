@@ -40,7 +40,14 @@ pub struct ProviderFeed {
     pub silence_max_ms: Option<u64>,
     /// Seats that may be sold beyond its counts, by cabin, on flights for which it states no terms.
     pub overbooking: Vec<(Cabin, u16)>,
+    /// It numbers the groups of its messages from 1 on each day, without gaps for us.
+    pub numbered_daily: bool,
+    /// How late a message that is numbered may be before it is missing, in milliseconds.
+    pub missing_after_ms: u64,
 }
+
+/// How late a message that is numbered may be, where nothing else is said: ten minutes.
+pub const MISSING_AFTER_MS: u64 = 600_000;
 
 /// Views in SQL and their files.
 #[derive(Clone, Debug)]
@@ -84,6 +91,9 @@ pub struct ReplicaConfig {
     pub orders: OrderSettings,
     /// Webhooks may go to this machine and private networks, without encryption.
     pub webhooks_private: bool,
+    /// Events for webhooks that wait in memory while they cannot be kept. Beyond that they are derived from the
+    /// stream again; 0 = always.
+    pub webhook_events_held_max: usize,
     /// The payment service.
     pub payments: PaymentsUrl,
     /// Takes the payment service's notices; `None` = none are taken.

@@ -85,6 +85,11 @@ pub async fn ask(data_dir: &Path, question: &Question) -> anyhow::Result<Option<
     Ok(Some(answer))
 }
 
+/// Is there a replica at work on a data directory, that answers questions?
+pub async fn is_answered(data_dir: &Path) -> bool {
+    UnixStream::connect(socket_of(data_dir)).await.is_ok()
+}
+
 /// Answers questions until it is aborted.
 pub(crate) fn serve(data_dir: &Path, inner: &Arc<Inner>) -> anyhow::Result<JoinHandle<()>> {
     use std::os::unix::fs::PermissionsExt;

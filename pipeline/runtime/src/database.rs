@@ -43,9 +43,16 @@ impl std::fmt::Debug for Database {
     }
 }
 
+/// How far the private server steps back behind the replica, whose answers do not wait for it: tables that
+/// are late by a little more are no loss, and under a load that it can bear it gets all that it wants. Each of its
+/// processes has a session of its own: where Linux shares processors by session (`sched_autogroup_enabled`, and no
+/// cgroup for them), it has no effect.
+const PRIVATE_NICE: u8 = 5;
+
 /// Starts the private server of a data directory.
 async fn start_private(data_dir: &Path) -> anyhow::Result<PrivatePostgres> {
-    let config = PrivateConfig::new(data_dir);
+    let mut config = PrivateConfig::new(data_dir);
+    config.nice = PRIVATE_NICE;
     let started = tokio::task::spawn_blocking(move || PrivatePostgres::start(&config));
     Ok(started
         .await
@@ -61,12 +68,14 @@ pub(crate) fn parse(url: &str) -> anyhow::Result<tokio_postgres::Config> {
 
 impl Database {
     /// Finds or starts the database of a replica and opens the sink. Tables that were filled from
-    /// another stream than `stream_id` are refused.
+    /// another stream than `stream_id` are refused. `is_away`: the database that several replicas share is not
+    /// there; whoever of them finds it back first takes the tables over.
     pub(crate) async fn start(
         config: &ReplicaConfig,
         partitions: u32,
         stream_id: &str,
         on_commit: Option<OnCommit>,
+        is_away: bool,
     ) -> anyhow::Result<(Self, Opened)> {
         anyhow::ensure!(
             config.database_url.is_some() || !config.stream.is_shared(),
@@ -88,17 +97,21 @@ impl Database {
             sink_config.views.clone_from(&files.views);
         }
         sink_config.session_lock = config.stream.is_shared();
-        let sink = match PostgresSink::open(sink_config.clone()).await {
-            Ok(sink) => Some(sink),
-            Err(PostgresError::HeldByAnother) => None,
-            Err(error) => return Err(error).context("the tables in PostgreSQL"),
+        let sink = match is_away {
+            true => None,
+            false => match PostgresSink::open(sink_config.clone()).await {
+                Ok(sink) => Some(sink),
+                Err(PostgresError::HeldByAnother) => None,
+                Err(error) => return Err(error).context("the tables in PostgreSQL"),
+            },
         };
+        let trouble = is_away.then(|| "PostgreSQL was away when the replica started".to_owned());
         let database = Self {
             connect,
             url,
             private: Mutex::new(private),
             sink: RwLock::new(sink.as_ref().map(PostgresSink::handle)),
-            trouble: Mutex::default(),
+            trouble: Mutex::new(trouble),
         };
         let postgres = sink_config;
         Ok((database, Opened { sink, postgres }))

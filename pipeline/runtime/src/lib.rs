@@ -2,7 +2,7 @@
 //!
 //! - [`Replica`]: from start to stop.
 //! - [`sequencer`]: the one writer of the stream; [`waiters`]: who waits for which decision.
-//! - [`hold_index`]: from a hold's id to its flight. [`provider_stats`]: counts of feeds.
+//! - [`hold_index`]: from a hold's id to its flight. [`provider_stats`]: counts of feeds. [`serials`]: messages that are missing in them.
 //! - [`orders`]: what orders ask for, and what becomes of it.
 //! - [`checkpoint`]: the fold, kept, so that a start need not begin at the first record.
 //! - [`reading`]: records out of the stream, checked; [`refold`]: history and explanations.
@@ -36,6 +36,7 @@ pub mod refold;
 mod replica;
 mod sale;
 pub mod sequencer;
+pub mod serials;
 mod several;
 #[cfg(feature = "simulation")]
 pub mod simulation {
@@ -51,7 +52,7 @@ mod views;
 pub mod waiters;
 mod webhooks;
 
-pub use config::{AuthMode, ProviderFeed, ReplicaConfig, ViewFiles};
+pub use config::{AuthMode, MISSING_AFTER_MS, ProviderFeed, ReplicaConfig, ViewFiles};
 pub use intake::{IntakeConfig, Way};
 pub use replica::Replica;
 pub use stream::{FluvioOptions, StreamPlace};

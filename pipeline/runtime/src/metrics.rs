@@ -1,5 +1,6 @@
 //! The replica's own metrics, read at the moment they are asked for.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -8,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
-use flightline_api::backend::ViewFolder;
+use flightline_api::backend::{ViewFolder, ViewLine};
 
 use crate::backend::Inner;
 use crate::checkpoint::Stats;
@@ -58,10 +59,46 @@ fn sources(registry: &mut Registry, inner: &Inner) {
     );
 }
 
+/// The label of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProviderLabels {
+    provider: String,
+}
+
+/// Messages of feeds that are missing between others.
+fn missing(registry: &mut Registry, inner: &Inner) {
+    let gaps = Family::<ProviderLabels, Gauge>::default();
+    let configured = inner.feeds.iter().map(|feed| feed.provider);
+    for provider in configured.chain(inner.stats.numbered()) {
+        let labels = ProviderLabels {
+            provider: provider.to_string(),
+        };
+        gaps.get_or_create(&labels)
+            .set(inner.gaps_of(provider).len() as i64);
+    }
+    registry.register(
+        "feed_gaps",
+        "Gaps in the numbered messages of a provider: see its status",
+        gaps,
+    );
+}
+
 /// The label of a view in SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ViewLabels {
     view: String,
+}
+
+/// Each view once: one that is being replaced as it stands for others, without the one that comes.
+fn seen(mut lines: Vec<ViewLine>) -> Vec<ViewLine> {
+    let is_there = |line: &ViewLine| line.state != "backfilling";
+    let there: BTreeSet<String> = lines
+        .iter()
+        .filter(|line| is_there(line))
+        .map(|line| line.name.clone())
+        .collect();
+    lines.retain(|line| is_there(line) || !there.contains(&line.name));
+    lines
 }
 
 /// Views in SQL.
@@ -78,7 +115,7 @@ fn views(registry: &mut Registry, inner: &Inner) {
         Family::<ViewLabels, Gauge>::default(),
     );
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    for line in views.list() {
+    for line in seen(views.list()) {
         let labels = ViewLabels { view: line.name };
         updates.get_or_create(&labels).inc_by(line.updates);
         rows.get_or_create(&labels).set(number(line.rows));
@@ -349,6 +386,7 @@ pub(crate) fn text(inner: &Inner) -> String {
         inner.holds.len() as i64,
     );
     sources(r, inner);
+    missing(r, inner);
     gauge(
         r,
         "orders",
@@ -404,6 +442,21 @@ pub(crate) fn text(inner: &Inner) -> String {
         "Holds of orders that wait for seats",
         inner.desk.waiting() as i64,
     );
+    if let Some(webhooks) = &*inner.webhooks.read() {
+        let (held, let_go) = webhooks.held();
+        gauge(
+            r,
+            "webhook_events_held",
+            "Events for webhooks that wait in memory to be kept",
+            held as i64,
+        );
+        counter(
+            r,
+            "webhook_events_let_go",
+            "Times that they found no room and are derived from the stream again",
+            let_go,
+        );
+    }
     if let Some(hints) = inner.hints.get() {
         let hints = hints.stats();
         counter(
@@ -493,4 +546,37 @@ pub(crate) fn text(inner: &Inner) -> String {
         tracing::error!(%error, "metrics cannot be encoded");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use flightline_api::backend::ViewSize;
+
+    use super::*;
+
+    #[test]
+    fn a_view_that_is_being_replaced_counts_as_it_stands_for_others() {
+        let line = |name: &str, state, rows| ViewLine {
+            name: name.to_owned(),
+            description: String::new(),
+            file: String::new(),
+            table: String::new(),
+            state,
+            reason: None,
+            backfill: None,
+            rows,
+            updates: 0,
+            epochs_behind: 0,
+            kept: ViewSize::default(),
+        };
+        let lines = vec![
+            line("sales", "live", 7),
+            line("stopped", "failed", 1),
+            line("sales", "backfilling", 0),
+            line("new", "backfilling", 0),
+        ];
+        let seen: Vec<_> = seen(lines).into_iter().map(|l| (l.name, l.rows)).collect();
+        let expected = [("sales", 7), ("stopped", 1), ("new", 0)];
+        assert_eq!(seen, expected.map(|(name, rows)| (name.to_owned(), rows)));
+    }
 }

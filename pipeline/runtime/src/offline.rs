@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use flightline_connectors::outward::OutwardConfig;
 use flightline_connectors::vault::KeyId;
 use flightline_dataflows::sql::View;
+use flightline_ledger::ProviderCode;
 use flightline_stream::{EmbeddedConfig, EmbeddedLog, StreamError, StreamLog};
 
 use crate::checkpoint::{CheckpointPolicy, Checkpoints, Store, Taken};
@@ -13,9 +15,9 @@ use crate::control::OrderName;
 use crate::database::Database;
 use crate::verify::{Folded, VerifyReport, verify as verify_stream};
 
-/// Name of a stream, from the identity of its producer.
-pub(crate) fn stream_id(producer: u64) -> String {
-    format!("{producer:016x}")
+/// Name of a stream, from its id.
+pub(crate) fn stream_id(id: u64) -> String {
+    format!("{id:016x}")
 }
 
 /// Opens the stream of a data directory, which must exist.
@@ -76,7 +78,7 @@ fn checkpoints_of(
     let store = Store::open(policy.url.as_deref(), data_dir)?;
     Ok(Checkpoints::new(
         store,
-        &stream_id(log.producer().id()),
+        &stream_id(log.stream_id()),
         policy.clone(),
     ))
 }
@@ -136,12 +138,13 @@ pub fn explain_order(data_dir: &Path, name: &str) -> anyhow::Result<serde_json::
 }
 
 /// Erases the persons of an order. Says how many keys there were to drop; `None` when there is no such
-/// order.
+/// order. `ways`: providers of which messages may lie here.
 /// Blocking; must be called within the async runtime.
 pub fn erase_order(
     data_dir: &Path,
     name: &str,
     policy: &CheckpointPolicy,
+    ways: &[(ProviderCode, OutwardConfig)],
 ) -> anyhow::Result<Option<usize>> {
     let OrderName::Id(order) = crate::control::order_named(name)? else {
         anyhow::bail!("name the order by its id, ord_ and 32 hexadecimal digits");
@@ -153,5 +156,8 @@ pub fn erase_order(
         return Ok(None);
     };
     let people = crate::people::People::open(data_dir, KeyId(0))?;
-    people.erase(&keys).map(Some)
+    let ways = crate::replica::ways(data_dir, ways)?;
+    let dropped = people.erase(&keys)?;
+    crate::orders::kept::erase(&ways, order)?;
+    Ok(Some(dropped))
 }

@@ -39,13 +39,26 @@ impl People {
         })
     }
 
-    /// Keys in a database, for several replicas. Blocking.
-    pub(crate) fn open_shared(connect: tokio_postgres::Config) -> anyhow::Result<Self> {
+    /// Keys in a database, for several replicas; `is_away`: it is not asked for now. Blocking.
+    pub(crate) fn open_shared(
+        connect: tokio_postgres::Config,
+        is_away: bool,
+    ) -> anyhow::Result<Self> {
         let config = PostgresKeyStoreConfig::new(connect);
-        let keys = PostgresKeyStore::open(&config).context("opening the keys of personal data")?;
+        let keys = match is_away {
+            true => PostgresKeyStore::later(&config),
+            false => PostgresKeyStore::open(&config),
+        };
+        let keys = keys.context("opening the keys of personal data")?;
         Ok(Self {
             keys: Box::new(keys),
         })
+    }
+
+    /// Keys that are kept so.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn with(keys: Box<dyn KeyStore>) -> Self {
+        Self { keys }
     }
 
     /// Seals the personal data of an order with a key of its own.

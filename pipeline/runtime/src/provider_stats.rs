@@ -1,9 +1,11 @@
 //! Counts of every provider's feed, since the stream began.
 
-use flightline_ledger::command::SourceVersion;
+use flightline_ledger::command::{Numbered, SourceVersion};
 use flightline_ledger::{Date, Decision, Outcome, ProviderCode, Replay};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
+
+use crate::serials::{Gap, Serials};
 
 /// What a record of a provider is, as far as counting goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub enum Report {
     Event(SourceVersion),
     /// A record that could not be read.
     Reject,
+    /// A message that its sender numbers: what it says are other records.
+    Numbered(Numbered),
 }
 
 /// Counts of one provider on one day.
@@ -56,6 +60,8 @@ pub struct Counts {
     pub last_at_ms: Option<i64>,
     /// By day since 1970-01-01, in UTC, by the clocks of the partitions.
     pub days: BTreeMap<i32, DayCounts>,
+    /// Messages that are numbered.
+    pub serials: Serials,
 }
 
 /// Counts of all providers; shared between threads.
@@ -87,10 +93,13 @@ fn tally(decision: &Decision) -> Tally {
 impl Counts {
     /// Counts one decision.
     pub fn note(&mut self, report: Report, decision: &Decision) {
+        if let Report::Numbered(numbered) = &report {
+            return self.serials.note(numbered, decision.at_ms);
+        }
         self.last_at_ms = self.last_at_ms.max(Some(decision.at_ms));
         let mut one = DayCounts::default();
         match report {
-            Report::Reject => one.rejected = 1,
+            Report::Reject | Report::Numbered(_) => one.rejected = 1,
             Report::Event(version) => {
                 self.last_version = self.last_version.max(Some(version));
                 match tally(decision) {
@@ -141,9 +150,33 @@ impl ProviderStats {
         counts.rejected += counted.rejected;
         counts.last_version = counts.last_version.max(counted.last_version);
         counts.last_at_ms = counts.last_at_ms.max(counted.last_at_ms);
+        counts.serials.add(&counted.serials);
         for (day, of_day) in &counted.days {
             counts.count(*day, of_day);
         }
+    }
+
+    /// Is a message of a provider's known to have come?
+    pub fn has(&self, provider: ProviderCode, numbered: &Numbered) -> bool {
+        let all = self.counts.lock();
+        all.get(&provider)
+            .is_some_and(|counts| counts.serials.has(numbered))
+    }
+
+    /// Messages of a provider's that are missing, see [`Serials::gaps`].
+    pub fn gaps(&self, provider: ProviderCode, before_ms: i64, daily: bool) -> Vec<Gap> {
+        let all = self.counts.lock();
+        let counts = all.get(&provider);
+        counts.map_or_else(Vec::new, |counts| counts.serials.gaps(before_ms, daily))
+    }
+
+    /// The providers that number their messages.
+    pub fn numbered(&self) -> Vec<ProviderCode> {
+        let all = self.counts.lock();
+        let numbered = all.iter().filter(|(_, counts)| !counts.serials.is_empty());
+        let mut codes: Vec<_> = numbered.map(|(provider, _)| *provider).collect();
+        codes.sort_unstable();
+        codes
     }
 
     /// Counts of one provider; `None` when it never sent anything.

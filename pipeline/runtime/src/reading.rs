@@ -6,7 +6,7 @@ use flightline_stream::{Checker, Fault, RecordView, StreamError, StreamLog};
 use crate::sequencer::note_of;
 
 /// Records read at a time.
-const READ_RECORDS: usize = 16_384;
+pub(crate) const READ_RECORDS: usize = 16_384;
 const READ_BYTES: usize = 8 << 20;
 
 /// Why a partition could not be read.

@@ -108,7 +108,7 @@ impl File {
                 }
             }
             Parsed::ReplaceEnd { replacement, .. } => self.scopes.push(replacement.scope),
-            Parsed::ReplaceBegin { .. } | Parsed::Warning(_) => {}
+            Parsed::ReplaceBegin { .. } | Parsed::Numbered { .. } | Parsed::Warning(_) => {}
             Parsed::Unplaced { .. } => {
                 self.result.read += 1;
                 self.result.not_compared += 1;
@@ -228,6 +228,7 @@ pub(crate) fn reconcile(
     rows.sort_by_key(|row| row.cause != Cause::Unexplained);
     rows.truncate(Reconciliation::ROWS_MAX);
     result.rows = rows;
+    result.missing = inner.missing_of(provider);
     Ok(result)
 }
 

@@ -15,6 +15,7 @@ use flightline_api::backend::{Submit, SubmitError};
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::Record;
 use flightline_dataflows::rows::Note;
+use flightline_ledger::command::FeedCommand;
 use flightline_ledger::{Command, FlightCommand, Input, ProviderCode};
 use flightline_stream::{Draft, Group, Producer, StreamError, StreamLog};
 use parking_lot::{Condvar, Mutex};
@@ -508,9 +509,15 @@ pub fn note_of(ref_text: Option<Box<str>>, actor: Option<Box<str>>) -> Option<Bo
 pub fn report_of(command: &Command) -> Option<(ProviderCode, Report)> {
     match command {
         Command::Flight(_, FlightCommand::Provider(event)) => {
-            Some((event.provider, Report::Event(event.version)))
+            // What a provider answers to orders is no report of its feed.
+            let report = (event.provider, Report::Event(event.version));
+            (!event.answers_order()).then_some(report)
         }
         Command::FeedReject(reject) => Some((reject.provider, Report::Reject)),
+        Command::Feed(provider, command) => match **command {
+            FeedCommand::Numbered(numbered) => Some((*provider, Report::Numbered(numbered))),
+            _ => None,
+        },
         _ => None,
     }
 }

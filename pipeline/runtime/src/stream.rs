@@ -75,7 +75,7 @@ pub(crate) fn open(config: &ReplicaConfig) -> anyhow::Result<OpenStream> {
             let log = EmbeddedLog::open(copy(config)).context("opening the stream")?;
             let producer = log.producer();
             Ok(OpenStream {
-                id: producer.id(),
+                id: log.stream_id(),
                 producer,
                 log: Arc::new(log),
             })

@@ -75,7 +75,7 @@ impl TokenError {
 }
 
 /// One token, as the file keeps it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stored {
     /// Name for people; stands in the stream as the one who asked.

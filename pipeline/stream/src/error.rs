@@ -283,6 +283,50 @@ pub enum StreamError {
         offset: u64,
     },
 
+    /// There is nothing to fill a topic with.
+    #[error(
+        "the copy in {} is empty: there is nothing to fill {topic} with, and it knows no stream's name; use the \
+         copy of a replica that has records", path.display()
+    )]
+    NothingToFill {
+        /// The topic.
+        topic: String,
+        /// The copy's folder.
+        path: PathBuf,
+    },
+
+    /// A new topic would be filled under a name that the stream does not have.
+    #[error(
+        "{cluster} is empty, and of which stream {} has the records is not known: its file {} is lost. \
+         Filled under another name than the stream's, neither checkpoints nor tables nor the copies of other \
+         replicas would go on with the topic. Put the file back from a backup, or do it with the data \
+         directory of another replica", path.display(), place.display()
+    )]
+    NameLost {
+        /// The topic and where it is.
+        cluster: String,
+        /// The copy's folder.
+        path: PathBuf,
+        /// The file that has the name.
+        place: PathBuf,
+    },
+
+    /// The topic is another stream's.
+    #[error(
+        "{cluster} holds the stream {found:016x}, and {} the records of {ours:016x}: name the topic of that \
+         stream in stream.url, or a new one to have it filled by `flightline stream rebuild`", path.display()
+    )]
+    OtherStream {
+        /// The topic and where it is.
+        cluster: String,
+        /// The copy's folder.
+        path: PathBuf,
+        /// The copy's stream.
+        ours: u64,
+        /// The topic's stream.
+        found: u64,
+    },
+
     /// Another process writes to the topic now.
     #[error(
         "{holder} has taken over partition {partition} of {cluster}: this process writes no more. \

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use flightline_ledger::command::{
     Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedCommand, FeedReject, Leg,
-    LegTimes, Level, Replaced, Reseat, SaleStatus, Schedule, Settings, SourceVersion,
-    UnplacedReport,
+    LegTimes, Level, Numbered, Replaced, Reseat, SaleStatus, Schedule, Series, Settings,
+    SourceVersion, UnplacedReport,
 };
 use flightline_ledger::order::{
     CreateOrder, EffectId, EffectResult, FlightChange, FlightNotice, OfferRequestId, OrderAction,
@@ -643,6 +643,27 @@ fn order_commands(flight: FlightKey, hold: CommandId) -> Vec<(&'static str, Comm
         ),
         ("order_done_noted", done(EffectResult::Noted)),
         ("order_done_withdrawn", done(EffectResult::Withdrawn)),
+        // And messages that their sender numbers.
+        (
+            "feed_numbered",
+            feed(FeedCommand::Numbered(Numbered {
+                series: Series::Ssm,
+                day: code("2027-01-21"),
+                group: 52,
+                number: 1,
+                is_last: true,
+            })),
+        ),
+        (
+            "feed_numbered_more",
+            feed(FeedCommand::Numbered(Numbered {
+                series: Series::Asm,
+                day: code("1969-12-31"),
+                group: 99_999,
+                number: 999,
+                is_last: false,
+            })),
+        ),
     ]);
     all
 }
@@ -716,7 +737,7 @@ fn records_of_version_1_decode_for_ever() {
         kinds.insert(header.kind);
     }
     // Kinds 1–11, 16–20, 32–42, 48–56.
-    assert_eq!(kinds.len(), 36, "a kind has no golden file: {kinds:?}");
+    assert_eq!(kinds.len(), 37, "a kind has no golden file: {kinds:?}");
     let files = fs::read_dir(folder()).unwrap();
     let files = files.filter(|f| {
         let name = f.as_ref().unwrap().file_name();

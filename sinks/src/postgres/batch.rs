@@ -20,7 +20,7 @@ use hashbrown::hash_table::Entry;
 
 use super::copy::Chunks;
 use super::tables::{
-    DECISION, FEED_REJECT, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable, ref_text,
+    DECISION, FEED_REJECT, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable,
     write_decision, write_reject,
 };
 use super::view_batch::{ViewNet, ViewStep};
@@ -293,7 +293,7 @@ impl Batch {
                         && line.decision.outcome.makes_hold()
                         && line.decision.replay == Replay::First
                 });
-                let id = made.and_then(|line| ref_text(line)).map(Box::from);
+                let id = made.and_then(|line| line.ref_text()).map(Box::from);
                 line(row, id)
             });
             self.holds.change(old.as_ref(), new.as_ref());

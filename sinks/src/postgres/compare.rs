@@ -18,8 +18,7 @@ use super::PostgresError;
 use super::connection::read_progress;
 use super::copy::{Chunks, HEADER, Row, Type, fields, show};
 use super::tables::{
-    self, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable, ref_text, write_decision,
-    write_reject,
+    self, HoldLine, Keyed, PaymentLine, SegmentLine, Table, ViewTable, write_decision, write_reject,
 };
 
 /// What the tables should have.
@@ -98,7 +97,7 @@ pub async fn compare(
     let mut decisions = std::iter::from_fn(|| {
         let line = decisions.next()?;
         let made = line.decision.outcome.makes_hold() && line.decision.replay == Replay::First;
-        if let Some(text) = ref_text(&line).filter(|_| made) {
+        if let Some(text) = line.ref_text().filter(|_| made) {
             ids.insert((line.partition, line.decision.offset), text.into());
         }
         Some(encode(&tables::DECISION, |row| write_decision(&line, row)))

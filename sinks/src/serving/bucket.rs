@@ -106,6 +106,21 @@ impl Bucket {
         }
     }
 
+    /// Shows the offers in the cabin with too few seats, in the order of price, each with the number
+    /// that [`Bucket::each_fitting`] gives to its flight.
+    pub(crate) fn each_short<'a>(
+        &'a self,
+        seats: u16,
+        cabin: Option<Cabin>,
+        mut see: impl FnMut(u32, &'a OfferRow),
+    ) {
+        for (hot, row) in self.hot.iter().zip(&self.rows) {
+            if hot.seats < seats && cabin.is_none_or(|cabin| cabin == hot.cabin) {
+                see(hot.slot, row);
+            }
+        }
+    }
+
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.hot.capacity() * size_of::<Hot>()
@@ -277,11 +292,7 @@ impl Bucket {
         let by_price = query.sort == Sort::Price;
         for (at, hot) in self.hot.iter().enumerate() {
             if hot.seats < seats
-                || query.cabin.is_some_and(|cabin| cabin != hot.cabin)
-                || class.is_some_and(|class| class != hot.class)
-                || query
-                    .provider
-                    .is_some_and(|provider| provider != self.rows[at].provider)
+                || !self.is_asked_for(query, class, at)
                 || (query.best_per_flight && !seen.first(hot.slot))
             {
                 continue;
@@ -304,6 +315,36 @@ impl Bucket {
         }
         let offers = found.iter().map(|at| self.rows[*at as usize].clone());
         (offers.collect(), total)
+    }
+
+    /// Offers that the query asks for but for their seats, which are too few, in the order of price.
+    /// When it asks for the best of each flight, only of flights with nothing else.
+    pub(crate) fn short(&self, query: &SearchQuery) -> Vec<OfferRow> {
+        let seats = query.passengers.max(1);
+        let class = query.class.map(Class::letter);
+        let asked = |at: &usize| self.is_asked_for(query, class, *at);
+        let mut has_seats = vec![false; self.flights.len()];
+        if query.best_per_flight {
+            for at in (0..self.hot.len()).filter(asked) {
+                has_seats[self.hot[at].slot as usize] |= self.hot[at].seats >= seats;
+            }
+        }
+        let short = (0..self.hot.len()).filter(asked).filter(|at| {
+            let hot = &self.hot[*at];
+            hot.seats < seats && !has_seats[hot.slot as usize]
+        });
+        short.map(|at| self.rows[at].clone()).collect()
+    }
+
+    /// Is an offer in the cabin, of the class and from the provider asked for?
+    #[inline]
+    fn is_asked_for(&self, query: &SearchQuery, class: Option<u8>, at: usize) -> bool {
+        let hot = &self.hot[at];
+        query.cabin.is_none_or(|cabin| cabin == hot.cabin)
+            && class.is_none_or(|class| class == hot.class)
+            && query
+                .provider
+                .is_none_or(|provider| provider == self.rows[at].provider)
     }
 }
 

@@ -92,12 +92,15 @@ impl FlightEntry {
 
 type Shard = RwLock<HashMap<FlightKey, FlightEntry, foldhash::fast::FixedState>>;
 
+/// Flights with an inventory row of one provider, by carrier and origin date. A file that replaces a
+/// schedule asks for those of one carrier, and there may be hundreds in it.
+type ByCarrier = BTreeMap<Carrier, BTreeSet<(Date, FlightKey)>>;
+
 #[derive(Debug)]
 pub(crate) struct Flights {
     hash: foldhash::fast::FixedState,
     shards: Box<[Shard]>,
-    /// Flights with an inventory row of the provider, by origin date.
-    by_provider: RwLock<BTreeMap<ProviderCode, BTreeSet<(Date, FlightKey)>>>,
+    by_provider: RwLock<BTreeMap<ProviderCode, ByCarrier>>,
     drift: RwLock<BTreeMap<ProviderCode, DriftSummary>>,
     count: AtomicI64,
 }
@@ -215,12 +218,16 @@ impl Flights {
             }
             let sells = entry.inventory.iter().any(|row| row.provider == provider);
             let mut by_provider = self.by_provider.write();
-            let flights = by_provider.entry(provider).or_default();
+            let carriers = by_provider.entry(provider).or_default();
+            let flights = carriers.entry(flight.carrier).or_default();
             let key = (flight.origin_date, flight);
             if sells {
                 flights.insert(key);
             } else {
                 flights.remove(&key);
+                if flights.is_empty() {
+                    carriers.remove(&flight.carrier);
+                }
             }
         }
     }
@@ -252,6 +259,15 @@ impl Flights {
         self.drift.read().get(provider).copied().unwrap_or_default()
     }
 
+    /// Looks at one flight, if it is there. Its lock is held meanwhile.
+    pub(crate) fn look<R>(
+        &self,
+        flight: &FlightKey,
+        look: impl FnOnce(&FlightEntry) -> R,
+    ) -> Option<R> {
+        self.shard(flight).read().get(flight).map(look)
+    }
+
     pub(crate) fn get(&self, flight: &FlightKey) -> Option<FlightEntry> {
         self.shard(flight).read().get(flight).cloned()
     }
@@ -267,15 +283,20 @@ impl Flights {
             return Vec::new();
         }
         let by_provider = self.by_provider.read();
-        let Some(flights) = by_provider.get(provider) else {
+        let Some(carriers) = by_provider.get(provider) else {
             return Vec::new();
         };
+        let in_days = |flights: &BTreeSet<(Date, FlightKey)>| {
+            let flights = flights.range((from, FlightKey::NONE)..);
+            let flights = flights.take_while(|(date, _)| *date <= to);
+            flights.map(|(_, flight)| *flight).collect::<Vec<_>>()
+        };
+        if let Some(carrier) = carrier {
+            return carriers.get(&carrier).map(in_days).unwrap_or_default();
+        }
+        let mut flights: Vec<_> = carriers.values().flat_map(in_days).collect();
+        flights.sort_unstable_by_key(|flight| (flight.origin_date, *flight));
         flights
-            .range((from, FlightKey::NONE)..)
-            .take_while(|(date, _)| *date <= to)
-            .map(|(_, flight)| *flight)
-            .filter(|flight| carrier.is_none_or(|carrier| carrier == flight.carrier))
-            .collect()
     }
 
     pub(crate) fn providers(&self) -> Vec<ProviderCode> {

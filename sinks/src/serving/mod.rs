@@ -9,6 +9,7 @@
 //! - `network`: which routes have offers on which days; `codeshares`: numbers of one aircraft;
 //!   `journeys`: flights joined to journeys over both.
 //! - `flights`: rows by flight, flights by provider, drift by provider.
+//! - `waiting`: which sold-out offers can be waited for.
 //! - `orders`: orders that are not retired.
 //! - `covers`: how far the index has got, and who waits.
 //! - `changes`, `views`: following a view, and its rows now.
@@ -32,7 +33,9 @@ mod routes;
 mod rows;
 mod search;
 mod views;
+mod waiting;
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -40,7 +43,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use flightline_dataflows::changelog::{Epoch, EpochSink};
-use flightline_dataflows::rows::{HoldStatus, LegRow, OrderRow};
+use flightline_dataflows::rows::{HoldStatus, LegRow, OfferRow, OrderRow};
 use flightline_ledger::order::{BookingReference, OrderId};
 use flightline_ledger::{Carrier, CommandId, Date, FlightKey, ProviderCode};
 use parking_lot::Mutex;
@@ -165,12 +168,27 @@ impl Serving {
     /// Offers on one route and day.
     pub fn search(&self, query: &SearchQuery) -> SearchResult {
         let covers = self.progress.covers();
-        let (offers, total) = self.routes.search(query);
+        let (mut offers, mut total, short) = self.routes.search(query);
+        let short = self.sold_out(query, short);
+        total += short.len();
+        offers.extend(short);
+        offers.truncate(query.limit);
         SearchResult {
             offers,
             total,
             covers,
         }
+    }
+
+    /// Of offers with too few seats those that can be waited for, in the order asked for.
+    fn sold_out(&self, query: &SearchQuery, mut short: Vec<OfferRow>) -> Vec<OfferRow> {
+        short.retain(|row| self.can_wait(row, query.passengers.max(1)));
+        if query.best_per_flight {
+            let mut seen = HashSet::new();
+            short.retain(|row| seen.insert(row.flight));
+        }
+        short.sort_by_key(|row| query.sort.key(row));
+        short
     }
 
     /// Everything known of a flight.

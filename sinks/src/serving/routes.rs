@@ -87,15 +87,25 @@ impl Routes {
         self.offers.fetch_add(offers as i64, Ordering::Relaxed);
     }
 
-    pub(crate) fn search(&self, query: &SearchQuery) -> (Vec<OfferRow>, usize) {
+    /// See [`Bucket::search`]; and when sold-out offers are wanted, those of [`Bucket::short`] as they
+    /// were at the same moment.
+    pub(crate) fn search(&self, query: &SearchQuery) -> (Vec<OfferRow>, usize, Vec<OfferRow>) {
         let key = RouteDay {
             board: query.board,
             off: query.off,
             date: query.date,
         };
         match self.shard(&key).read().get(&key) {
-            Some(bucket) => bucket.search(query),
-            None => (Vec::new(), 0),
+            Some(bucket) => {
+                let (offers, total) = bucket.search(query);
+                let short = if query.sold_out {
+                    bucket.short(query)
+                } else {
+                    Vec::new()
+                };
+                (offers, total, short)
+            }
+            None => (Vec::new(), 0, Vec::new()),
         }
     }
 

@@ -31,6 +31,10 @@ pub struct SearchQuery {
     /// Of each flight only its cheapest offer that fits. One seat may be on offer several times (by
     /// several providers, in several classes); this shows it once.
     pub best_per_flight: bool,
+    /// Also offers with too few seats that a hold could wait for, after all others; see
+    /// [`Serving::can_wait`](super::Serving::can_wait). With `best_per_flight` only of flights that
+    /// have nothing else.
+    pub sold_out: bool,
 }
 
 impl SearchQuery {
@@ -48,6 +52,7 @@ impl SearchQuery {
             sort: Sort::Price,
             limit: 50,
             best_per_flight: true,
+            sold_out: false,
         }
     }
 }

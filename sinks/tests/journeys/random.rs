@@ -367,6 +367,7 @@ impl Schedule {
             passengers: wants.0,
             cabin: wants.1,
             currency: wants.2,
+            sold_out: false,
             connections_max: self.pick(&[0, 1, 2, 2, 2, 7]),
             departure,
             arrival,

@@ -28,7 +28,8 @@ function run(name, command, args, more) {
 mkdirSync(options.out, { recursive: true })
 const transcript = join(options.out, 'transcript.ndjson')
 const proxy = await startProxy({ target, transcript })
-const env = { ...process.env, FLIGHTLINE_URL: proxy.url }
+// Providers are none of the clients: what they send goes past the judge.
+const env = { ...process.env, FLIGHTLINE_URL: proxy.url, FLIGHTLINE_REPLICA: target }
 const flows = readdirSync(join(home, 'flows')).filter((file) => file.endsWith('.test.mjs')).map((file) => join('flows', file))
 const python = { cwd: join(home, '../python'), env: { ...env, PYTHONDONTWRITEBYTECODE: '1' } }
 const passed = [

@@ -11,6 +11,7 @@ export type Shapes = {
   offerRequest: duffel.OfferRequest
   offer: duffel.Offer
   order: duffel.Order
+  airlineInitiatedChange: duffel.Order['airline_initiated_changes'][number]
   payment: duffel.Payment
   orderCancellation: duffel.OrderCancellation
   webhook: duffel.Webhooks

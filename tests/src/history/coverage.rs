@@ -177,7 +177,8 @@ fn first_answers(kind: Kind) -> Vec<&'static str> {
         | Kind::FeedStop
         | Kind::FeedResume
         | Kind::FeedUnplaced
-        | Kind::FeedReplaced => vec!["noted"],
+        | Kind::FeedReplaced
+        | Kind::FeedNumbered => vec!["noted"],
     }
 }
 
@@ -219,6 +220,7 @@ fn about_flights() -> impl Iterator<Item = Kind> {
         Kind::FeedResume,
         Kind::FeedUnplaced,
         Kind::FeedReplaced,
+        Kind::FeedNumbered,
     ];
     Kind::ALL.into_iter().filter(move |k| !alone.contains(k))
 }

@@ -1,7 +1,7 @@
 //! Provider events.
 
 use flightline_ledger::command::{
-    Availability, Counts, Fare, Level, ProviderBody, ProviderEvent, SaleStatus,
+    Availability, Counts, Fare, Level, ProviderBody, ProviderEvent, SaleStatus, SourceVersion,
 };
 use flightline_ledger::{Cabin, CommandId, FlightKey, Money, ProviderCode};
 
@@ -107,9 +107,14 @@ pub(crate) fn event(
             ProviderBody::Refuse(ids)
         }
     };
+    let mut version = versions.next(rng, flavour.hostile);
+    if matches!(what, What::Acknowledge | What::Refuse) && rng.chance(400) {
+        // What it answers to an order.
+        version = SourceVersion::default();
+    }
     ProviderEvent {
         provider,
-        version: versions.next(rng, flavour.hostile),
+        version,
         authority: rng.weighted(&[(500, 1), (300, 2), (40, 3), (20, 4), (10, 5), (1, u8::MAX)]),
         quality: rng.below(128) as u32,
         body,

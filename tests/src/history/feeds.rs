@@ -1,7 +1,7 @@
 //! Commands about a provider's feed as a whole.
 
 use flightline_ledger::command::{
-    FeedCommand, ProviderEvent, Replaced, SourceVersion, UnplacedReport,
+    FeedCommand, Numbered, ProviderEvent, Replaced, Series, SourceVersion, UnplacedReport,
 };
 use flightline_ledger::{Command, Date, ProviderBody};
 
@@ -17,7 +17,8 @@ pub(super) fn command(rng: &mut Rng, flavour: &Flavour, now_ms: i64) -> Command 
         group: 0,
         sequence: 0,
     };
-    let command = match rng.weighted(&[(30, 0), (20, 1), (10, 2), (40, 3), (5, 4), (5, 5)]) {
+    let command = match rng.weighted(&[(30, 0), (20, 1), (10, 2), (40, 3), (5, 4), (5, 5), (5, 6)])
+    {
         0 => FeedCommand::Configure {
             silence_max_ms: match rng.below(4) {
                 0 => None,
@@ -48,6 +49,13 @@ pub(super) fn command(rng: &mut Rng, flavour: &Flavour, now_ms: i64) -> Command 
                 },
             }))
         }
+        5 => FeedCommand::Numbered(Numbered {
+            series: Series::Ssm,
+            day: Date((now_ms / 86_400_000) as i32),
+            group: 1,
+            number: 1,
+            is_last: true,
+        }),
         _ => FeedCommand::Replaced(Replaced {
             version,
             carrier: None,

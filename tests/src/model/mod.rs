@@ -48,7 +48,7 @@ pub(crate) use flight::{CabinOnLeg, Flight, Hold};
 pub(crate) use seller::Seller;
 
 /// The rules that a run must have exercised, by name; see [`Model::rules`].
-pub const RULES: [&str; 63] = [
+pub const RULES: [&str; 64] = [
     "hold expired by the clock",
     "flight retired",
     "live hold expired by retirement",
@@ -110,6 +110,7 @@ pub const RULES: [&str; 63] = [
     "provider that was stopped passed over",
     "provider that is silent passed over",
     "silent provider heard again",
+    "silent provider answers an order",
     "stopped provider resumed",
     "what was seen lapsed",
 ];
@@ -323,7 +324,8 @@ impl Model {
     }
 }
 
-/// The kind by which a command is named in its decision.
+/// The kind by which a command is named in its decision. Said again here, and not asked of the ledger: one that it
+/// names wrongly differs.
 pub fn kind_of(command: &Command) -> Kind {
     match command {
         Command::Flight(_, FlightCommand::Hold(_)) => Kind::Hold,
@@ -357,6 +359,7 @@ pub fn kind_of(command: &Command) -> Kind {
             FeedCommand::Resume => Kind::FeedResume,
             FeedCommand::Unplaced(_) => Kind::FeedUnplaced,
             FeedCommand::Replaced(_) => Kind::FeedReplaced,
+            FeedCommand::Numbered(_) => Kind::FeedNumbered,
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flightline_ledger::command::FeedCommand;
+use flightline_ledger::command::{FeedCommand, ProviderBody, SourceVersion};
 use flightline_ledger::{Command, FlightCommand, ProviderCode, Reason};
 
 use super::{Fault, Model};
@@ -21,6 +21,19 @@ impl Model {
         let clock_ms = self.clock_ms;
         let was_silent = self.silent();
         let heard = match command {
+            // Answers to orders have no version, and are no word of the feed.
+            Command::Flight(_, FlightCommand::Provider(event))
+                if event.version == SourceVersion::default()
+                    && matches!(
+                        event.body,
+                        ProviderBody::Acknowledge(_) | ProviderBody::Refuse(_)
+                    ) =>
+            {
+                if was_silent.contains(&event.provider) {
+                    self.met("silent provider answers an order");
+                }
+                None
+            }
             Command::Flight(_, FlightCommand::Provider(event)) => Some((event.provider, clock_ms)),
             Command::Feed(provider, command) => match **command {
                 FeedCommand::Configure { silence_max_ms } => {
@@ -39,6 +52,7 @@ impl Model {
                     None
                 }
                 FeedCommand::Unplaced(_) | FeedCommand::Replaced(_) => Some((*provider, clock_ms)),
+                FeedCommand::Numbered(_) => None,
             },
             _ => None,
         };

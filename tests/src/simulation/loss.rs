@@ -1,5 +1,7 @@
 //! The cluster loses what it had acknowledged, and an operator mends it.
 
+use flightline_stream::StreamError;
+
 use super::run::{Ending, MACHINES, PARTITIONS, Run};
 use super::topic::Topic;
 use super::world::Rates;
@@ -23,7 +25,13 @@ impl Run {
     pub(super) fn rebuild(&mut self) -> Ending {
         for m in 0..MACHINES {
             self.end(m);
-            self.world.lock().database.end_of(m);
+            let world = &mut *self.world.lock();
+            world.database.end_of(m);
+            // Folders that were moved, or put back: the copy says itself of which stream it is.
+            if world.rng.chance(500) {
+                self.machines[m].lose_place();
+                world.note(format_args!("m{m} lost its place in the topic"));
+            }
         }
         let mut copies = Vec::new();
         for machine in &self.machines {
@@ -56,13 +64,33 @@ impl Run {
             }
             world.topic = Topic::new(PARTITIONS);
         }
-        for m in 0..MACHINES {
-            let filled = self.machines[m].rebuild("again");
-            let world = &mut *self.world.lock();
-            match filled {
-                Ok(added) => world.note(format_args!("m{m} fills the new topic with {added}")),
-                Err(why) => world.blame(format!("m{m} cannot fill the new topic: {why}")),
+        let mut not_known = Vec::new();
+        for (m, copy) in copies.iter().enumerate() {
+            if copy.iter().all(Vec::is_empty) {
+                // A replica that had not read anything yet has nothing to fill it with, and is told so.
+                let refused = self.machines[m].rebuild("again");
+                let world = &mut *self.world.lock();
+                match refused {
+                    Err(StreamError::NothingToFill { .. }) => {
+                        world.note(format_args!("m{m} has nothing to fill it with"))
+                    }
+                    other => world.blame(format!(
+                        "m{m} fills the new topic from an empty copy: {other:?}"
+                    )),
+                }
+                continue;
             }
+            self.fill(m, &mut not_known);
+        }
+        // Who does not know of which stream its records are may not name the topic, but fills one that has a name.
+        for m in std::mem::take(&mut not_known) {
+            self.fill(m, &mut not_known);
+        }
+        if !not_known.is_empty() {
+            let world = &mut *self.world.lock();
+            world.blame(format!(
+                "{not_known:?} do not know the stream of their records"
+            ));
         }
         self.world.lock().has_lost = false;
         self.complaints.clear();
@@ -70,5 +98,19 @@ impl Run {
             self.mend();
         }
         Ending::Rebuilt
+    }
+
+    /// One machine fills the new topic from its copy.
+    fn fill(&mut self, m: usize, not_known: &mut Vec<usize>) {
+        let filled = self.machines[m].rebuild("again");
+        let world = &mut *self.world.lock();
+        match filled {
+            Ok(added) => world.note(format_args!("m{m} fills the new topic with {added}")),
+            Err(StreamError::NameLost { .. }) => {
+                world.note(format_args!("m{m} does not know the stream of its records"));
+                not_known.push(m);
+            }
+            Err(why) => world.blame(format!("m{m} cannot fill the new topic: {why}")),
+        }
     }
 }

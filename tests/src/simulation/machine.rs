@@ -7,10 +7,10 @@ use flightline_connectors::payments::Sandbox;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::OrderSettings;
 use flightline_runtime::simulation::{Setup, Simulated};
-use flightline_stream::StreamLog;
 use flightline_stream::embedded::simulated::Disk;
 use flightline_stream::fluvio::simulated::{SimulatedLog, Surroundings};
 use flightline_stream::mutant::Mutant;
+use flightline_stream::{StreamError, StreamLog};
 
 use super::baton::{At, Runner};
 use super::database::Sink;
@@ -303,11 +303,11 @@ impl Machine {
 
     /// Fills a topic of this name from its copy, and works on that one from then on. Only while there is no
     /// process.
-    pub(super) fn rebuild(&mut self, topic: &str) -> Result<u64, String> {
+    pub(super) fn rebuild(&mut self, topic: &str) -> Result<u64, StreamError> {
         self.around.topic = topic.to_owned();
         self.world.lock().machines[self.index].is_killed = false;
         let report = self.around.rebuild(&self.folder, self.partitions);
-        report.map(|r| r.added_to_topic).map_err(|e| e.to_string())
+        report.map(|r| r.added_to_topic)
     }
 
     /// Its disk is another, and empty. Only while there is no process.
@@ -371,6 +371,8 @@ impl Starting {
                 ..OrderSettings::default()
             },
             folder: self.folder,
+            ways: Vec::new(),
+            keys: None,
         };
         let sink = tables.as_ref().map(|(sink, _)| sink.clone());
         let replica = Simulated::start(setup, tables).map_err(|e| format!("{e:#}"))?;

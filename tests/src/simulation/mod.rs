@@ -5,10 +5,12 @@
 //! - `baton`: threads of which one runs at a time.
 //! - `topic`, `database`, `payments`, `world`: what stands for what is outside of the product.
 //! - `machine`: the product's own code, on a disk that stays when its process ends.
+//! - `conform`: what every log promises, asked of the simulated one.
 //! - `clients`: who asks, and remembers every answer. `judge`: what must be true in the end.
 
 mod baton;
 mod clients;
+mod conform;
 mod database;
 mod judge;
 mod loss;
@@ -21,6 +23,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use conform::conform;
 pub use flightline_stream::mutant::Mutant;
 pub use run::{Ending, Options, Report, Sabotage};
 

@@ -431,13 +431,13 @@ impl Run {
         if !lingers {
             world.database.end_of(m);
         }
-        if self.loses_at.is_some() {
-            // Of what cluster and machine have lost at the same time nobody can know.
-            return;
-        }
         if world.rng.chance(120) {
             self.machines[m].lose_place();
             world.note(format_args!("m{m} lost its place in the topic"));
+        }
+        if self.loses_at.is_some() {
+            // Of records that cluster and machine have lost at the same time nobody can know.
+            return;
         }
         if world.rng.chance(60) {
             self.machines[m].lose_disk();

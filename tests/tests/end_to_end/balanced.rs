@@ -14,19 +14,24 @@ use crate::replicas::{Shared, wait_until, writes};
 use crate::{events, trip};
 
 /// Replicas, and who stands around them.
-struct Service {
-    shared: Shared,
-    places: Vec<Place>,
-    replicas: Vec<Replica>,
-    balancer: Balancer,
+pub(crate) struct Service {
+    pub(crate) shared: Shared,
+    pub(crate) places: Vec<Place>,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) balancer: Balancer,
     /// Every request of theirs goes to another replica than the one before.
-    client: Client,
-    provider: Client,
-    token: String,
+    pub(crate) client: Client,
+    pub(crate) provider: Client,
+    pub(crate) token: String,
 }
 
 impl Service {
-    async fn start(purpose: &str, replicas: usize) -> Option<Self> {
+    pub(crate) async fn start(purpose: &str, replicas: usize) -> Option<Self> {
+        Self::start_with(purpose, replicas, "allow_private = true").await
+    }
+
+    /// With these lines in `[webhooks]`.
+    pub(crate) async fn start_with(purpose: &str, replicas: usize, webhooks: &str) -> Option<Self> {
         let shared = Shared::new(purpose).await?;
         // One payment service for all, as a real one would be.
         let books = tempfile::NamedTempFile::new()
@@ -34,7 +39,7 @@ impl Service {
             .into_temp_path();
         let books = books.keep().expect("a file that stays");
         let further = format!(
-            "[payments]\nurl = \"sandbox:{}\"\n[webhooks]\nallow_private = true\n",
+            "[payments]\nurl = \"sandbox:{}\"\n[webhooks]\n{webhooks}\n",
             books.display()
         );
         let places: Vec<Place> = (0..replicas)
@@ -67,7 +72,7 @@ impl Service {
     }
 
     /// A flight with seats, known to all.
-    async fn sell(&self, seats: u32) {
+    pub(crate) async fn sell(&self, seats: u32) {
         let flight = events::flight(1);
         let said = [
             events::schedule(&flight, seats, 1),
@@ -85,7 +90,7 @@ impl Service {
 }
 
 /// Makes a token with the command; `known` = the tokens are in the database by now.
-fn token(place: &Place, args: &[&str], known: bool) -> String {
+pub(crate) fn token(place: &Place, args: &[&str], known: bool) -> String {
     let (config, data_dir) = (place.config_file(), place.data_dir_text());
     let mut all = vec!["token", "create"];
     all.extend(args);
@@ -100,7 +105,7 @@ fn token(place: &Place, args: &[&str], known: bool) -> String {
 }
 
 /// The same call twice, with one key: each goes to another replica, and the second is a replay of the first.
-async fn twice(client: &Client, path: &str, body: &Value, key: &str) -> Answer {
+pub(crate) async fn twice(client: &Client, path: &str, body: &Value, key: &str) -> Answer {
     let call = || client.try_keyed(Method::POST, path, Some(body), Some(key));
     let first = call().await.expect("an answer");
     assert_eq!(first.status, StatusCode::CREATED, "{path}: {first:?}");
@@ -116,7 +121,7 @@ async fn twice(client: &Client, path: &str, body: &Value, key: &str) -> Answer {
 }
 
 /// Search, hold, pay and cancel, each at another replica. Gives the order's id.
-async fn book_and_cancel(service: &Service, tag: &str) -> String {
+pub(crate) async fn book_and_cancel(service: &Service, tag: &str) -> String {
     let client = &service.client;
     let search = trip::search_body(1, false);
     let mut found = Value::Null;
@@ -163,7 +168,7 @@ async fn book_and_cancel(service: &Service, tag: &str) -> String {
 }
 
 /// Every event once, with its number, whoever of the replicas delivered it.
-async fn all_told(receiver: &Receiver, order: &str) {
+pub(crate) async fn all_told(receiver: &Receiver, order: &str) {
     let wanted = [
         "order.created",
         "payment.created",
@@ -180,7 +185,7 @@ async fn all_told(receiver: &Receiver, order: &str) {
     assert_eq!(receiver.of(order), wanted);
 }
 
-async fn listen(client: &Client, receiver: &Receiver) {
+pub(crate) async fn listen(client: &Client, receiver: &Receiver) {
     let body = json!({"data": {"url": receiver.url, "events": [
         "order.created", "payment.created", "order_cancellation.created", "order_cancellation.confirmed",
     ]}});
@@ -340,6 +345,28 @@ async fn booking_goes_on_while_the_database_is_away() {
     let paid = trip::pay(&service.client, &order, None).await;
     assert_eq!(paid.status, StatusCode::CREATED, "{paid:?}");
     assert_eq!(paid.body["data"]["status"], "succeeded", "{paid:?}");
+    // The same order again: from whom answered it, or nobody can tell that it is the same; never refused as another.
+    let offer = trip::offer(&service.client, 1, false).await;
+    let body = trip::order_body(&offer, None);
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        let made =
+            service
+                .client
+                .try_keyed(Method::POST, "/air/orders", Some(&body), Some("order-key"));
+        answers.push(made.await.expect("an answer"));
+    }
+    assert_eq!(answers[0].status, StatusCode::CREATED, "{:?}", answers[0]);
+    let again = &answers[2];
+    assert!(
+        again.status == StatusCode::CREATED && again.replayed,
+        "{again:?}"
+    );
+    assert_eq!(again.body["data"]["id"], answers[0].body["data"]["id"]);
+    for elsewhere in [&answers[1], &answers[3]] {
+        let status = elsewhere.status;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{elsewhere:?}");
+    }
     // What is in the database says so.
     let webhooks = service.client.get("/air/webhooks").await;
     assert_eq!(

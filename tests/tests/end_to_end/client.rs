@@ -149,6 +149,11 @@ impl Client {
     pub(crate) async fn get_at_least(&self, path: &str, place: &str) -> Answer {
         let request = self.http.get(format!("{}{path}", self.url));
         let request = request.header("flightline-at-least", place);
+        let request = request.header("duffel-version", "v2");
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
         let response = request.send().await.expect("an answer");
         Answer {
             status: response.status(),

@@ -1,4 +1,4 @@
-//! Runs the real program: builds it once, starts replicas in folders of their own, kills them.
+//! Runs the real program: starts replicas in folders of their own, kills them.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The program, built with the profile of the tests.
+/// The program as it is released, but with the profile of the tests: without the features that tests turn on in the
+/// crates that it is made of. A run of all tests builds those crates with them, so that this is another build, which takes
+/// as long as the first; every test being a process of its own, each would ask for it. `.ci/test` builds it once
+/// beforehand and says where it is. Without that, each asks.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::client::{Client, economy};
 use crate::events;
-use crate::harness::{Place, Replica};
+use crate::harness::{Place, Replica, run, stdout};
 use crate::trip;
 
 /// Two replicas: whose seats they are, and who sells them on.
@@ -94,6 +94,28 @@ async fn a_booking_is_made_and_cancelled_at_the_provider_too() {
     let named = &theirs[0]["metadata"]["flightline_booking"];
     assert_eq!(named, &order["booking_reference"]);
     assert_eq!(trade.sold(&trade.provider()).await, 2);
+    // Whose booking it is, and under what name, the client sees; and why.
+    let placed = &order["placements"][0];
+    assert_eq!(placed["segment"], 1);
+    assert_eq!(placed["flight_key"], trade.flight.as_str());
+    assert_eq!(placed["provider"], "acme");
+    assert_eq!(placed["state"], "acknowledged");
+    assert_eq!(placed["reference"], theirs[0]["id"]);
+    assert_eq!(placed["code"], Value::Null);
+    assert_eq!(theirs[0]["placements"], serde_json::json!([]));
+    let path = format!("/air/orders/{}/explanation", order["id"].as_str().unwrap());
+    let why = seller.get(&path).await.body;
+    assert_eq!(&why["data"]["placements"][0], placed, "{why}");
+    let dir = trade.seller.0.data_dir_text();
+    let id = order["id"].as_str().unwrap();
+    let explained = run(&["explain", "order", id, "--data-dir", &dir]);
+    let reference = theirs[0]["id"].as_str().unwrap();
+    let line = format!(
+        "{} at acme: acknowledged, its reference is {reference}\n",
+        trade.flight
+    );
+    let text = stdout(&explained);
+    assert!(text.contains(&line), "{text}");
 
     let quoted = trip::quote(&seller, &order).await;
     assert_eq!(quoted.status, StatusCode::CREATED, "{quoted:?}");

@@ -1,6 +1,8 @@
 //! The program's manners: help, exit codes, messages.
 
-use crate::harness::{Place, run, stderr, stdout};
+use std::process::Command;
+
+use crate::harness::{Place, program, run, stderr, stdout};
 
 #[test]
 fn every_subcommand_has_help_and_bad_use_exits_with_2() {
@@ -33,6 +35,9 @@ fn every_subcommand_has_help_and_bad_use_exits_with_2() {
         &["token", "create"],
         &["checkpoint", "trim"],
         &["feed", "push"],
+        // A demo of nothing.
+        &["demo", "--rate", "0", "--no-wait"],
+        &["demo", "--duration", "0", "--no-wait"],
     ] {
         assert_eq!(run(args).status.code(), Some(2), "{args:?}");
     }
@@ -46,13 +51,75 @@ fn a_wrong_configuration_says_what_and_where() {
     assert_eq!(output.status.code(), Some(2));
     let text = stderr(&output);
     assert!(
-        text.contains("port") && text.contains("wrong.toml"),
+        text.contains("http.port: unknown field")
+            && text.contains(&format!("(in {file})"))
+            && text.contains("`listen`"),
+        "{text}"
+    );
+    let output = std::process::Command::new(crate::harness::program())
+        .args(["serve", "--data-dir", &place.data_dir_text()])
+        .env("FLIGHTLINE_HTTP__LISTN", "x")
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert!(
+        text.contains("(in the environment variable FLIGHTLINE_HTTP__LISTN)"),
         "{text}"
     );
     let file = place.file("open.toml", "[http]\nlisten = \"0.0.0.0:0\"\n");
     let output = run(&["serve", "--config", &file]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("token"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_tests_need_is_not_in_the_program() {
+    // As `cargo build` resolves them: for all members, without what only tests depend on.
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--locked", "--offline"])
+        .args(["-e", "normal,build", "--prefix", "none"])
+        .args(["--format", "{p} features: {f},"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    for (name, feature) in [
+        ("flightline-failpoints", "armed"),
+        ("flightline-stream", "testing"),
+        ("flightline-runtime", "simulation"),
+        ("flightline ", "failpoints"),
+    ] {
+        let lines: Vec<&str> = text.lines().filter(|l| l.starts_with(name)).collect();
+        assert!(!lines.is_empty(), "there is no {name}: {text}");
+        for line in lines {
+            let features = line.split("features: ").nth(1).unwrap_or_default();
+            let is_on = features.split(',').any(|on| on.trim() == feature);
+            assert!(!is_on, "{feature} is on: {line}");
+        }
+    }
+    // And as it was built: nothing in it knows the variable that arms a point.
+    let bytes = std::fs::read(program()).expect("the program can be read");
+    let known = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+    assert!(known("FLIGHTLINE_"), "the names of its settings are in it");
+    for text in ["FLIGHTLINE_FAILPOINT", "fluvio://simulated"] {
+        assert!(!known(text), "{text} is in {}", program().display());
+    }
+}
+
+#[test]
+fn a_fail_point_in_the_environment_is_no_setting() {
+    let dir = Place::new().data_dir_text();
+    let output = Command::new(program())
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir", &dir])
+        .env("FLIGHTLINE_FAILPOINT", "stream.synced:abort")
+        .output()
+        .expect("the program starts");
+    // Where it is known, it is let through, and ends the process when that first writes.
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(text.contains("unknown field: found `failpoint`"), "{text}");
 }
 
 #[test]
@@ -68,6 +135,44 @@ fn two_replicas_do_not_share_a_folder() {
         stderr(&output)
     );
     replica.stop();
+}
+
+#[test]
+fn verify_does_not_leave_out_in_silence_what_it_was_asked_for() {
+    let place = Place::new();
+    let replica = place.start();
+    let dir = place.data_dir_text();
+    let other = "postgres://nobody@127.0.0.1:1/other";
+    let output = run(&["verify", "--data-dir", &dir, "--database-url", other]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    let text = stderr(&output);
+    assert!(
+        text.contains("--database-url") && text.contains("stop the replica"),
+        "{text}"
+    );
+    assert_eq!(
+        run(&["verify", "--data-dir", &dir]).status.code(),
+        Some(0),
+        "without it the running replica looks"
+    );
+    replica.stop();
+}
+
+#[test]
+fn output_that_nobody_reads_to_its_end_is_no_crash() {
+    use std::process::{Command, Stdio};
+    let place = Place::new();
+    let lines = "not JSON\n".repeat(20_000);
+    let file = place.file("bad.ndjson", &lines);
+    let mut child = Command::new(crate::harness::program())
+        .args(["feed", "check", "--format", "canonical", &file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stderr.take());
+    let status = child.wait().expect("the program ends");
+    assert_eq!(status.code(), Some(1), "rejects are told of, not a panic");
 }
 
 #[test]

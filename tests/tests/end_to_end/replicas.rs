@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) url: String,
     config: String,
     host: Option<Replica>,
-    _place: Place,
+    host_place: Place,
 }
 
 impl Shared {
@@ -60,7 +60,7 @@ impl Shared {
                  [database]\nurl = \"{url}\"\n[auth]\nmode = \"open\"\n"
             ),
             host: Some(host),
-            _place: place,
+            host_place: place,
         })
     }
 
@@ -70,6 +70,16 @@ impl Shared {
         wait_until("the database is gone", || async {
             let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
             connected.is_err()
+        })
+        .await;
+    }
+
+    /// Brings it back.
+    pub(crate) async fn find_database(&mut self) {
+        self.host = Some(self.host_place.start());
+        wait_until("the database is back", || async {
+            let connected = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await;
+            connected.is_ok()
         })
         .await;
     }

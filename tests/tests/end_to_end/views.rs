@@ -40,6 +40,12 @@ const BUSY: (&str, &str, &str) = (
     "SELECT s.flight_key, f.board, s.seats FROM sales s JOIN flights f ON f.flight_key = s.flight_key WHERE s.seats > 3",
 );
 
+const DECIDED: (&str, &str, &str) = (
+    "decided",
+    "kind, outcome",
+    "SELECT kind, outcome, count(*) AS n, count(DISTINCT flight_key) AS flights, min(at) AS since, max(at) AS latest FROM decisions GROUP BY kind, outcome",
+);
+
 /// What PostgreSQL answers to the query itself.
 fn own(view: (&str, &str, &str)) -> String {
     let sql = view.2.replace(
@@ -47,6 +53,7 @@ fn own(view: (&str, &str, &str)) -> String {
         "FROM (SELECT flight_key, count(*) AS holds, sum(seats) AS seats FROM holds GROUP BY flight_key) s",
     );
     sql.replace("FROM holds", "FROM flightline.hold")
+        .replace("FROM decisions", "FROM flightline.decision")
         .replace("JOIN flights", "JOIN flightline.flight")
 }
 
@@ -112,10 +119,13 @@ impl Views {
     }
 }
 
+/// More than are sold out while a slow machine is at it: bookings are to go on.
+const FLIGHTS: u32 = 100;
+
 /// Books until it is told to stop, or nobody answers.
 async fn book(replica: &Replica, tag: &str, stop: &Arc<AtomicBool>) -> JoinSet<u64> {
     let client = Client::new(&replica.url);
-    let flights: Vec<_> = (1..=10)
+    let flights: Vec<_> = (1..=FLIGHTS)
         .map(|n| events::schedule(&events::flight(n), 2_000, 1))
         .collect();
     client.push("acme", &flights).await;
@@ -125,7 +135,7 @@ async fn book(replica: &Replica, tag: &str, stop: &Arc<AtomicBool>) -> JoinSet<u
         tasks.spawn(async move {
             let mut done = 0;
             while !stop.load(Ordering::Relaxed) {
-                let flight = events::flight(1 + (done as u32 + task) % 10);
+                let flight = events::flight(1 + (done as u32 + task) % FLIGHTS);
                 let body = serde_json::json!({"id": format!("{tag}-{task}-{done}"), "cabin": "Y", "seats": 1});
                 let path = format!("/flights/{flight}/holds");
                 let answer = client.try_call(reqwest::Method::POST, &path, Some(&body)).await;
@@ -546,6 +556,44 @@ async fn views_follow_files_that_come_change_and_go() {
     equals(&tables, SALES).await;
     replica.stop();
     std::fs::remove_file(path(".sales.yaml.swp.yaml")).expect("removed");
+    views.verify();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_are_there_from_before_a_view_came_and_after_kill_9() {
+    let views = Views::new();
+    let replica = views.place.start();
+    let tables = connect(&views.place).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let tasks = book(&replica, "a", &stop).await;
+    let some = "SELECT count(*) > 300 FROM flightline.decision WHERE kind = 'hold'";
+    until(&tables, some, &[&["t"]]).await;
+    let file = views.file(DECIDED);
+    let refused = views.run(&["add", &file]).unwrap_err();
+    assert!(
+        refused.contains("does not say how far back") && refused.contains("decisions: 7 days"),
+        "{refused}"
+    );
+    let text = std::fs::read_to_string(&file).expect("the file");
+    std::fs::write(&file, format!("{text}decisions: 1 day\n")).expect("the file");
+    // Bookings go on meanwhile.
+    let added = views.run(&["add", &file]).unwrap();
+    assert!(added.starts_with("decided: live, "), "{added}");
+    equals(&tables, DECIDED).await;
+    let before = rows(&tables, "SELECT sum(n) FROM views.decided").await;
+    replica.kill();
+    tasks.join_all().await;
+    let replica = views.place.start();
+    let tables = connect(&views.place).await;
+    equals(&tables, DECIDED).await;
+    let tasks = book(&replica, "b", &stop).await;
+    let known = before[0][0].as_deref().unwrap_or_default();
+    let more = format!("SELECT sum(n) > {known} + 100 FROM views.decided");
+    until(&tables, &more, &[&["t"]]).await;
+    stop.store(true, Ordering::Relaxed);
+    tasks.join_all().await;
+    equals(&tables, DECIDED).await;
+    replica.stop();
     views.verify();
 }
 

@@ -69,6 +69,7 @@ where
     finish(
         &mut response,
         &answer,
+        0,
         answer.decision.replay != Replay::First,
     );
     Ok(response)
@@ -96,12 +97,13 @@ pub(crate) async fn confirm(request: &Request, id: &str) -> Result<Response, Api
     if let Some(reason) = answer.decision.outcome.reason() {
         return Err(refused::command(reason));
     }
-    desk::settled(request, order).await?;
+    let settled = desk::settled(request, order).await?;
     let row = desk::find(request, &caller, Some(order))?;
     let mut response = respond(request, &row, quote, 200)?;
     finish(
         &mut response,
         &answer,
+        settled.until,
         answer.decision.replay != Replay::First,
     );
     Ok(response)

@@ -1,11 +1,14 @@
 //! The calls of the booking API, one file per resource.
 
 pub(crate) mod aircraft;
+pub(crate) mod airline_changes;
 pub(crate) mod airlines;
 pub(crate) mod airports;
 pub(crate) mod cancellations;
+pub(crate) mod extras;
 pub(crate) mod offer_requests;
 pub(crate) mod offers;
+pub(crate) mod ordering;
 pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod places;
@@ -26,7 +29,10 @@ use crate::http::request::Request;
 pub(crate) fn not_found(what: &str) -> ApiError {
     ApiError::new(
         &faults::NOT_FOUND,
-        format!("there is no {what} of this id: it was changed, or is another client's"),
+        match what {
+            "airport" | "airline" | "aircraft" => format!("there is no {what} of this id"),
+            _ => format!("there is no {what} of this id: it was changed, or is another client's"),
+        },
     )
 }
 

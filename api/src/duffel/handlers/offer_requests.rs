@@ -24,6 +24,7 @@ use crate::duffel::wire::offer_request::OfferRequest;
 use crate::duffel::wire::{Many, One, text};
 use crate::http::access::Need;
 use crate::http::error::ApiError;
+use crate::http::faults;
 use crate::http::keys;
 use crate::http::query::Query;
 use crate::http::reply;
@@ -34,7 +35,8 @@ use crate::openapi::{ReadHeaders, WriteHeaders};
 /// Search for offers
 ///
 /// Every slice is searched for journeys with up to two connections; slices are joined to offers at one
-/// price. Offers are cheapest first; the cheapest and the fastest are always among them.
+/// price. Offers are cheapest first; the cheapest and the fastest are always among them. With
+/// `include_sold_out` offers follow whose flights can be waited for; their `waitlist` is not null.
 #[utoipa::path(
     post,
     path = "/air/offer_requests",
@@ -68,12 +70,19 @@ where
     let booking = &app.booking;
     let now_ms = app.config.clock.now_ms();
     let asked = asked::parse(&data, &booking.reference, now_ms)?;
+    if asked.include_sold_out && booking.terms.wait_max_ms == 0 {
+        return Err(ApiError::new(
+            &faults::UNAVAILABLE_FEATURE,
+            "orders cannot wait for sold-out flights here: leave `include_sold_out` out",
+        ));
+    }
     request.wait_at_least().await?;
     let fresh = token::OfferRequest {
         nonce: rand::rng().random(),
         created_at_ms: now_ms,
         cabin: asked.cabin,
         connections_max: asked.connections_max,
+        include_sold_out: asked.include_sold_out,
         slices: asked.slices,
         passengers: asked.passengers,
     };

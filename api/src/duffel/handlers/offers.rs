@@ -8,6 +8,7 @@ use super::offer_requests::{run_again, shown};
 use super::{Job, TIMEOUT_MS, flag, not_found, off_thread, one_of};
 use crate::duffel::page::{Page, digest};
 use crate::duffel::params::{BookingHeaders, IdPath, ListQuery, OfferQuery, OffersQuery};
+use crate::duffel::price::Short;
 use crate::duffel::search::Found;
 use crate::duffel::wire::offer::Offer;
 use crate::duffel::wire::{Many, One, text};
@@ -109,7 +110,8 @@ fn duration_s(offer: &token::Offer) -> i64 {
 
 /// An offer, priced again
 ///
-/// The same seats at today's price: when it changed, the answer has it, and a new id to book it by.
+/// The same seats at today's price: when it changed, the answer has it, and a new id to book it by. An
+/// offer that was found to be waited for stays one, unless it has seats by now.
 #[utoipa::path(
     get,
     path = "/air/offers/{id}",
@@ -134,7 +136,7 @@ pub(crate) async fn get(request: &Request, id: &str) -> Result<Response, ApiErro
     }
     request.wait_at_least().await?;
     wait_seen(request, &offer).await?;
-    let priced = price::price(request.app.backend.serving(), &offer, false)?;
+    let priced = price::price(request.app.backend.serving(), &offer, Short::AsOffered)?;
     let id = if priced.is_changed {
         priced.offer.encode(&booking.signer, &caller.name)
     } else {

@@ -111,6 +111,7 @@ where
     finish(
         &mut response,
         &answer,
+        settled.until,
         answer.decision.replay != Replay::First,
     );
     Ok(response)

@@ -1,6 +1,8 @@
 //! `GET /places/suggestions`: airports and cities by code, name or place.
 
 use flightline_ledger::Station;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 use warp::reply::Response;
 
 use crate::duffel::params::{BookingHeaders, SuggestionQuery};
@@ -77,6 +79,30 @@ fn degrees(query: &Query<'_>, name: &'static str, most: f64) -> Result<f64, ApiE
     })
 }
 
+/// A text as it is compared: in lower case and without accents, so that whoever cannot type `Zürich`
+/// finds it, and whoever can, too.
+fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let plain = text.nfd().filter(|c| !is_combining_mark(*c));
+    let mut out = String::with_capacity(text.len());
+    for c in plain.flat_map(char::to_lowercase) {
+        // Letters that are none with a mark.
+        match c {
+            'ø' => out.push('o'),
+            'ł' => out.push('l'),
+            'đ' | 'ð' => out.push('d'),
+            'ı' => out.push('i'),
+            'ß' => out.push_str("ss"),
+            'æ' => out.push_str("ae"),
+            'œ' => out.push_str("oe"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// How well a text matches; smaller is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Match {
@@ -91,7 +117,7 @@ fn matches(sought: &str, codes: &[&str], names: &[&str]) -> Option<Match> {
     }
     let mut best = None;
     for name in names {
-        let name = name.to_lowercase();
+        let name = folded(name);
         if name.starts_with(sought) {
             return Some(Match::NamePrefix);
         }
@@ -104,7 +130,7 @@ fn matches(sought: &str, codes: &[&str], names: &[&str]) -> Option<Match> {
 }
 
 fn by_text(reference: &Reference, text: &str) -> Vec<Place> {
-    let sought = text.trim().to_lowercase();
+    let sought = folded(text.trim());
     if sought.is_empty() {
         return Vec::new();
     }
@@ -175,5 +201,24 @@ mod tests {
         assert_eq!(how("lond"), Some(Match::NamePrefix));
         assert_eq!(how("heath"), Some(Match::WordPrefix));
         assert_eq!(how("ondon"), None);
+    }
+
+    #[test]
+    fn accents_make_no_difference() {
+        for (name, typed) in [
+            ("Zurich Airport", "Zürich"),
+            ("Zürich Airport", "ZURICH"),
+            ("São Paulo Catarina", "sao p"),
+            ("Sao Paulo", "SÃO"),
+            ("Tromsø Airport", "tromso"),
+            ("Łódź Airport", "lodz"),
+            // With the accent as a character of its own.
+            ("Málaga Airport", "Ma\u{301}laga"),
+            ("İstanbul", "istanbul"),
+        ] {
+            let how = matches(&folded(typed), &[], &[name]);
+            assert_eq!(how, Some(Match::NamePrefix), "{typed} for {name}");
+        }
+        assert_eq!(matches(&folded("東京"), &[], &["Tokyo"]), None);
     }
 }

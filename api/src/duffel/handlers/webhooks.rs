@@ -96,16 +96,9 @@ where
     request.caller(Need::Sell)?;
     let data = body::data(request, body).await?;
     let asked = Object::root(&data);
-    let active = match asked.get("active") {
-        None => None,
-        Some(Value::Bool(active)) => Some(*active),
-        Some(_) => {
-            return Err(asked.fault(&faults::VALIDATION_TYPE, "active", "must be true or false"));
-        }
-    };
     let call = WebhookCall::Patch {
         id: id.to_owned(),
-        active,
+        active: asked.flag("active")?,
         events: events(&asked)?,
         url: asked.short_text("url", 2_000)?.map(str::to_owned),
     };

@@ -12,6 +12,7 @@ use crate::backend::{Caller, OrderAnswer, OrderSubmit, Role, Settled};
 use crate::duffel::handlers::not_found;
 use crate::http::error::ApiError;
 use crate::http::faults;
+use crate::http::keys;
 use crate::http::request::{Request, not_yet};
 
 /// An id for a command that carries no key: no other request has it.
@@ -31,7 +32,8 @@ pub(crate) fn command_id(
     })
 }
 
-/// Submits a command and waits for its decision.
+/// Submits a command and waits for its decision. A key that came with a request of another kind, or about
+/// another order, is refused as long as that is remembered.
 pub(crate) async fn ask(
     request: &Request,
     caller: &Caller,
@@ -39,6 +41,11 @@ pub(crate) async fn ask(
     order: OrderId,
     action: OrderAction,
 ) -> Result<OrderAnswer, ApiError> {
+    if let Some(key) = request.key()? {
+        let bound = keys::Request::Order(id, order);
+        let key = keys::hash(&caller.name, key.as_bytes());
+        request.app.keys.bind(key, bound)?;
+    }
     let submitted = request.app.backend.submit_order(OrderSubmit {
         id,
         order,

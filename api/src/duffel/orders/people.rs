@@ -2,6 +2,8 @@
 
 use flightline_ledger::Date;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::duffel::fields::Object;
 use crate::duffel::party::{PassengerType, passenger_id};
@@ -59,6 +61,7 @@ impl Person {
 
 const TITLES: [&str; 5] = ["mr", "ms", "mrs", "miss", "dr"];
 const NAME_CHARACTERS_MAX: usize = 20;
+const LIST_MAX: usize = 10;
 const DOCUMENTS: [&str; 4] = [
     "passport",
     "tax_id",
@@ -96,7 +99,7 @@ pub(crate) fn parse(
         };
         ordered.push(people.swap_remove(place));
     }
-    check_together(&ordered, offer, today, &wrong)?;
+    check_together(&ordered, offer, &wrong)?;
     Ok(ordered)
 }
 
@@ -104,9 +107,9 @@ pub(crate) fn parse(
 fn check_together(
     people: &[Person],
     offer: &token::Offer,
-    today: Date,
     wrong: &impl Fn(String) -> ApiError,
 ) -> Result<(), ApiError> {
+    let last_day = last_day(offer);
     for (at, person) in people.iter().enumerate() {
         let name = |p: &Person| (p.given_name.to_lowercase(), p.family_name.to_lowercase());
         if people[..at].iter().any(|other| name(other) == name(person)) {
@@ -140,15 +143,36 @@ fn check_together(
             }
         }
         let born: Option<Date> = person.born_on.parse().ok();
-        let years = born.map_or(0, |born| i64::from(today.0 - born.0) / 366);
-        if is_lap && years >= 2 {
+        if is_lap && born.is_some_and(|born| !is_below_two(born, last_day)) {
             return Err(wrong(format!(
-                "passenger {} travels as an infant on the lap, but is {years} years old or more",
+                "passenger {} travels as an infant on the lap, but is two years old by {last_day}, when the last flight leaves: search with the age",
                 person.id
             )));
         }
     }
     Ok(())
+}
+
+/// The local day on which the last flight leaves.
+fn last_day(offer: &token::Offer) -> Date {
+    let local_s = offer
+        .segments()
+        .map(|s| {
+            s.departs_s
+                .saturating_add(i64::from(s.departs_offset_min) * 60)
+        })
+        .max();
+    let days = local_s.unwrap_or(0).div_euclid(24 * 3600);
+    Date(days.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
+}
+
+/// Who was born on a 29 February is two years old on 1 March.
+fn is_below_two(born: Date, on: Date) -> bool {
+    let (year, month, day) = born.ymd();
+    let birthday = Date::from_ymd(year + 2, month, day);
+    birthday
+        .or_else(|| Date::from_ymd(year + 2, 3, 1))
+        .is_none_or(|birthday| on < birthday)
 }
 
 fn person(passenger: &Object<'_>, today: Date) -> Result<Person, ApiError> {
@@ -184,11 +208,7 @@ fn person(passenger: &Object<'_>, today: Date) -> Result<Person, ApiError> {
         return Err(passenger.fault(&faults::INVALID_PHONE, "phone_number", what));
     }
     let mut accounts = Vec::new();
-    for account in passenger
-        .objects("loyalty_programme_accounts")?
-        .iter()
-        .take(10)
-    {
+    for account in few(passenger, "loyalty_programme_accounts")? {
         let text = |name| account.short_text(name, 64);
         if let (Some(airline), Some(number)) = (text("airline_iata_code")?, text("account_number")?)
         {
@@ -213,9 +233,19 @@ fn person(passenger: &Object<'_>, today: Date) -> Result<Person, ApiError> {
     })
 }
 
+/// A list of at most ten.
+fn few<'a>(passenger: &Object<'a>, field: &str) -> Result<Vec<Object<'a>>, ApiError> {
+    let all = passenger.objects(field)?;
+    if all.len() > LIST_MAX {
+        let what = format!("has {} entries, but may have {LIST_MAX}", all.len());
+        return Err(passenger.fault(&faults::VALIDATION_LENGTH, field, &what));
+    }
+    Ok(all)
+}
+
 fn documents(passenger: &Object<'_>) -> Result<Vec<IdentityDocument>, ApiError> {
     let mut documents = Vec::new();
-    for document in passenger.objects("identity_documents")?.iter().take(10) {
+    for document in few(passenger, "identity_documents")? {
         let choices = DOCUMENTS.map(|kind| (kind, kind));
         let kind = document.one_of("type", &choices)?;
         let kind = kind.ok_or_else(|| document.missing("type"))?;
@@ -235,14 +265,17 @@ fn documents(passenger: &Object<'_>) -> Result<Vec<IdentityDocument>, ApiError> 
 }
 
 fn name(passenger: &Object<'_>, field: &str, text: &str) -> Result<String, ApiError> {
-    let is_name = |c: char| c.is_alphabetic() || matches!(c, ' ' | '-' | '\'');
+    // Some systems write `é` as two characters: it is one letter.
+    let text: String = text.nfc().collect();
+    let is_letter = |c: char| c.is_alphabetic() || is_combining_mark(c);
+    let is_name = |c: char| is_letter(c) || matches!(c, ' ' | '-' | '\'');
     if text.chars().count() > NAME_CHARACTERS_MAX || !text.chars().all(is_name) {
         let what = format!(
             "must have 1 to {NAME_CHARACTERS_MAX} letters, spaces, hyphens and apostrophes, as in the passport"
         );
         return Err(passenger.fault(&faults::INVALID_NAME, field, &what));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 fn is_email(text: &str) -> bool {
@@ -275,6 +308,35 @@ fn is_phone(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn infants_are_below_two_when_the_last_flight_leaves() {
+        let day = |text: &str| -> Date { text.parse().unwrap() };
+        for (born, on, is_below) in [
+            ("2033-06-02", "2035-06-01", true),
+            ("2033-06-01", "2035-06-01", false),
+            ("2033-05-31", "2035-06-01", false),
+            ("2032-02-29", "2034-02-28", true),
+            ("2032-02-29", "2034-03-01", false),
+        ] {
+            assert_eq!(is_below_two(day(born), day(on)), is_below, "{born} {on}");
+        }
+    }
+
+    #[test]
+    fn names_are_letters_of_any_script() {
+        let of = |text: &str| {
+            let map = serde_json::Map::new();
+            name(&Object::root(&map), "given_name", text).ok()
+        };
+        for good in ["Zoë", "Łukasz", "李", "محمد", "O'Brien", "Jean-Luc", "नेहा"] {
+            assert_eq!(of(good).as_deref(), Some(good));
+        }
+        assert_eq!(of("Jose\u{301}").as_deref(), Some("José"));
+        for bad in ["Anna1", "🙂", "a@b", "A\u{7}", &"A".repeat(21)] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn addresses_and_numbers() {

@@ -3,7 +3,7 @@
 
 use flightline_dataflows::rows::{OrderQuote, OrderRow};
 use flightline_ledger::Money;
-use flightline_ledger::order::{MoneyState, OrderState, Terms};
+use flightline_ledger::order::{MoneyState, OrderState, Outward, Terms};
 
 use super::ids;
 use super::people::{Person, Sealed};
@@ -11,7 +11,7 @@ use crate::backend::Backend;
 use crate::duffel::party::passenger_id;
 use crate::duffel::wire::carrier::Airline;
 use crate::duffel::wire::order::{
-    AirlineChange, Document, Order, OrderCancellation, OrderPassenger, OrderSlice,
+    AirlineChange, Document, Order, OrderCancellation, OrderPassenger, OrderPlacement, OrderSlice,
     OrderSliceConditions, Payment, PaymentStatus,
 };
 use crate::duffel::wire::text;
@@ -87,6 +87,7 @@ impl Shower<'_> {
             void_window_ends_at: None,
             state: row.state.name(),
             waits_until: row.waits_until_ms.map(text::instant),
+            placements: placements(row),
             revision: row.revision,
         })
     }
@@ -176,6 +177,30 @@ impl Shower<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What the airline did to the order.
+    pub(crate) fn airline_changes(&self, row: &OrderRow) -> Vec<AirlineChange> {
+        let slices = self.offer(row).map(|offer| self.slices(row, &offer));
+        self.changes(row, &slices.unwrap_or_default())
+    }
+
+    /// The airline's change of times, which the client agreed with.
+    pub(crate) fn accepted(&self, row: &OrderRow, at_ms: i64) -> Option<AirlineChange> {
+        let accepted = text::instant(at_ms);
+        Some(AirlineChange {
+            id: ids::change(row.order),
+            order_id: ids::order(row.order),
+            action_taken: Some("accepted"),
+            action_taken_at: Some(accepted.clone()),
+            available_actions: Vec::new(),
+            created_at: text::instant(self.now_ms),
+            updated_at: accepted,
+            expires_at: None,
+            added: self.slices(row, &self.offer(row)?),
+            removed: Vec::new(),
+            travel_agent_ticket: None,
+        })
     }
 
     /// What the airline did: times that wait to be accepted, or a flight that is gone.
@@ -300,6 +325,22 @@ impl Shower<'_> {
         };
         Some(self.cancellation(row, &quote))
     }
+}
+
+/// Of the segments that were ever taken to a provider, or will be.
+pub(crate) fn placements(row: &OrderRow) -> Vec<OrderPlacement> {
+    let segments = row.segments.iter().zip(1..);
+    let told = segments
+        .filter(|(segment, _)| segment.outward != Outward::None || segment.outward_code.is_some());
+    told.map(|(segment, number)| OrderPlacement {
+        segment: number,
+        flight_key: segment.flight.to_string(),
+        provider: segment.provider.map(|provider| provider.to_string()),
+        state: segment.outward.name(),
+        reference: segment.outward_reference.as_deref().map(str::to_owned),
+        code: segment.outward_code.as_deref().map(str::to_owned),
+    })
+    .collect()
 }
 
 fn cancelled_ms(row: &OrderRow) -> Option<i64> {

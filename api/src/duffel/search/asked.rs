@@ -18,6 +18,7 @@ use crate::http::faults;
 pub(crate) struct Asked {
     pub(crate) cabin: Option<CabinClass>,
     pub(crate) connections_max: u8,
+    pub(crate) include_sold_out: bool,
     pub(crate) slices: Vec<SliceAsked>,
     pub(crate) passengers: Vec<Passenger>,
     /// Shown in the answer, and kept nowhere.
@@ -58,7 +59,9 @@ pub(crate) fn parse(
     let adults = count(PassengerType::Adult);
     if infants > adults {
         let what = format!(
-            "are {adults} adults and {infants} infants without a seat: every infant needs an adult's lap"
+            "has {adults} {} and {infants} {} without a seat: every infant needs an adult's lap",
+            if adults == 1 { "adult" } else { "adults" },
+            if infants == 1 { "infant" } else { "infants" },
         );
         return Err(data.fault(&faults::VALIDATION_INCLUSION, "passengers", &what));
     }
@@ -67,9 +70,11 @@ pub(crate) fn parse(
         &CabinClass::ALL.map(|class| (class.name(), class)),
     )?;
     let connections_max = data.number("max_connections", 0, 2)?.unwrap_or(1) as u8;
+    let include_sold_out = data.flag("include_sold_out")?.unwrap_or(false);
     Ok(Asked {
         cabin,
         connections_max,
+        include_sold_out,
         slices,
         passengers,
         names,
@@ -187,9 +192,11 @@ mod tests {
             "passengers":[{"type":"adult","given_name":"Amelia","family_name":"Earhart",
                 "loyalty_programme_accounts":[{"airline_iata_code":"UA","account_number":"1"}]},{"age":14},
                 {"fare_type":"student"},{"age":1}],
-            "cabin_class":"economy","max_connections":2,"private_fares":{}}"#,
+            "cabin_class":"economy","max_connections":2,"private_fares":{},"include_sold_out":true}"#,
         )
         .unwrap();
+        assert!(asked.include_sold_out);
+        assert!(!read(&with(SLICE, ADULT)).unwrap().include_sold_out);
         assert_eq!(
             (asked.connections_max, asked.cabin),
             (2, Some(CabinClass::Economy))
@@ -326,6 +333,11 @@ mod tests {
                 with(SLICE, ADULT).replace("]}", r#"],"cabin_class":"cargo"}"#),
                 "validation_inclusion",
                 "cabin_class",
+            ),
+            (
+                with(SLICE, ADULT).replace("]}", r#"],"include_sold_out":"yes"}"#),
+                "validation_type",
+                "include_sold_out",
             ),
             (
                 with(SLICE, ADULT).replace("]}", r#"],"max_connections":3}"#),

@@ -2,6 +2,9 @@
 //!
 //! A search runs on a thread that may block and takes some milliseconds of a core a slice. The same
 //! request gives the same offers with the same ids as long as flights, seats and prices stay.
+//!
+//! Offers to wait for come from a search of their own, after the others: a flight that is sold out is
+//! no reason to leave out a longer way that is not.
 
 pub(crate) mod asked;
 mod combine;
@@ -40,6 +43,17 @@ pub(crate) struct Detail {
     pub(crate) legs: Vec<LegRow>,
     /// Who else sells these seats.
     pub(crate) alternatives: Vec<OfferRow>,
+    /// Seats that can be sold now.
+    pub(crate) seats: u16,
+}
+
+/// Which offers are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// Those with seats for all.
+    WithSeats,
+    /// Those with a flight that the party would have to wait for.
+    ToWaitFor,
 }
 
 /// Where a search looks, and for whom.
@@ -53,17 +67,33 @@ pub(crate) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The offers of a request, cheapest first. Empty when they would have expired by now.
+    /// The offers of a request, cheapest first, and after them those to wait for, cheapest first. Empty
+    /// when they would have expired by now.
     pub(crate) fn run(&self, asked: &OfferRequest) -> Vec<Found> {
         let ttl_ms = i64::try_from(self.booking.terms.offer_ttl_ms).unwrap_or(i64::MAX);
         let expires_at_ms = asked.created_at_ms.saturating_add(ttl_ms);
         if expires_at_ms <= self.now_ms {
             return Vec::new();
         }
+        let mut legs = Legs::default();
+        let mut found = self.wanted(asked, expires_at_ms, Wanted::WithSeats, &mut legs);
+        if asked.include_sold_out {
+            found.extend(self.wanted(asked, expires_at_ms, Wanted::ToWaitFor, &mut legs));
+        }
+        found
+    }
+
+    fn wanted(
+        &self,
+        asked: &OfferRequest,
+        expires_at_ms: i64,
+        wanted: Wanted,
+        legs: &mut Legs,
+    ) -> Vec<Found> {
         let journeys: Vec<Vec<Journey>> = asked
             .slices
             .iter()
-            .map(|slice| self.journeys(asked, slice))
+            .map(|slice| self.journeys(asked, slice, wanted))
             .collect();
         let choices: Vec<Vec<Choice>> = journeys
             .iter()
@@ -74,21 +104,32 @@ impl Search<'_> {
             let least_s = rules.minimum_s(a.last, b.first);
             a.arrives_s.saturating_add(least_s) <= b.departs_s
         };
-        let chosen = combine::combine(&choices, self.booking.terms.offers_max, connects);
-        let mut legs = Legs::default();
-        let found = chosen.iter().filter_map(|indices| {
-            let trip: Vec<&Journey> = indices
-                .iter()
-                .zip(&journeys)
-                .filter_map(|(at, all)| all.get(*at))
-                .collect();
-            self.offer(asked, expires_at_ms, &trip, &mut legs)
+        let most = self.booking.terms.offers_max;
+        // The cheapest may all have seats.
+        let looked_at = match wanted {
+            Wanted::WithSeats => most,
+            Wanted::ToWaitFor => usize::MAX,
+        };
+        let chosen = combine::combine(&choices, looked_at, connects);
+        let party = seats(&asked.passengers);
+        let trips = chosen.iter().map(|indices| -> Vec<&Journey> {
+            let places = indices.iter().zip(&journeys);
+            places.filter_map(|(at, all)| all.get(*at)).collect()
         });
-        found.collect()
+        match wanted {
+            Wanted::WithSeats => trips
+                .filter_map(|trip| self.offer(asked, expires_at_ms, &trip, legs))
+                .collect(),
+            Wanted::ToWaitFor => trips
+                .filter(|trip| trip.iter().any(|journey| is_short(journey, party)))
+                .filter_map(|trip| self.offer(asked, expires_at_ms, &trip, legs))
+                .take(most)
+                .collect(),
+        }
     }
 
     /// Journeys of one slice that have not departed.
-    fn journeys(&self, asked: &OfferRequest, slice: &SliceAsked) -> Vec<Journey> {
+    fn journeys(&self, asked: &OfferRequest, slice: &SliceAsked, wanted: Wanted) -> Vec<Journey> {
         let reference = &self.booking.reference;
         let rules = Arc::clone(&self.booking.rules);
         let mut query =
@@ -105,6 +146,7 @@ impl Search<'_> {
         query.arrival = slice.arrival;
         query.sort = Sort::Price;
         query.limit = JOURNEYS_MAX;
+        query.sold_out = wanted == Wanted::ToWaitFor;
         let serving = self.backend.serving();
         let mut out: Vec<Journey> = Vec::new();
         let cabins: Vec<Option<Cabin>> = match asked.cabin {
@@ -123,8 +165,11 @@ impl Search<'_> {
             let first = journey.segments.first();
             first.is_some_and(|s| s.offer.departs_s.saturating_mul(1000) > self.now_ms)
         });
-        // The same flights under two letters of one class count once.
-        out.sort_by_key(|journey| (journey.price.currency, journey.price.minor));
+        // The same flights under two letters of one class count once, with seats where one has them.
+        out.sort_by_key(|journey| {
+            let is_short = is_short(journey, query.passengers);
+            (is_short, journey.price.currency, journey.price.minor)
+        });
         let mut seen = std::collections::HashSet::new();
         out.retain(|journey| {
             let flown = |s: &JourneySegment| (s.offer.flight, s.offer.board, s.offer.off);
@@ -141,13 +186,18 @@ impl Search<'_> {
         legs: &mut Legs,
     ) -> Option<Found> {
         let price = trip.first()?.price;
+        let party = seats(&asked.passengers);
         let slices = trip
             .iter()
             .zip(&asked.slices)
             .map(|(journey, slice)| Slice {
                 origin: slice.origin,
                 destination: slice.destination,
-                segments: journey.segments.iter().map(|s| self.segment(s)).collect(),
+                segments: journey
+                    .segments
+                    .iter()
+                    .map(|s| self.segment(s, party))
+                    .collect(),
             });
         let mut offer = Offer {
             request: asked.nonce,
@@ -168,7 +218,14 @@ impl Search<'_> {
         let serving = self.backend.serving();
         let detail = |segment: &JourneySegment, legs: &mut Legs| Detail {
             legs: legs.of(serving, segment),
-            alternatives: segment.alternatives.clone(),
+            // Of what is to be waited for the others may have as little.
+            alternatives: segment
+                .alternatives
+                .iter()
+                .filter(|row| row.seats >= party)
+                .cloned()
+                .collect(),
+            seats: segment.offer.seats,
         };
         let details = trip.iter().map(|journey| {
             let segments = journey.segments.iter();
@@ -181,7 +238,7 @@ impl Search<'_> {
         })
     }
 
-    fn segment(&self, segment: &JourneySegment) -> Segment {
+    fn segment(&self, segment: &JourneySegment, seats: u16) -> Segment {
         let row = &segment.offer;
         let partition = self.backend.partition_of(&row.flight);
         let covered = self.covers.offsets.get(partition as usize);
@@ -199,9 +256,15 @@ impl Search<'_> {
             arrives_s: row.arrives_s,
             arrives_offset_min: row.arrives_offset_min,
             aircraft: row.aircraft,
+            is_sold_out: row.seats < seats,
             seen: (partition, covered.copied().unwrap_or(0)),
         }
     }
+}
+
+/// Has a flight too few seats?
+fn is_short(journey: &Journey, seats: u16) -> bool {
+    journey.segments.iter().any(|s| s.offer.seats < seats)
 }
 
 /// Legs of flights with several, looked up once a search.

@@ -64,6 +64,8 @@ pub(crate) struct Segment {
     pub(crate) arrives_offset_min: i16,
     /// IATA type, zeros when unknown.
     pub(crate) aircraft: [u8; 3],
+    /// Had it too few seats when the offer was made? Then it was offered to wait for.
+    pub(crate) is_sold_out: bool,
     /// How far the flight's partition was reflected when the offer was made: the partition, and the
     /// offset after the last record.
     pub(crate) seen: (u32, u64),
@@ -200,7 +202,7 @@ impl Segment {
     fn write(&self, out: &mut Writer, provider: u8) {
         out.bytes(&self.flight.to_bytes());
         let is_codeshare = self.operating != self.flight;
-        out.byte(provider << 1 | u8::from(is_codeshare));
+        out.byte(u8::from(self.is_sold_out) << 7 | provider << 1 | u8::from(is_codeshare));
         if is_codeshare {
             out.bytes(&self.operating.to_bytes());
         }
@@ -224,7 +226,8 @@ impl Segment {
         } else {
             flight
         };
-        let provider = *providers.get(usize::from(flags >> 1))?;
+        // At most 18 providers: the high bit is free.
+        let provider = *providers.get(usize::from((flags & 0x7f) >> 1))?;
         let cabin = Cabin::new(body.byte()?).ok()?;
         let class = match body.byte()? {
             0 => None,
@@ -250,6 +253,7 @@ impl Segment {
             arrives_s,
             arrives_offset_min: i16::try_from(body.signed()?).ok()?,
             aircraft: body.array()?,
+            is_sold_out: flags & 0x80 != 0,
             seen: (0, 0),
         })
     }
@@ -281,6 +285,7 @@ mod tests {
             arrives_s: departs_s + 40_000,
             arrives_offset_min: 345,
             aircraft: *b"738",
+            is_sold_out: false,
             seen: (4095, 1 << 40),
         }
     }
@@ -346,6 +351,16 @@ mod tests {
         let read = Offer::decode(&signer, "client", GOLDEN.trim()).unwrap();
         assert_eq!(read, offer());
         assert_eq!(read.total.minor, 8 * 6 * 12_345_600);
+    }
+
+    #[test]
+    fn what_was_sold_out_is_told_from_what_was_not() {
+        let mut offer = offer();
+        offer.slices[0].segments[2].is_sold_out = true;
+        let read = Offer::read(&offer.body()).unwrap();
+        assert_eq!(read, offer);
+        let sold_out = read.segments().filter(|s| s.is_sold_out);
+        assert_eq!(sold_out.count(), 1);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(crate) struct OfferRequest {
     pub(crate) cabin: Option<CabinClass>,
     /// 0 to 2.
     pub(crate) connections_max: u8,
+    /// Are flights wanted, too, that the party would have to wait for?
+    pub(crate) include_sold_out: bool,
     pub(crate) slices: Vec<SliceAsked>,
     pub(crate) passengers: Vec<Passenger>,
 }
@@ -56,7 +58,7 @@ impl OfferRequest {
             .cabin
             .and_then(|cabin| CabinClass::ALL.iter().position(|c| *c == cabin));
         out.byte(cabin.map_or(0, |at| at as u8 + 1));
-        out.byte(self.connections_max);
+        out.byte(self.connections_max | u8::from(self.include_sold_out) << 7);
         out.byte(self.slices.len() as u8);
         for slice in &self.slices {
             slice.origin.write(&mut out);
@@ -87,7 +89,9 @@ impl OfferRequest {
             0 => None,
             n => Some(*CabinClass::ALL.get(usize::from(n) - 1)?),
         };
-        let connections_max = body.byte()?;
+        // The number's high bit is free.
+        let connections = body.byte()?;
+        let (connections_max, include_sold_out) = (connections & 0x7f, connections & 0x80 != 0);
         let mut slices = Vec::new();
         for _ in 0..body.count(SLICES_MAX)? {
             slices.push(SliceAsked {
@@ -105,6 +109,7 @@ impl OfferRequest {
             created_at_ms,
             cabin,
             connections_max,
+            include_sold_out,
             slices,
             passengers,
         })
@@ -193,6 +198,7 @@ mod tests {
             created_at_ms: 1_798_761_600_123,
             cabin: Some(CabinClass::Economy),
             connections_max: 2,
+            include_sold_out: false,
             slices: vec![
                 SliceAsked {
                     origin: end("NYC", true),
@@ -242,6 +248,16 @@ mod tests {
         assert_eq!(id, GOLDEN.trim());
         let read = OfferRequest::decode(&signer, "client", GOLDEN.trim());
         assert_eq!(read, Some(request()));
+    }
+
+    #[test]
+    fn a_search_for_sold_out_flights_is_told_from_others() {
+        let signer = Signer::new(&OfferKey::new([9; 32]));
+        let mut asked = request();
+        asked.include_sold_out = true;
+        let id = asked.encode(&signer, "client");
+        assert_ne!(id, GOLDEN.trim());
+        assert_eq!(OfferRequest::decode(&signer, "client", &id), Some(asked));
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub(crate) struct CreateOfferRequest {
     /// The most connections of each slice.
     #[schema(minimum = 0, maximum = 2, default = 1)]
     max_connections: Option<u8>,
+    /// Our own: also offers with flights that are sold out and can be waited for, after the others.
+    #[schema(default = false)]
+    include_sold_out: Option<bool>,
 }
 
 /// A way.

@@ -58,6 +58,28 @@ pub(crate) struct Offer {
     pub(crate) available_services: Vec<String>,
     /// The ways, in the order asked for.
     pub(crate) slices: Vec<OfferSlice>,
+    /// Our own: what would have to be waited for; null when all flights have seats for all. Never
+    /// anything else unless the search said `include_sold_out`.
+    pub(crate) waitlist: Option<OfferWaitlist>,
+}
+
+/// What an order of the offer would wait for: it must say `waitlist`, too, and how long it waits.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct OfferWaitlist {
+    /// The longest that an order may wait, in seconds.
+    pub(crate) wait_s_max: u64,
+    /// The flights with too few seats.
+    #[schema(min_items = 1)]
+    pub(crate) flights: Vec<ShortFlight>,
+}
+
+/// A flight with fewer seats than the party needs.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ShortFlight {
+    /// The flight, as in the segment.
+    pub(crate) flight_key: String,
+    /// Seats that can be had now; 0 as a rule.
+    pub(crate) seats_left: u16,
 }
 
 /// Somebody who travels.

@@ -76,8 +76,29 @@ pub(crate) struct Order {
     pub(crate) state: &'static str,
     /// Our own: in state `waiting`, when it gives up.
     pub(crate) waits_until: Option<String>,
+    /// Our own: where its seats stand with the providers that granted them and are told of sales.
+    pub(crate) placements: Vec<OrderPlacement>,
     /// Our own: counts the order's changes, as `order_sequence` of webhook events does.
     pub(crate) revision: u64,
+}
+
+/// Seats of an order at the provider that granted them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct OrderPlacement {
+    /// The flight, from 1, over all slices.
+    pub(crate) segment: usize,
+    /// The flight's key.
+    pub(crate) flight_key: String,
+    /// Whose seats they are.
+    pub(crate) provider: Option<String>,
+    /// `due`: to be told; `placing`: asked to take it, and not certain yet; `placed`, `acknowledged`: taken;
+    /// `refused`; `withdrawing`: asked to forget it; `withdrawn`; `kept`: it refused to forget it. `none`: refused
+    /// before, and nobody is told (yet) who has the seats now.
+    pub(crate) state: &'static str,
+    /// The provider's own name for the booking, as its order id or record locator, once it has taken it.
+    pub(crate) reference: Option<String>,
+    /// The provider's code when it last refused to take or to forget it.
+    pub(crate) code: Option<String>,
 }
 
 /// Somebody who travels.

@@ -7,6 +7,7 @@ mod offers;
 mod reference;
 mod search;
 mod shape;
+mod sold_out;
 mod transport;
 
 use std::sync::Arc;

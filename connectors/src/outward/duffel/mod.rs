@@ -10,7 +10,7 @@ mod journal;
 mod wire;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
@@ -18,11 +18,13 @@ use serde_json::Value;
 
 use super::config::{OutwardError, Secret};
 use super::http::{self, Reply};
-use super::port::{Answer, Asked, OutwardService, Placed, Placement, Refusal};
+use super::port::{Answer, Asked, Kept, OutwardService, Placed, Placement, PlacementKey, Refusal};
 use journal::{Chosen, Journal};
 
 /// Pages of orders that are looked through for one whose offer is not known.
 const PAGES_MAX: usize = 20;
+/// How far the provider's clock may be from ours, in milliseconds, for that to be told right.
+const SKEW_MAX_MS: i64 = 24 * 3600 * 1000;
 
 /// A provider with Duffel's order interface.
 #[derive(Debug)]
@@ -171,8 +173,11 @@ impl Duffel {
         }
     }
 
-    /// The order that names the placement in its metadata.
+    /// The order that names the placement in its metadata. As long as they come newest first, there is none
+    /// behind one that is older than the order here.
     async fn search_orders(&self, placement: &Placement) -> Result<Option<Value>, Stop> {
+        let since_ms = placement.since_ms.saturating_sub(SKEW_MAX_MS);
+        let mut last_ms = Some(i64::MAX);
         let mut after: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let mut path = "air/orders?limit=200".to_owned();
@@ -187,12 +192,18 @@ impl Duffel {
             let orders = wire::list(reply.body);
             let key = placement.key.to_string();
             let ours = |order: &Value| order["metadata"][wire::PLACEMENT] == key.as_str();
+            for order in &orders {
+                // Absent from the first on that has no time, or is newer than the one before it.
+                let created_ms = wire::created_ms(order);
+                last_ms = last_ms.and_then(|last| created_ms.filter(|at_ms| *at_ms <= last));
+            }
+            let is_behind = last_ms.is_some_and(|at_ms| at_ms < since_ms);
             if let Some(order) = orders.into_iter().find(ours) {
                 return Ok(Some(order));
             }
             match next {
-                Some(next) => after = Some(next),
-                None => return Ok(None),
+                Some(next) if !is_behind => after = Some(next),
+                _ => return Ok(None),
             }
         }
         let what = format!("it is not among the last {} orders", PAGES_MAX * 200);
@@ -298,5 +309,13 @@ impl OutwardService for Duffel {
             let done = self.try_withdraw(placement, reference).await;
             done.map_or_else(Answer::from, Answer::Done)
         })
+    }
+
+    fn kept(&self) -> Result<Vec<Kept>, String> {
+        self.journal.kept()
+    }
+
+    fn forget(&self, settled: &[PlacementKey], now: SystemTime) -> Result<usize, String> {
+        self.journal.forget(settled, now)
     }
 }

@@ -51,16 +51,18 @@ pub(super) fn choose<'a>(found: &'a Value, placement: &Placement) -> Result<&'a 
         let [segment] = segments else { return false };
         is_flight(segment, placement)
     });
+    let price = placement.price;
+    // What is asked for in another money cannot be compared: it is taken for dearer than all that can.
+    let is_foreign = |offer: &Value| offer["total_currency"] != price.currency.as_str();
     let priced = ours.filter_map(|offer| Some((minor(&offer["total_amount"], placement)?, offer)));
-    let cheapest = priced.min_by_key(|(minor, _)| *minor);
+    let cheapest = priced.min_by_key(|(minor, offer)| (is_foreign(offer), *minor));
     let Some((minor, offer)) = cheapest else {
         let what = "the provider offers no seats on the flight";
         return Err(Refusal::new("no_offer", what));
     };
-    let price = placement.price;
     let most = price.minor.saturating_mul(i64::from(placement.seats));
-    let currency = offer["total_currency"].as_str().unwrap_or_default();
-    if currency != price.currency.as_str() || minor > most {
+    if is_foreign(offer) || minor > most {
+        let currency = offer["total_currency"].as_str().unwrap_or_default();
         let amount = offer["total_amount"].as_str().unwrap_or_default();
         let what = format!("the provider wants {amount} {currency} now, more than was paid");
         return Err(Refusal::new("price_changed", what));
@@ -117,6 +119,7 @@ pub(super) fn chosen(found: &Value, offer: &Value, placement: &Placement) -> Opt
     }
     let text = |value: &Value| value.as_str().map(str::to_owned);
     Some(Chosen {
+        order: placement.order.clone(),
         offer: text(&offer["id"])?,
         passengers: named
             .iter()
@@ -181,6 +184,13 @@ pub(super) fn list(mut body: Value) -> Vec<Value> {
     }
 }
 
+/// When an order was made, Unix time in milliseconds.
+pub(super) fn created_ms(order: &Value) -> Option<i64> {
+    let text = order["created_at"].as_str()?;
+    let at = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+    Some(at.timestamp_millis())
+}
+
 fn code(reply: &Reply) -> &str {
     reply.body["errors"][0]["code"].as_str().unwrap_or("")
 }
@@ -211,7 +221,7 @@ pub(super) fn stopped(reply: &Reply, what: &str) -> Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outward::teletype::tests::placement;
+    use crate::outward::testing::placement;
 
     #[test]
     fn amounts_are_read_in_minor_units_and_rounded_up() {
@@ -252,6 +262,13 @@ mod tests {
             offer("cheap", "1545", "99.00"),
         ]);
         assert_eq!(choose(&all, &placement).unwrap()["id"], "cheap");
+        let mut foreign = offer("foreign", "1545", "80.00");
+        foreign["total_currency"] = json!("EUR");
+        let all = found(vec![foreign.clone(), offer("ours", "1545", "99.00")]);
+        assert_eq!(choose(&all, &placement).unwrap()["id"], "ours");
+        let refused = choose(&found(vec![foreign]), &placement).unwrap_err();
+        assert_eq!(refused.code, "price_changed");
+        assert!(refused.message.contains("80.00 EUR"), "{}", refused.message);
         let dear = found(vec![offer("dear", "1545", "120.01")]);
         assert_eq!(choose(&dear, &placement).unwrap_err().code, "price_changed");
         let none = found(vec![offer("other", "1546", "1.00")]);

@@ -99,6 +99,11 @@ pub(super) fn write(placement: &Placement, action: Action, address: &str, origin
     text
 }
 
+/// A message that asks for messages of a feed again.
+pub(super) fn repeat(missing: &str, address: &str, origin: &str) -> String {
+    format!("QU {address}\n.{origin}\nPLS RPT {missing}\n")
+}
+
 /// Carrier, number, class, day, stations.
 fn designator(placement: &Placement) -> String {
     let flight = &placement.flight;
@@ -207,6 +212,31 @@ pub(super) fn read(text: &str) -> Result<Reply, String> {
     })
 }
 
+/// The lines of an answer that are read: the others may name people, and are not kept.
+pub(super) fn read_lines(text: &str) -> String {
+    let mut kept = String::new();
+    for line in text.lines() {
+        let line = line.trim();
+        let is_segment = matches!(segment(line, 0), Ok(Some(_)));
+        let reference = line.strip_prefix(REFERENCE);
+        let is_reference = reference.is_some_and(|key| key.trim().parse::<PlacementKey>().is_ok());
+        if is_reference || is_segment || locator(line).is_some() {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// A message of ours without the passengers' names; absent = it has none.
+pub(super) fn without_names(text: &str) -> Option<String> {
+    let is_name = |line: &&str| line.starts_with('1') && line.contains('/');
+    text.lines().any(|line| is_name(&line)).then(|| {
+        let kept = text.lines().filter(|line| !is_name(line));
+        kept.flat_map(|line| [line, "\n"]).collect()
+    })
+}
+
 /// The status and number at the end of a segment line; absent = it is another line.
 fn segment(line: &str, at: usize) -> Result<Option<(Status, u16)>, String> {
     let Some((designator, action)) = line.rsplit_once(' ') else {
@@ -244,8 +274,8 @@ fn locator(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::placement;
     use super::*;
+    use crate::outward::testing::placement;
 
     #[test]
     fn a_message_is_what_the_page_says() {
@@ -270,6 +300,27 @@ mod tests {
         ] {
             assert_eq!(letters(name), written);
         }
+    }
+
+    #[test]
+    fn names_go_and_what_is_read_stays() {
+        let sent = write(&placement(17), Action::Sell, "NYCRMUA", "HDQFLXX");
+        let erased = without_names(&sent).unwrap();
+        assert_eq!(
+            erased,
+            "QU NYCRMUA\n.HDQFLXX\nHDQFL ABC234\nUA1545Q05JANEWRIAH SS1\n\
+             OSI YY FLREF 00000000000000000000000000000011\n"
+        );
+        assert_eq!(without_names(&erased), None);
+        let answer = "QU HDQFLXX\r\n.NYCRMUA 231206\r\nHDQFL ABC234\r\nNYCUA XYZ987\r\n\
+             1OEARHART/AMELIA MS\r\nUA1545Q05JANEWRIAH HK1\r\nSSR DOCS YY HK1/P/OEARHART/AMELIA\r\n\
+             OSI YY FLREF 00000000000000000000000000000011\r\n";
+        let kept = read_lines(answer);
+        assert!(!kept.contains("EARHART"), "{kept}");
+        assert_eq!(read(&kept), read(answer));
+        assert_eq!(read_lines(&kept), kept);
+        let behind = "OSI YY FLREF 00000000000000000000000000000011 1OEARHART/AMELIA MS\n";
+        assert_eq!(read_lines(behind), "", "no reference that is read");
     }
 
     #[test]

@@ -1,24 +1,34 @@
 //! Teletype lines in the manner of AIRIMP, as files: a message for each segment into `out/`, answers out
 //! of `in/`.
 //!
-//! - `message`: the lines, written and read. `folder`: files that are whole or not there.
+//! - `message`: the lines, written and read. `folder`: files that are whole or not there. `tidy`: what of them
+//!   goes, and when.
 //!
 //! A message is written once. That it was, and what was answered, is kept in `journal/`; so a provider may
 //! take a file away at once, and answer hours later.
 
 mod folder;
 mod message;
+mod tidy;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::config::OutwardError;
-use super::port::{Answer, Asked, OutwardService, Placed, Placement, PlacementKey, Refusal};
+use super::port::{Answer, Asked, Kept, OutwardService, Placed, Placement, PlacementKey, Refusal};
 use folder::Folder;
 use message::{Action, Status};
 
 /// A provider that is reached by teletype lines.
 #[derive(Debug)]
 pub struct Teletype {
+    desk: Arc<Desk>,
+}
+
+/// What is done on threads that may wait for a disk.
+#[derive(Debug)]
+struct Desk {
     folder: Folder,
     address: String,
     origin: String,
@@ -36,31 +46,52 @@ impl Teletype {
                 return Err(OutwardError::Address(name, value.to_owned()));
             }
         }
-        Ok(Self {
+        let desk = Desk {
             folder: Folder::open(folder)?,
             address: address.to_owned(),
             origin: origin.to_owned(),
+        };
+        Ok(Self {
+            desk: Arc::new(desk),
         })
     }
 
+    /// Asks the desk, off the threads that must not wait.
+    fn ask<'a, T: Send + 'static>(
+        &self,
+        placement: &Placement,
+        question: impl FnOnce(&Desk, &Placement) -> Result<Answer<T>, String> + Send + 'static,
+    ) -> Asked<'a, T> {
+        let (desk, placement) = (self.desk.clone(), placement.clone());
+        Box::pin(async move {
+            let asked = tokio::task::spawn_blocking(move || question(&desk, &placement));
+            match asked.await {
+                Ok(answer) => answer.unwrap_or_else(Answer::Unknown),
+                Err(error) => Answer::Unknown(error.to_string()),
+            }
+        })
+    }
+}
+
+impl Desk {
     fn text(&self, placement: &Placement, action: Action) -> String {
         message::write(placement, action, &self.address, &self.origin)
     }
 
-    fn try_place(&self, placement: &Placement) -> Result<Answer<Placed>, String> {
+    fn place(&self, placement: &Placement) -> Result<Answer<Placed>, String> {
         self.folder.take_answers();
         if let Some(answer) = self.folder.answer(placement.key)? {
             return self.judge(placement, &answer);
         }
-        if placement.travellers.is_empty() && !self.folder.is_sent(placement.key, "SS") {
+        if placement.travellers.is_empty() && !self.folder.is_sold(placement.key) {
             let what = "the passengers' data was erased before the order was placed";
             return Ok(Answer::Refused(Refusal::new("passengers_erased", what)));
         }
         let text = self.text(placement, Action::Sell);
-        self.folder.send(placement.key, "SS", &text)?;
+        self.folder.sell(placement, &text)?;
         if self.folder.is_gone(placement.key) {
             // It was withdrawn meanwhile, by an ask that found nothing to withdraw.
-            self.try_withdraw(placement)?;
+            self.withdraw(placement, false)?;
         }
         Ok(Answer::Unknown("it has not been answered yet".to_owned()))
     }
@@ -79,7 +110,7 @@ impl Teletype {
         // A part of the party, or a place on a waitlist, is nothing that was asked for: it is let go.
         if answer.status.is_taken() || answer.status.is_waitlisted() {
             let text = self.text(placement, Action::Cancel);
-            self.folder.send(placement.key, "XX", &text)?;
+            self.folder.cancel(placement, &text)?;
         }
         let what = match answer.status {
             Status::Taken(_) => format!("it was taken for {} only", answer.seats),
@@ -88,12 +119,13 @@ impl Teletype {
         Ok(Answer::Refused(Refusal::new(code, what)))
     }
 
-    fn try_withdraw(&self, placement: &Placement) -> Result<(), String> {
+    /// `has_taken`: the provider has it, whatever is in the journal, which may be another replica's.
+    fn withdraw(&self, placement: &Placement, has_taken: bool) -> Result<(), String> {
         // First, so that an ask that is on its way sees it.
-        self.folder.mark_gone(placement.key)?;
-        if self.folder.is_sent(placement.key, "SS") {
+        self.folder.mark_gone(placement)?;
+        if has_taken || self.folder.is_sold(placement.key) {
             let text = self.text(placement, Action::Cancel);
-            self.folder.send(placement.key, "XX", &text)?;
+            self.folder.cancel(placement, &text)?;
         }
         Ok(())
     }
@@ -105,67 +137,47 @@ impl OutwardService for Teletype {
     }
 
     fn place<'a>(&'a self, placement: &'a Placement) -> Asked<'a, Placed> {
-        let answer = self.try_place(placement);
-        Box::pin(async move { answer.unwrap_or_else(Answer::Unknown) })
+        self.ask(placement, Desk::place)
     }
 
     fn withdraw<'a>(
         &'a self,
         placement: &'a Placement,
-        _reference: Option<&'a str>,
+        reference: Option<&'a str>,
     ) -> Asked<'a, ()> {
-        let done = self.try_withdraw(placement);
-        Box::pin(async move { done.map_or_else(Answer::Unknown, Answer::Done) })
+        let has_taken = reference.is_some();
+        self.ask(placement, move |desk, placement| {
+            desk.withdraw(placement, has_taken).map(Answer::Done)
+        })
     }
 
     fn answered(&self) -> Vec<PlacementKey> {
-        self.folder.take_answers()
+        self.desk.folder.take_answers()
     }
 
     fn answers_later(&self) -> bool {
         true
     }
-}
 
-#[cfg(test)]
-pub(crate) mod tests {
-    use flightline_ledger::{CommandId, Money};
-
-    use super::*;
-    use crate::outward::port::Traveller;
-
-    pub(crate) fn placement(key: u128) -> Placement {
-        Placement {
-            key: PlacementKey(key),
-            provider: "acme".parse().unwrap(),
-            order: "ord_00000000000000000000000000000001".to_owned(),
-            segment: 1,
-            booking: "ABC234".to_owned(),
-            flight: "UA1545.2027-01-05.EWR".parse().unwrap(),
-            board: "EWR".parse().unwrap(),
-            off: "IAH".parse().unwrap(),
-            date: "2027-01-05".parse().unwrap(),
-            departs_ms: 1_799_154_000_000,
-            cabin: "Y".parse().unwrap(),
-            class: Some("Q".parse().unwrap()),
-            seats: 1,
-            price: Money {
-                minor: 12_000,
-                currency: "USD".parse().unwrap(),
-                exponent: 2,
-            },
-            hold: CommandId(7),
-            asked_before: 0,
-            travellers: vec![Traveller {
-                title: "ms".to_owned(),
-                gender: "f".to_owned(),
-                given_name: "Amelia".to_owned(),
-                family_name: "O'Earhart".to_owned(),
-                born_on: "1987-07-24".to_owned(),
-                email: "amelia@example.com".to_owned(),
-                phone_number: "+442080160509".to_owned(),
-                carries: None,
-            }],
+    fn ask_again(&self, missing: &[String]) -> Result<Option<usize>, String> {
+        let desk = &self.desk;
+        let mut asked = 0;
+        for name in missing {
+            let text = message::repeat(name, &desk.address, &desk.origin);
+            asked += usize::from(desk.folder.ask_again(name, &text)?);
         }
+        Ok(Some(asked))
+    }
+
+    fn kept(&self) -> Result<Vec<Kept>, String> {
+        self.desk.folder.kept()
+    }
+
+    fn forget(&self, settled: &[PlacementKey], now: SystemTime) -> Result<usize, String> {
+        self.desk.folder.forget(settled, now)
+    }
+
+    fn erase(&self, order: &str) -> Result<usize, String> {
+        self.desk.folder.erase(order)
     }
 }

@@ -242,15 +242,8 @@ fn lost(method: &str, path: &str, error: reqwest::Error) -> Unknown {
     } else {
         Cause::Dropped
     };
-    // The address is left out and the chain of causes put in: together they say where it broke.
-    let error = error.without_url();
-    let mut detail = format!("{method} {path}: {error}");
-    let mut source = std::error::Error::source(&error);
-    while let Some(inner) = source {
-        detail.push_str(&format!(": {inner}"));
-        source = inner.source();
-    }
-    Unknown::new(cause, detail)
+    let chain = crate::transport::chain(error);
+    Unknown::new(cause, format!("{method} {path}: {chain}"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
 
+use crate::transport::reason;
 use crate::webhooks::address::{Policy, Resolver, check_url};
 use crate::webhooks::error::WebhooksError;
 use crate::webhooks::signature::{HEADER, sign};
@@ -83,19 +84,4 @@ impl Poster {
             Err(error) => failed(reason(error)),
         }
     }
-}
-
-fn reason(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    // The client knows its address; the causes say where it broke.
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

@@ -10,8 +10,8 @@ use super::{PostgresStore, number_of, place_of};
 use crate::webhooks::clock::Clock;
 use crate::webhooks::endpoint::{CreatedEndpoint, Endpoint, EndpointPatch, NewEndpoint};
 use crate::webhooks::error::WebhooksError;
-use crate::webhooks::event::{Event, NewEvent};
-use crate::webhooks::page::{Page, PageOf, paged};
+use crate::webhooks::event::{Event, EventKind, NewEvent};
+use crate::webhooks::page::{Page, PageOf, Wanted, paged};
 use crate::webhooks::port::{Changed, Store};
 use crate::webhooks::store::{
     Appended, Delivery, DeliveryFilter, DeliveryState, DeliveryStatus, Due, EventFilter, Outcome,
@@ -54,7 +54,42 @@ fn direction(newest_first: bool) -> &'static str {
     }
 }
 
+/// Which rows of a list are wanted.
+struct Which<'a> {
+    client: &'a str,
+    wanted: Wanted,
+    kind: Option<EventKind>,
+    endpoint_id: Option<&'a str>,
+    success: Option<bool>,
+}
+
 impl PostgresStore {
+    /// Runs the query of a list: `$1` is the client, `$2` and `$3` the first and last place, `$4` how many, `$5` to
+    /// `$7` the filter (type, endpoint, success), null where it does not matter.
+    fn rows_of(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        which: &Which<'_>,
+    ) -> Result<Vec<Row>, WebhooksError> {
+        let wanted = &which.wanted;
+        let (from, to) = (place_of(wanted.from), place_of(wanted.to));
+        let count = place_of(wanted.count as u64);
+        let kind = which.kind.map(EventKind::as_str);
+        self.call(doing, async |db| {
+            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+                &which.client,
+                &from,
+                &to,
+                &count,
+                &kind,
+                &which.endpoint_id,
+                &which.success,
+            ];
+            db.query(sql, &values).await
+        })
+    }
+
     /// An event without its deliveries, and its sequence.
     pub(super) fn find_event(&self, client: &str, id: &str) -> Result<(i64, Event), WebhooksError> {
         let not_found = || WebhooksError::NotFound {
@@ -165,21 +200,14 @@ impl Store for PostgresStore {
                  ORDER BY v.sequence {} LIMIT $4",
                 direction(wanted.newest_first)
             );
-            let (from, to) = (place_of(wanted.from), place_of(wanted.to));
-            let count = place_of(wanted.count as u64);
-            let kind = filter.kind.map(|kind| kind.as_str());
-            let rows = self.call("reading events", async |db| {
-                let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
-                    &client,
-                    &from,
-                    &to,
-                    &count,
-                    &kind,
-                    &filter.endpoint_id,
-                    &filter.delivery_success,
-                ];
-                db.query(&sql, &values).await
-            })?;
+            let which = Which {
+                client,
+                wanted,
+                kind: filter.kind,
+                endpoint_id: filter.endpoint_id.as_deref(),
+                success: filter.delivery_success,
+            };
+            let rows = self.rows_of("reading events", &sql, &which)?;
             let found: Result<Vec<_>, _> = rows.iter().map(event_of).collect();
             let mut found = found?;
             self.add_deliveries(&mut found)?;
@@ -203,21 +231,14 @@ impl Store for PostgresStore {
                  ORDER BY a.entry {} LIMIT $4",
                 direction(wanted.newest_first)
             );
-            let (from, to) = (place_of(wanted.from), place_of(wanted.to));
-            let count = place_of(wanted.count as u64);
-            let kind = filter.kind.map(|kind| kind.as_str());
-            let rows = self.call("reading the log of deliveries", async |db| {
-                let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
-                    &client,
-                    &from,
-                    &to,
-                    &count,
-                    &kind,
-                    &filter.endpoint_id,
-                    &filter.delivery_success,
-                ];
-                db.query(&sql, &values).await
-            })?;
+            let which = Which {
+                client,
+                wanted,
+                kind: filter.kind,
+                endpoint_id: filter.endpoint_id.as_deref(),
+                success: filter.delivery_success,
+            };
+            let rows = self.rows_of("reading the log of deliveries", &sql, &which)?;
             rows.iter()
                 .map(|row| {
                     let entry = serde_json::from_str(row.get(1))

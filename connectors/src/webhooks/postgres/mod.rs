@@ -121,10 +121,33 @@ impl PostgresStore {
     /// # Errors
     /// The database cannot be reached, or its tables are of a newer release.
     pub fn open(config: PostgresStoreConfig, clock: Arc<dyn Clock>) -> Result<Self, WebhooksError> {
+        let (connect, timeout) = (config.connect.clone(), config.call_timeout);
+        // The others find the same.
+        let session = Session::open(connect, schema::SCHEMA, timeout)?;
+        Self::on(session, config, clock)
+    }
+
+    /// As [`PostgresStore::open`], but connects when it is first needed: for a start while the database is away.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn later(
+        config: PostgresStoreConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, WebhooksError> {
+        let (connect, timeout) = (config.connect.clone(), config.call_timeout);
+        let session = Session::later(connect, schema::SCHEMA, timeout)?;
+        Self::on(session, config, clock)
+    }
+
+    fn on(
+        session: Session,
+        config: PostgresStoreConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, WebhooksError> {
         let (schema, timeout) = (schema::SCHEMA, config.call_timeout);
-        let session = Session::open(config.connect.clone(), schema, timeout)?;
-        let deliveries = Session::open_relaxed(config.connect.clone(), schema, timeout)?;
-        let looks = Session::open_relaxed(config.connect.clone(), schema, timeout)?;
+        let deliveries = Session::later_relaxed(config.connect.clone(), schema, timeout)?;
+        let looks = Session::later_relaxed(config.connect.clone(), schema, timeout)?;
         let seen = Arc::new(Seen::default());
         let (looking, stop) = channel();
         let look = Look {

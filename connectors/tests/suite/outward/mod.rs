@@ -1,9 +1,15 @@
 //! Orders out: what every way to a provider must do, run against each.
 //!
-//! - `server`: a provider over HTTP, with signed JSON and with Duffel's order interface.
+//! - `server`: a provider over HTTP, with signed JSON and with Duffel's order interface. `request`: what it reads.
 //! - `lines`: a provider that reads and writes teletype files.
+//! - `erasing`: what goes out of files, and when. `kill`: with the process killed at any moment.
 
+mod erasing;
+mod kill;
 mod lines;
+mod request;
+#[path = "../../../src/outward/testing.rs"]
+mod sample;
 mod server;
 
 use std::path::Path;
@@ -13,7 +19,6 @@ use std::time::Duration;
 use flightline_connectors::outward::{
     Answer, OutwardConfig, OutwardService, Placed, Placement, PlacementKey, Secret, Traveller,
 };
-use flightline_ledger::{CommandId, Money};
 use parking_lot::Mutex;
 
 /// What a provider has, and how it behaves.
@@ -69,42 +74,15 @@ struct Stand {
     code: &'static str,
 }
 
-pub(crate) fn placement(key: u128) -> Placement {
-    let traveller = |given: &str, born_on: &str| Traveller {
-        title: "ms".to_owned(),
-        gender: "f".to_owned(),
-        given_name: given.to_owned(),
-        family_name: "Earhart".to_owned(),
-        born_on: born_on.to_owned(),
-        email: "amelia@example.com".to_owned(),
-        phone_number: "+442080160509".to_owned(),
-        carries: None,
-    };
+/// Two seats, one of them a child's.
+fn placement(key: u128) -> Placement {
     Placement {
-        key: PlacementKey(key),
-        provider: "acme".parse().unwrap(),
-        order: "ord_00000000000000000000000000000001".to_owned(),
-        segment: 1,
-        booking: "ABC234".to_owned(),
-        flight: "UA1545.2027-01-05.EWR".parse().unwrap(),
-        board: "EWR".parse().unwrap(),
-        off: "IAH".parse().unwrap(),
-        date: "2027-01-05".parse().unwrap(),
-        departs_ms: 1_799_154_000_000,
-        cabin: "Y".parse().unwrap(),
-        class: Some("Q".parse().unwrap()),
         seats: 2,
-        price: Money {
-            minor: 12_000,
-            currency: "USD".parse().unwrap(),
-            exponent: 2,
-        },
-        hold: CommandId(7),
-        asked_before: 0,
         travellers: vec![
-            traveller("Amelia", "1987-07-24"),
-            traveller("Amy", "2020-02-29"),
+            sample::traveller("Amelia", "1987-07-24"),
+            sample::traveller("Amy", "2020-02-29"),
         ],
+        ..sample::placement(key)
     }
 }
 
@@ -128,6 +106,16 @@ impl Stand {
             Answer::Done(placed) => placed,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Asks once; the provider does it, and its answer is lost.
+    async fn loses_the_answer_to(&self, placement: &Placement) {
+        self.books.lock().loses = true;
+        let answer = self.way.place(placement).await;
+        let name = self.way.name();
+        assert!(matches!(answer, Answer::Unknown(_)), "{name}: {answer:?}");
+        (self.turn)();
+        self.books.lock().loses = false;
     }
 
     async fn withdrawn(&self, placement: &Placement, reference: Option<&str>) {
@@ -210,11 +198,7 @@ async fn a_lost_answer_is_settled_by_asking_again() {
     let folder = tempfile::tempdir().unwrap();
     for stand in stands(folder.path()).await {
         let name = stand.way.name();
-        stand.books.lock().loses = true;
-        let answer = stand.way.place(&placement(1)).await;
-        assert!(matches!(answer, Answer::Unknown(_)), "{name}: {answer:?}");
-        (stand.turn)();
-        stand.books.lock().loses = false;
+        stand.loses_the_answer_to(&placement(1)).await;
         stand.placed(&placement(1)).await;
         assert_eq!(stand.books.lock().taken, 1, "{name}");
     }
@@ -257,11 +241,7 @@ async fn a_placement_of_which_nobody_knows_is_withdrawn_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     for stand in stands(folder.path()).await {
         let name = stand.way.name();
-        stand.books.lock().loses = true;
-        let answer = stand.way.place(&placement(1)).await;
-        assert!(matches!(answer, Answer::Unknown(_)), "{name}: {answer:?}");
-        (stand.turn)();
-        stand.books.lock().loses = false;
+        stand.loses_the_answer_to(&placement(1)).await;
         stand.withdrawn(&placement(1), None).await;
         assert!(!stand.books.lock().has(PlacementKey(1)), "{name}");
         // One that was never asked for.
@@ -308,10 +288,7 @@ async fn without_passengers_nothing_new_is_placed() {
             panic!("{name}: {answer:?}");
         };
         assert_eq!(refusal.code, "passengers_erased", "{name}");
-        stand.books.lock().loses = true;
-        let answer = stand.way.place(&placement(2)).await;
-        assert!(matches!(answer, Answer::Unknown(_)), "{name}: {answer:?}");
-        stand.books.lock().loses = false;
+        stand.loses_the_answer_to(&placement(2)).await;
         stand.placed(&erased(2)).await;
         assert_eq!(stand.books.lock().taken, 1, "{name}");
     }

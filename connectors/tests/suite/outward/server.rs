@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::Shared;
+use super::{Shared, request};
 
 /// What Duffel has: orders by the offer that they were made of.
 #[derive(Default)]
@@ -41,12 +41,12 @@ pub(crate) async fn start(books: Shared) -> String {
 
 impl Server {
     async fn serve(self, mut stream: TcpStream) {
-        while let Some((line, body)) = read(&mut stream).await {
+        while let Some((head, body)) = request::read(&mut stream).await {
             if self.books.lock().down {
                 return;
             }
-            let (method, target) = line.split_once(' ').unwrap();
-            let target = target.split(' ').next().unwrap();
+            let mut words = head.split(' ');
+            let (method, target) = (words.next().unwrap(), words.next().unwrap());
             let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
             let (status, answer, is_lasting) = self.answer(method, target, &body);
             if is_lasting && self.books.lock().loses {
@@ -171,32 +171,5 @@ impl Server {
             }
             Err(code) => (409, json!({ "status": "refused", "code": code }), true),
         }
-    }
-}
-
-/// A request: its first line and its body.
-async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, _)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                let (key, value) = line.split_once(':')?;
-                let is_length = key.eq_ignore_ascii_case("content-length");
-                is_length.then(|| value.trim().parse::<usize>().unwrap())
-            });
-            let start = head.len() + 4;
-            let end = start + length.unwrap_or(0);
-            if bytes.len() >= end {
-                let line = head.lines().next().unwrap().to_owned();
-                return Some((line, bytes[start..end].to_vec()));
-            }
-        }
-        let count = stream.read(&mut chunk).await.ok()?;
-        if count == 0 {
-            return None;
-        }
-        bytes.extend_from_slice(&chunk[..count]);
     }
 }

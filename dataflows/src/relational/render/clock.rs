@@ -33,7 +33,7 @@ const NEVER: i64 = i64::MAX;
 
 impl Dues {
     /// The place of one operator. It counts for as long as the operator is there.
-    fn place(&self) -> Arc<AtomicI64> {
+    pub(crate) fn place(&self) -> Arc<AtomicI64> {
         let place = Arc::new(AtomicI64::new(NEVER));
         let mut all = self.0.lock();
         all.retain(|place| place.strong_count() > 0);

@@ -2,6 +2,9 @@
 //! schema `flightline` (and `views`), so that a query over them means the same here and in PostgreSQL.
 //!
 //! - this file: what they are. `write`: their rows.
+//!
+//! `decisions` is not like the others: it grows for ever, so that each view reads it as far back as its file says, and
+//! only that is kept (`live/recent.rs`).
 
 mod write;
 
@@ -171,6 +174,23 @@ sources! {
         changed_at TimestampTz "When its status changed last.";
         changed_offset Int8 "Offset of the record that changed it last.";
     }
+    DECISIONS = decisions, key 2, in "flightline.decision":
+        "What was asked of the stream and what was decided, as far back as the file says under `decisions`." {
+        partition Int4 "Partition of the record.";
+        offset Int8 "Offset of the record in its partition.";
+        command_id Text "The command's id: the client's own text when it gave one, else 32 hexadecimal digits.";
+        flight_key Text NULL "The flight; NULL for records about no flight.";
+        kind Text "What was asked, such as hold, confirm, availability or order_create.";
+        outcome Text "What was decided, such as held, accepted or refused. Of a replay: the answer of the first time.";
+        reason Text NULL "Why it was refused, such as sold_out; NULL when it was not.";
+        at TimestampTz "The partition's clock when it was decided.";
+        replay Text NULL "same or different when the id was seen before; NULL the first time. A replay changes nothing.";
+        first_offset Int8 NULL "Of a replay: the offset at which it was decided.";
+        detail Text NULL "What the outcome adds to its name, such as available=3.";
+        ref_text Text NULL "The client's or provider's own name for the command.";
+        actor Text NULL "Who sent it: the name of a token, or a provider.";
+        order_id Text NULL "The order; NULL for records about no order.";
+    }
     PROVIDER_REPORTS = provider_reports, key 5, in "flightline.inventory_drift":
         "The last count each provider gave, beside what the ledger expected when it came." {
         flight_key Text "The flight, such as UA1545.2027-01-05.EWR.";
@@ -272,8 +292,5 @@ sources! {
 /// part of what a view means that reads them, so that its table is made anew when a release brings others.
 pub const REFERENCE: u64 = 0x379c_6882_ccec_0d35;
 
-/// Names that will be sources, and what to use until then.
-pub(crate) const NOT_YET: [(&str, &str); 1] = [(
-    "decisions",
-    "use the table flightline.decision in PostgreSQL, or `holds`, whose rows show what was decided of each",
-)];
+/// Place of the column `at` of [`id::DECISIONS`].
+pub(crate) const DECIDED_AT: usize = 7;

@@ -12,7 +12,8 @@ use crate::relational::datum::Datum;
 use crate::relational::decimal::Decimal;
 use crate::relational::row::{Row, RowWriter};
 use crate::rows::{
-    DriftRow, FareRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow, OfferRow, OrderRow,
+    DecisionRow, DriftRow, FareRow, FlightRow, HoldRow, InventoryRow, LegRow, LoadFactorRow,
+    OfferRow, OrderRow,
 };
 
 /// Writes rows of sources.
@@ -266,6 +267,40 @@ impl SourceWriter {
         self.out.int(i64::from(row.version.group));
         self.out.int(i64::from(row.version.sequence));
         self.u64(row.offset);
+        self.out.finish()
+    }
+
+    pub(crate) fn decisions(&mut self, row: &DecisionRow) -> Row {
+        self.out.int(row.partition.into());
+        self.u64(row.decision.offset);
+        match row.ref_text() {
+            Some(text) => self.out.text(text),
+            None => self.shown(row.id()),
+        }
+        match row.flight() {
+            Some(flight) => self.flight(flight),
+            None => self.null(),
+        }
+        self.shown(row.kind());
+        self.out.text(row.outcome());
+        self.text_or_null(row.reason());
+        self.millis(row.at_ms());
+        let (replay, first) = row.replay().unzip();
+        self.text_or_null(replay);
+        match first {
+            Some(first) => self.u64(first),
+            None => self.null(),
+        }
+        match row.detail() {
+            Some(detail) => self.shown(detail),
+            None => self.null(),
+        }
+        self.text_or_null(row.ref_text());
+        self.text_or_null(row.actor());
+        match row.order_id() {
+            Some(order) => self.order(order),
+            None => self.null(),
+        }
         self.out.finish()
     }
 

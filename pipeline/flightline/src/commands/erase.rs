@@ -1,12 +1,15 @@
 //! `flightline erase`: personal data, gone for good.
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
+use flightline_connectors::outward::OutwardConfig;
+use flightline_ledger::ProviderCode;
 use flightline_runtime::control::{self, Answer, Question};
 use flightline_runtime::offline;
 
 use super::print_line;
 use crate::cli::ConfigArgs;
-use crate::config::Overrides;
+use crate::config::{Config, Overrides};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EraseCommand {
@@ -41,7 +44,8 @@ pub(crate) fn run(command: &EraseCommand) -> anyhow::Result<()> {
         ),
         None => {
             let _inside = runtime.enter();
-            offline::erase_order(&config.data_dir, &args.id, &config.checkpoint.policy())?
+            let (ways, policy) = (messages(&config)?, config.checkpoint.policy());
+            offline::erase_order(&config.data_dir, &args.id, &policy, &ways)?
         }
     };
     let Some(keys) = erased else {
@@ -55,4 +59,20 @@ pub(crate) fn run(command: &EraseCommand) -> anyhow::Result<()> {
         0 => format!("the passengers of {} were erased before", args.id),
         _ => format!("the passengers of {} are erased", args.id),
     })
+}
+
+/// The providers whose messages lie in files here. Of the others no secret has to be known.
+fn messages(config: &Config) -> anyhow::Result<Vec<(ProviderCode, OutwardConfig)>> {
+    let mut ways = Vec::new();
+    for (name, provider) in &config.providers {
+        let Some(way) = provider.outward.as_ref().filter(|way| way.keeps_messages()) else {
+            continue;
+        };
+        let about = || format!("[providers.{name}.outward]");
+        ways.push((
+            name.parse().with_context(about)?,
+            way.config().with_context(about)?,
+        ));
+    }
+    Ok(ways)
 }

@@ -85,6 +85,21 @@ fn describe_order(order: &Value, t: &mut String) {
         }
     }
     t.push('\n');
+    for placement in order["placements"].as_array().into_iter().flatten() {
+        t.push_str(&format!(
+            "{} at {}: {}",
+            text(&placement["flight_key"]),
+            text(&placement["provider"]),
+            text(&placement["state"])
+        ));
+        if let Some(reference) = placement["reference"].as_str() {
+            t.push_str(&format!(", its reference is {reference}"));
+        }
+        if let Some(code) = placement["code"].as_str() {
+            t.push_str(&format!(", it last refused with {code}"));
+        }
+        t.push('\n');
+    }
     for step in order["steps"].as_array().into_iter().flatten() {
         let reason = step["reason"]
             .as_str()

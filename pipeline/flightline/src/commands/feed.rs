@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::{Client, encode};
-use super::{print, print_line};
+use super::{print, print_line, tell};
 use crate::cli::{ConfigArgs, Reported, Usage};
 use crate::config::Overrides;
 
@@ -232,19 +232,19 @@ fn push(args: &PushArgs) -> anyhow::Result<()> {
         print_line(&serde_json::to_string(&result)?)?;
     } else {
         for (file, reject) in all_rejects.iter().take(REJECTS_SHOWN) {
-            eprintln!(
+            tell(&format!(
                 "{file}:{}: {}: {}",
                 reject["line"],
                 reject["code"].as_str().unwrap_or("error"),
                 reject["message"].as_str().unwrap_or("")
-            );
+            ));
         }
         let shown = all_rejects.len().min(REJECTS_SHOWN) as u64;
         if total.rejected > shown {
-            eprintln!(
+            tell(&format!(
                 "… and {} more; --json prints the first 1,000 of each file, and all are rows of flightline.feed_reject",
                 total.rejected - shown
-            );
+            ));
         }
         print_line(&total.text())?;
     }
@@ -344,17 +344,17 @@ fn check(args: &CheckArgs) -> anyhow::Result<()> {
                         out.write_all(b"\n")?;
                     }
                     flightline_runtime::feed::Checked::Warning { line, text } => {
-                        eprintln!("{name}:{line}: note: {text}");
+                        tell(&format!("{name}:{line}: note: {text}"));
                     }
                     flightline_runtime::feed::Checked::Reject { line, code, reason } => {
                         rejected += 1;
                         if args.json {
-                            eprintln!(
+                            tell(&format!(
                                 "{}",
                                 serde_json::json!({"file": name, "line": line, "code": code, "message": reason})
-                            );
+                            ));
                         } else {
-                            eprintln!("{name}:{line}: {code}: {reason}");
+                            tell(&format!("{name}:{line}: {code}: {reason}"));
                         }
                     }
                 }
@@ -384,7 +384,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<()> {
             }
         })?;
     }
-    eprintln!("events {events}, rejected {rejected}");
+    tell(&format!("events {events}, rejected {rejected}"));
     print(b"")?;
     if rejected > 0 {
         Err(Reported.into())

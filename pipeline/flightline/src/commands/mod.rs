@@ -25,6 +25,11 @@ pub(crate) fn print(bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
+/// Writes a line to stderr: progress, notes, rejects. Nobody reading it any more is no failure.
+pub(crate) fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Prints a line to stdout.
 pub(crate) fn print_line(text: &str) -> anyhow::Result<()> {
     print(format!("{text}\n").as_bytes())

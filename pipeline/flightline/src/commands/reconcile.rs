@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::client::{Client, encode};
 use super::feed::{FormatOptions, name_of, open, progress, stream};
-use super::print_line;
+use super::{print_line, tell};
 use crate::cli::{ConfigArgs, Reported, Usage};
 use crate::config::Overrides;
 
@@ -122,12 +122,12 @@ pub(crate) fn reconcile(args: &ReconcileArgs) -> anyhow::Result<()> {
 /// The differences for people.
 fn table(name: &str, found: &Value) -> anyhow::Result<()> {
     for reject in found["rejects"].as_array().into_iter().flatten() {
-        eprintln!(
+        tell(&format!(
             "{name}:{}: {}: {}",
             reject["line"],
             reject["code"].as_str().unwrap_or("error"),
             reject["message"].as_str().unwrap_or("")
-        );
+        ));
     }
     let rows = found["differences"].as_array();
     let rows: Vec<_> = rows.into_iter().flatten().collect();
@@ -171,7 +171,8 @@ fn table(name: &str, found: &Value) -> anyhow::Result<()> {
         found["not_compared"],
         found["explained"],
         found["unexplained"]
-    ))
+    ))?;
+    missing(found)
 }
 
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
@@ -195,7 +196,20 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<()> {
         found["drift"]["rows"],
         found["drift"]["seats"],
         found["last_event_at"].as_str().unwrap_or("never")
-    ))
+    ))?;
+    missing(&found)
+}
+
+/// The messages that are missing in the feed.
+fn missing(found: &Value) -> anyhow::Result<()> {
+    for missing in found["missing"].as_array().into_iter().flatten() {
+        print_line(&format!(
+            "missing: {}, since {}",
+            missing["messages"].as_str().unwrap_or("?"),
+            missing["since"].as_str().unwrap_or("?")
+        ))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn set_sale(args: &SaleArgs, verb: &str) -> anyhow::Result<()> {

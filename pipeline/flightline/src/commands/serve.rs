@@ -6,7 +6,7 @@ use anyhow::Context;
 use flightline_connectors::payments::PaymentsUrl;
 use flightline_connectors::payments::stripe::WEBHOOK_SECRET_ENV;
 use flightline_connectors::payments::stripe::webhook::Webhook;
-use flightline_runtime::{AuthMode, ProviderFeed, Replica, ReplicaConfig};
+use flightline_runtime::{AuthMode, MISSING_AFTER_MS, ProviderFeed, Replica, ReplicaConfig};
 
 use super::client::Control;
 use super::print_line;
@@ -39,6 +39,10 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
                 .staleness_limit_s
                 .map(|limit_s| limit_s.saturating_mul(1000)),
             overbooking: provider.overbooking().map_err(Usage)?,
+            missing_after_ms: provider
+                .missing_after_s
+                .map_or(MISSING_AFTER_MS, |after_s| after_s.saturating_mul(1000)),
+            numbered_daily: provider.numbered_daily().map_err(Usage)?,
         });
     }
     let payments: PaymentsUrl = config
@@ -66,6 +70,7 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         // An open replica is on loopback only, where clients on this machine are tried out.
         webhooks_private: config.webhooks.allow_private
             || config.auth.mode == crate::config::AuthMode::Open,
+        webhook_events_held_max: config.webhooks.held_max,
         payment_notices: payment_notices(&payments)?,
         payments,
         tick: std::time::Duration::from_millis(config.ledger.tick_ms),

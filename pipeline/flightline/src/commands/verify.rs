@@ -43,6 +43,13 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
         ..Overrides::default()
     })?;
     let runtime = super::serve::async_runtime()?;
+    if args.database_url.is_some() && runtime.block_on(control::is_answered(&config.data_dir)) {
+        return Err(Usage(anyhow::anyhow!(
+            "a replica runs on {}, and compares the tables that it writes itself: leave --database-url out, or stop the replica first",
+            config.data_dir.display()
+        ))
+        .into());
+    }
     let mut report: VerifyReport = runtime.block_on(async {
         // The stream has one owner at a time: while a replica runs, it is the one that looks.
         match control::ask(&config.data_dir, &Question::Verify).await? {

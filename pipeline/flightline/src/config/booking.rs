@@ -72,12 +72,23 @@ impl Default for Payments {
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Webhooks {
     /// Take webhooks on this machine and in private networks, and without encryption. Always so with
     /// `auth.mode = "open"`.
     pub allow_private: bool,
+    /// Events that wait in memory while they cannot be kept; beyond that they are derived from the stream again.
+    pub held_max: usize,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            allow_private: false,
+            held_max: 10_000,
+        }
+    }
 }
 
 /// Terms of the booking API.

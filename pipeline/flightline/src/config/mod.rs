@@ -105,9 +105,9 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result
             "url",
             "departure",
         ];
-        !theirs
-            .iter()
-            .any(|p| key.as_str().to_ascii_lowercase().starts_with(p))
+        let key = key.as_str().to_ascii_lowercase();
+        let arms = cfg!(feature = "failpoints") && key == "failpoint";
+        !arms && !theirs.iter().any(|p| key.starts_with(p))
     };
     figment = figment.merge(Env::prefixed("FLIGHTLINE_").filter(ours).split("__"));
     if let Some(dir) = &overrides.data_dir {
@@ -122,7 +122,17 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result
     let mut config: Config = figment.extract().map_err(|error| {
         let mut text = String::from("the configuration is not right:");
         for e in error {
-            text.push_str(&format!("\n  {e}"));
+            let key = e.path.join(".").to_ascii_lowercase();
+            let from = match e.metadata.as_ref().map(|m| m.name.as_ref()) {
+                Some(name) if name.contains("environment") => {
+                    let variable = key.replace('.', "__").to_ascii_uppercase();
+                    format!("the environment variable FLIGHTLINE_{variable}")
+                }
+                Some(name) if name.starts_with("TOML") => path.display().to_string(),
+                _ => "the flags".to_owned(),
+            };
+            let colon = if key.is_empty() { "" } else { ": " };
+            text.push_str(&format!("\n  {key}{colon}{} (in {from})", e.kind));
         }
         text.push_str(&format!(
             "\n(read from {}, then FLIGHTLINE_… variables with __ between levels, then flags)",

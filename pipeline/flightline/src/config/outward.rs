@@ -46,6 +46,11 @@ pub(crate) enum Outward {
 const TIMEOUT_MAX_S: u64 = 40;
 
 impl Outward {
+    /// Do messages that name passengers lie in files here, until the provider takes them away?
+    pub(crate) fn keeps_messages(&self) -> bool {
+        matches!(self, Outward::Teletype { .. })
+    }
+
     /// What the replica is given. Reads secrets from the environment.
     pub(crate) fn config(&self) -> anyhow::Result<OutwardConfig> {
         Ok(match self {

@@ -26,6 +26,13 @@ pub(crate) struct Provider {
     pub staleness_limit_s: Option<u64>,
     /// Seats that may be sold beyond its counts, by cabin, on flights of which it states no terms.
     pub overbooking: BTreeMap<String, u16>,
+    /// How it numbers the groups of its messages: `daily`, from 1 on each day without gaps for us. Absent: nobody
+    /// knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numbered: Option<String>,
+    /// How late a message that is numbered may be before it counts as missing, in seconds. Absent: 600.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_after_s: Option<u64>,
     /// A folder that it drops files into.
     pub folder: Option<Folder>,
     /// What is fetched from it.
@@ -41,6 +48,7 @@ impl Provider {
             bail!("staleness_limit_s is 0: nothing could ever be sold; leave it out for no limit");
         }
         self.overbooking()?;
+        self.numbered_daily()?;
         let options = self.options()?;
         let Some(name) = &self.format else {
             if let Some(option) = self.options.keys().next() {
@@ -81,6 +89,17 @@ impl Provider {
             bail!("mode and options.counts say the same thing: leave one out");
         }
         Ok(options)
+    }
+
+    /// Does it number the groups of each day without gaps?
+    pub(crate) fn numbered_daily(&self) -> anyhow::Result<bool> {
+        match self.numbered.as_deref() {
+            None => Ok(false),
+            Some("daily") => Ok(true),
+            Some(other) => bail!(
+                "numbered is '{other}': it must be \"daily\", or be left out when groups of messages are not numbered without gaps for you"
+            ),
+        }
     }
 
     /// The overbooking allowance, by cabin.

@@ -73,7 +73,7 @@ impl fmt::Display for Date {
 impl FromStr for Date {
     type Err = BadCode;
     fn from_str(s: &str) -> Result<Self, BadCode> {
-        const BAD: BadCode = BadCode("a date is YYYY-MM-DD and must exist");
+        const BAD: BadCode = BadCode("a date is YYYY-MM-DD, from 1900 to 2999, and must exist");
         let b = s.as_bytes();
         let digits = |r: core::ops::Range<usize>| -> Option<u32> {
             b.get(r)?.iter().try_fold(0_u32, |n, c| {

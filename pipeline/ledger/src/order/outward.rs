@@ -122,6 +122,14 @@ impl Order {
         self.ask(Step::Hold, at, cx);
     }
 
+    /// May its provider still be asked about a placement of the order's (named by its [`Step::Place`])? Not
+    /// when all is over, nor about one that was refused, and whose seats were found elsewhere.
+    pub fn may_ask_about(&self, placement: EffectId) -> bool {
+        let mut segments = 0..self.segments.len();
+        !self.state().is_end()
+            && segments.any(|at| self.effect_id(Step::Place, at as u8) == placement)
+    }
+
     /// A provider refused the segment, and nobody else has it.
     pub(super) fn refused_by_provider(&self, at: u8) -> Cause {
         let code = &self.segments[usize::from(at)].outward_code;

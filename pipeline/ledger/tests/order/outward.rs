@@ -77,6 +77,8 @@ fn a_refused_seat_is_looked_for_elsewhere_at_no_higher_price() {
     let mut world = World::outward(1, instant());
     world.well_up_to(Step::Place);
     let first = world.order().segments()[0].hold;
+    let place = world.effect(Step::Place);
+    assert!(world.order().may_ask_about(place));
     world.result(Step::Place, failed());
     assert_eq!(world.waits(), [(Step::Refuse, 0)]);
     assert_eq!(world.order().segments()[0].seat, Seat::Refusing);
@@ -90,6 +92,7 @@ fn a_refused_seat_is_looked_for_elsewhere_at_no_higher_price() {
         panic!("{:?}", world.ear.due);
     };
     assert_eq!((ask.hold, ask.price_max), (first, usd(100_00)));
+    assert!(!world.order().may_ask_about(place), "it is another's now");
     let hold = world.order().segments()[0].hold;
     assert_eq!(hold, world.effect(Step::Hold).into());
     assert_ne!(hold, first);
@@ -153,7 +156,10 @@ fn a_provider_that_is_silent_for_too_long_gets_the_withdrawal() {
 #[test]
 fn a_cancelled_booking_is_withdrawn_first() {
     let mut world = World::outward(1, instant());
+    world.well_up_to(Step::Place);
+    let place = world.effect(Step::Place);
     world.all_well();
+    assert!(world.order().may_ask_about(place), "it can be cancelled");
     let quote = world.quote();
     world.action(flightline_ledger::order::OrderAction::ConfirmCancel { quote });
     assert_eq!(world.waits(), [(Step::Withdraw, 0), (Step::Refund, 0)]);
@@ -164,8 +170,10 @@ fn a_cancelled_booking_is_withdrawn_first() {
     let reference = Some(text("theirs_1"));
     assert_eq!(work.ask, OutwardAsk::Withdraw { reference });
     assert_eq!(world.order().segments()[0].seat, Seat::Confirmed);
+    assert!(world.order().may_ask_about(place));
     world.all_well();
     assert_eq!(world.state(), OrderState::Cancelled);
+    assert!(!world.order().may_ask_about(place));
     assert_eq!(world.order().segments()[0].seat, Seat::Free);
 }
 

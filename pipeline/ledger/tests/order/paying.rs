@@ -3,12 +3,12 @@
 use flightline_ledger::Money;
 use flightline_ledger::order::{
     EffectResult, Field, FlightChange, OrderAction, OrderOutcome, OrderReason, OrderState, Payment,
-    Step,
+    Step, Terms,
 };
 
 use crate::support::{
-    DEPARTS_MS, HOUR_MS, MINUTE_MS, START_MS, World, authorised, declined, flight, held, instant,
-    on_hold, refused, text, usd,
+    DAY_MS, DEPARTS_MS, HOUR_MS, MINUTE_MS, START_MS, World, authorised, declined, flight, held,
+    instant, on_hold, refused, text, usd,
 };
 
 fn pay_with(world: &mut World, amount: Money, method: &str) -> OrderOutcome {
@@ -157,6 +157,66 @@ fn a_payment_that_is_never_known_expires_with_the_seats() {
     world.all_well();
     assert_eq!(world.state(), OrderState::Expired);
     assert_eq!(world.order().kept(), usd(0));
+}
+
+/// An hour by the stream's clock in which nobody knows what became of the payment: it is asked for by the
+/// same id, ever more slowly. An order whose seats are held longer is booked when the service is back;
+/// one whose seats have lapsed meanwhile ends with neither seats nor money.
+#[test]
+fn the_payment_service_is_down_for_an_hour() {
+    for (pay_by_ms, ends) in [
+        (DAY_MS, OrderState::Booked),
+        (HOUR_MS / 2, OrderState::Expired),
+    ] {
+        let pay_by = Terms::Hold {
+            pay_by_ms: pay_by_ms as u64,
+        };
+        let mut world = World::with(1, pay_by);
+        world.result(
+            Step::Hold,
+            EffectResult::Held {
+                provider: crate::support::provider(),
+                deadline_ms: START_MS + pay_by_ms + 5 * MINUTE_MS,
+                offset: 1,
+            },
+        );
+        world.pay(100_00);
+        let payment = world.effect(Step::Authorise);
+        let mut asks_ms = Vec::new();
+        let mut is_asked = |world: &World| {
+            let asked = world.ear.due.iter().any(|effect| effect.id == payment);
+            if asked {
+                asks_ms.push(world.now_ms - START_MS);
+            }
+            asked
+        };
+        assert!(is_asked(&world), "at once");
+        world.done(payment, EffectResult::Unknown);
+        while world.now_ms < START_MS + HOUR_MS {
+            world.tick(1_000);
+            if is_asked(&world) {
+                world.done(payment, EffectResult::Unknown);
+            }
+        }
+        // The service is back, and hears of it when it is asked the next time.
+        while !is_asked(&world) {
+            world.tick(1_000);
+        }
+        world.done(payment, authorised());
+        world.all_well();
+        assert_eq!(world.state(), ends, "{pay_by_ms} ms to pay");
+        let kept = if ends == OrderState::Booked {
+            100_00
+        } else {
+            0
+        };
+        assert_eq!(world.order().kept(), usd(kept));
+        assert_eq!(world.waits(), []);
+        let pauses = asks_ms.windows(2).map(|two| two[1] - two[0]);
+        let pauses: Vec<i64> = pauses.collect();
+        assert!(pauses.is_sorted(), "ever more slowly: {pauses:?}");
+        assert_eq!((pauses[0], pauses.last()), (1_000, Some(&(10 * MINUTE_MS))));
+    }
 }
 
 #[test]

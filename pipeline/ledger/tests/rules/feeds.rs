@@ -1,8 +1,8 @@
 //! Providers that do not sell for now, and what holds for a time only.
 
-use flightline_ledger::command::{Availability, Counts, FeedCommand, SaleStatus};
+use flightline_ledger::command::{Availability, Counts, FeedCommand, Numbered, SaleStatus, Series};
 use flightline_ledger::{
-    Command, CommandId, HoldRequest, HoldState, Outcome, ProviderBody, Reason,
+    Command, CommandId, Date, HoldRequest, HoldState, Outcome, ProviderBody, Reason,
 };
 
 use crate::support::*;
@@ -67,6 +67,63 @@ fn a_silent_provider_sells_nothing_until_it_is_heard() {
     assert_eq!(world.event("own", 5, stale), Outcome::Stale);
     assert_eq!(world.offered(), 8);
     world.held("again", ask(1));
+}
+
+/// An order that the provider answers shows that its way for orders works, and not that its feed does.
+#[test]
+fn what_a_provider_answers_to_orders_is_no_word_of_its_feed() {
+    let mut world = two_providers();
+    world.limit("own", 1_000);
+    let heard_ms = world.now_ms;
+    world.held("a", ask(1));
+    world.confirm("a");
+    world.held("b", ask(1));
+    world.confirm("b");
+    // Without a version, as orders send it.
+    let unversioned = 0;
+    world.now_ms = heard_ms + 900;
+    let outcome = world.event("own", unversioned, ProviderBody::Acknowledge(vec![id("a")]));
+    assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
+    world.tick(heard_ms + 999);
+    assert_eq!(world.offered(), 8);
+    world.tick(heard_ms + 1_000);
+    assert_eq!(world.offered(), 0, "silent, whatever it answered to orders");
+    // Nor does it go on by one.
+    for (name, body) in [
+        ("c", ProviderBody::Acknowledge(vec![id("b")])),
+        ("d", ProviderBody::Refuse(vec![id("nobody's")])),
+    ] {
+        let outcome = world.event("own", unversioned, body);
+        assert!(matches!(outcome, Outcome::Accepted { .. }), "{outcome:?}");
+        assert_eq!(world.hold(name, ask(1)), refused(Reason::ProviderSilent));
+    }
+    let feed = world.ledger.feed(provider("own")).expect("a limit");
+    assert_eq!((feed.heard_ms, feed.silent), (heard_ms, true));
+    // The same in its feed, which has versions, is a word like any other.
+    world.event("own", 12, ProviderBody::Acknowledge(vec![id("a")]));
+    assert_eq!(world.offered(), 8);
+}
+
+/// That a message came says nothing of seats: all of it may have been unreadable, and that is no word.
+#[test]
+fn a_message_that_came_is_no_word_beyond_what_it_says() {
+    let mut world = two_providers();
+    world.limit("own", 1_000);
+    let heard_ms = world.now_ms;
+    let came = Numbered {
+        series: Series::Ssm,
+        day: Date(20_839),
+        group: 1,
+        number: 1,
+        is_last: true,
+    };
+    world.now_ms = heard_ms + 900;
+    world.feed("own", FeedCommand::Numbered(came));
+    world.tick(heard_ms + 1_000);
+    world.feed("own", FeedCommand::Numbered(came));
+    let feed = world.ledger.feed(provider("own")).expect("a limit");
+    assert_eq!((feed.heard_ms, feed.silent), (heard_ms, true));
+    assert_eq!(world.offered(), 0);
 }
 
 #[test]

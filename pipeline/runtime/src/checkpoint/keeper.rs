@@ -91,6 +91,10 @@ pub(crate) struct Checkpoints {
 /// After a failure the next attempt waits so long.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// How far the thread that makes a checkpoint steps back behind all others of the machine; 19 is the most.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 19;
+
 /// How often the keeper looks.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -129,12 +133,31 @@ impl Checkpoints {
             .store(manifest.taken_at_ms, Ordering::Relaxed);
     }
 
-    /// Makes a checkpoint at these offsets, removes what is not kept, trims. Blocking.
+    /// Makes a checkpoint at these offsets, removes what is not kept, trims. Blocking; the work is done by
+    /// a thread of its own, whoever asked for it, which gives way to all others.
     pub(crate) fn take(
         &self,
         log: &dyn StreamLog,
         until: &[u64],
     ) -> Result<Taken, CheckpointError> {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new()
+                .name("flightline-checkpoints".to_owned())
+                .spawn_scoped(scope, || {
+                    // Of this thread alone, which only Linux can. Where it is not allowed, the work is as urgent
+                    // as any other.
+                    #[cfg(target_os = "linux")]
+                    let _ = rustix::process::nice(NICE);
+                    self.take_here(log, until)
+                })
+                .map_err(CheckpointError::Thread)?;
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    fn take_here(&self, log: &dyn StreamLog, until: &[u64]) -> Result<Taken, CheckpointError> {
         let _one_at_a_time = self.busy.lock();
         let order = Order {
             log,
@@ -221,11 +244,13 @@ impl Checkpoints {
             if manifest.stream != self.stream || manifest.parts.len() != low_waters.len() {
                 continue;
             }
-            match self.store.check(&manifest) {
+            match self.check(&manifest) {
                 Ok(()) => {
                     offsets = Some(manifest.offsets());
                     good += 1;
                 }
+                // The next run trims.
+                Err(CheckpointError::Stopped) => return Ok(0),
                 // What a damaged one covers must stay, or the next older one is of no use.
                 Err(error) => {
                     tracing::error!("{error}; nothing is trimmed while it is there");
@@ -256,6 +281,17 @@ impl Checkpoints {
         Ok(gone)
     }
 
+    /// Reads a checkpoint whole, one partition after the other, and forgets it again.
+    fn check(&self, manifest: &Manifest) -> Result<(), CheckpointError> {
+        for partition in 0..manifest.parts.len() as u32 {
+            if self.stopped.load(Ordering::Relaxed) {
+                return Err(CheckpointError::Stopped);
+            }
+            self.store.get_part(manifest, partition)?;
+        }
+        Ok(())
+    }
+
     /// Starts the thread that makes checkpoints by the policy. `covered` says what the tables have.
     pub(crate) fn start(
         self: &Arc<Self>,
@@ -265,10 +301,8 @@ impl Checkpoints {
         let (stop, stopped) = crossbeam_channel::bounded::<()>(1);
         let checkpoints = self.clone();
         let thread = std::thread::Builder::new()
-            .name("flightline-checkpoints".to_owned())
+            .name("flightline-keeper".to_owned())
             .spawn(move || {
-                // Whatever else runs on this machine goes first.
-                let _ = rustix::process::nice(10);
                 let mut last = Instant::now();
                 let mut not_before = Instant::now();
                 while stopped.recv_timeout(LOOK)

@@ -167,3 +167,50 @@ pub(crate) fn newest_part(
     }
     Ok(None)
 }
+
+/// A partition as the newest good checkpoint has it that is not beyond an offset; `None` = it is to be folded from
+/// its first record. When its records do not go back as far any more, of the oldest checkpoint from which they do.
+pub(crate) fn part_for(
+    store: &Store,
+    stream: &str,
+    partition: u32,
+    offset: u64,
+    low_water: u64,
+) -> Result<Option<Part>, CheckpointError> {
+    let mut beyond = Vec::new();
+    let mut why = "there are none".to_owned();
+    for entry in store.list()? {
+        let Ok(manifest) = entry.manifest else {
+            continue;
+        };
+        let at = manifest.offsets().get(partition as usize).copied();
+        let Some(at) = at.filter(|at| manifest.stream == stream && *at >= low_water) else {
+            continue;
+        };
+        if at > offset {
+            beyond.push(manifest);
+            continue;
+        }
+        match store.get_part(&manifest, partition) {
+            Ok(part) => return Ok(Some(part)),
+            Err(error) => {
+                tracing::error!("{error}; an older one is looked for");
+                why = error.to_string();
+            }
+        }
+    }
+    if low_water == 0 {
+        return Ok(None);
+    }
+    for manifest in beyond.iter().rev() {
+        match store.get_part(manifest, partition) {
+            Ok(part) => return Ok(Some(part)),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(CheckpointError::Uncovered {
+        partition,
+        low_water,
+        why,
+    })
+}

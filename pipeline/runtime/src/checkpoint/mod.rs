@@ -32,7 +32,7 @@ mod take;
 
 pub use keeper::{CheckpointPolicy, Taken};
 pub(crate) use keeper::{Checkpoints, Keeper, Stats};
-pub(crate) use load::{Loaded, load, newest_part};
+pub(crate) use load::{Loaded, load, newest_part, part_for};
 pub use manifest::Manifest;
 pub(crate) use part::Part;
 pub use store::{Entry, Store};
@@ -118,6 +118,11 @@ pub enum CheckpointError {
     /// The stream cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// No thread for it.
+    #[error(
+        "the thread that makes a checkpoint cannot be started: {0}; raise the limit of threads of this user or container"
+    )]
+    Thread(std::io::Error),
     /// The replica stops.
     #[error("the replica stops")]
     Stopped,

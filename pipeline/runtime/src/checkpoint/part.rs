@@ -23,6 +23,7 @@ use crate::people::key_named;
 use crate::provider_stats::{Counts, DayCounts};
 use crate::reading::{ReadError, take};
 use crate::sequencer::report_of;
+use crate::serials::{Serials, StoredGroup};
 
 const MAGIC: &[u8; 8] = b"FLCKPART";
 const DIGEST_BYTES: usize = 16;
@@ -72,6 +73,9 @@ struct StoredCounts {
     last_at_ms: Option<i64>,
     /// Day, accepted, duplicate, stale, rejected.
     days: Vec<(i32, u64, u64, u64, u64)>,
+    /// Messages that are numbered.
+    #[serde(default)]
+    serials: Vec<StoredGroup>,
 }
 
 impl Part {
@@ -316,11 +320,13 @@ impl StoredCounts {
                 .iter()
                 .map(|(day, c)| (*day, c.accepted, c.duplicate, c.stale, c.rejected))
                 .collect(),
+            serials: counts.serials.stored(),
         }
     }
 
     fn counts(&self) -> Counts {
         Counts {
+            serials: Serials::of_stored(&self.serials),
             accepted: self.accepted,
             duplicate: self.duplicate,
             stale: self.stale,

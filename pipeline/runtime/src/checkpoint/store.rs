@@ -289,14 +289,6 @@ impl Store {
         Part::decode(id, partition, manifest.parts.len() as u32, &bytes)
     }
 
-    /// Reads a checkpoint whole, one partition after the other, and forgets it again.
-    pub(super) fn check(&self, manifest: &Manifest) -> Result<(), CheckpointError> {
-        for partition in 0..manifest.parts.len() as u32 {
-            self.get_part(manifest, partition)?;
-        }
-        Ok(())
-    }
-
     /// Removes a checkpoint: its manifest first, so that it is none from then on.
     pub(super) fn remove(&self, id: u64) -> Result<(), CheckpointError> {
         let folder = self.folder_of(id);

@@ -15,6 +15,9 @@ use super::{CheckpointError, FORMAT};
 /// are read in several passes.
 const RECORDS_AT_ONCE: u64 = 1 << 20;
 
+/// Records that are folded between two looks whether the replica stops.
+const RECORDS_BETWEEN_LOOKS: u64 = 1 << 10;
+
 /// What is to be made.
 pub(super) struct Order<'a> {
     pub(super) log: &'a dyn StreamLog,
@@ -22,8 +25,17 @@ pub(super) struct Order<'a> {
     pub(super) stream: &'a str,
     /// By partition, the offset to end at.
     pub(super) until: &'a [u64],
-    /// Asked between partitions.
+    /// Asked all the time: whoever waits for a stop waits for a thread that gives way to all others.
     pub(super) is_stopped: &'a dyn Fn() -> bool,
+}
+
+impl Order<'_> {
+    fn go_on(&self) -> Result<(), CheckpointError> {
+        match (self.is_stopped)() {
+            true => Err(CheckpointError::Stopped),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Makes a checkpoint; `None` when there is one at these offsets.
@@ -177,6 +189,7 @@ fn fold(
         if missing == 0 {
             break;
         }
+        order.go_on()?;
         for frame in frames? {
             let at = frame.partition() as usize;
             let Some(tail) = &mut tails[at] else { continue };
@@ -194,9 +207,7 @@ fn fold(
         "the stream ended {missing} records before the end that it stated"
     );
     for partition in pass {
-        if (order.is_stopped)() {
-            return Err(CheckpointError::Stopped);
-        }
+        order.go_on()?;
         let at = *partition as usize;
         let mut part = match base {
             Some(base) => order.store.get_part(base, *partition)?,
@@ -205,6 +216,9 @@ fn fold(
         let tail = tails[at].take().unwrap_or_default();
         let mut begin = 0;
         for (end, offset) in tail.ends.iter().zip(from[at]..) {
+            if offset.is_multiple_of(RECORDS_BETWEEN_LOOKS) {
+                order.go_on()?;
+            }
             part.take(offset, &tail.bytes[begin..*end])?;
             begin = *end;
         }
@@ -212,4 +226,59 @@ fn fold(
         parts[at] = Some(order.store.put_part(id, &mut part, partitions)?);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use flightline_ledger::{Command, CommandId};
+    use flightline_stream::{Draft, EmbeddedConfig, EmbeddedLog, Group};
+
+    use super::*;
+
+    const RECORDS: u64 = 5_000;
+
+    #[test]
+    fn a_stop_waits_for_no_whole_partition() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = EmbeddedConfig::new(dir.path().join("stream"));
+        config.partitions = 1;
+        let log = EmbeddedLog::open(config).unwrap();
+        let (mut producer, mut group) = (log.producer(), Group::new());
+        for n in 0..RECORDS {
+            let draft = Draft::new(CommandId(u128::from(n)), 1, &Command::Tick);
+            producer.push(&mut group, 0, &draft).unwrap();
+        }
+        producer.append(&log, &group).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let store = {
+            let _on = runtime.enter();
+            Store::open(None, dir.path()).unwrap()
+        };
+        let made = |looks_before_stop: u64| {
+            let looks = Cell::new(0);
+            let order = Order {
+                log: &log,
+                store: &store,
+                stream: "s",
+                until: &[RECORDS],
+                is_stopped: &|| looks.replace(looks.get() + 1) >= looks_before_stop,
+            };
+            (take(&order), looks.get())
+        };
+        // It is told while it folds, and nothing of what it began stays.
+        let (stopped, _) = made(4);
+        assert!(
+            matches!(stopped, Err(CheckpointError::Stopped)),
+            "{stopped:?}"
+        );
+        assert!(store.list().unwrap().is_empty());
+        let (whole, looks) = made(u64::MAX);
+        assert_eq!(whole.unwrap().unwrap().records(), RECORDS);
+        assert!(looks > RECORDS / RECORDS_BETWEEN_LOOKS, "{looks} looks");
+    }
 }

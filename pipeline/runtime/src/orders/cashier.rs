@@ -43,6 +43,15 @@ struct Open {
     is_hinted: bool,
 }
 
+/// Why an effect is asked for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Its turn has come.
+    Due,
+    /// The service told something about it.
+    Told,
+}
+
 /// How long a claim lasts, in milliseconds: longer than a payment service takes to answer, and as short as
 /// an effect may stay undone when the replica that claimed it dies.
 const CLAIM_MS: i64 = 20_000;
@@ -70,7 +79,7 @@ impl Cashier {
     /// not answer keeps nobody else waiting.
     pub(crate) async fn run(self: Arc<Self>, mut effects: mpsc::UnboundedReceiver<Effect>) {
         while let Some(effect) = effects.recv().await {
-            self.start(effect);
+            self.start(effect, Why::Due);
         }
     }
 
@@ -85,7 +94,7 @@ impl Cashier {
     }
 
     /// Asks for an effect, unless it is being asked for.
-    fn start(self: &Arc<Self>, effect: Effect) {
+    fn start(self: &Arc<Self>, effect: Effect, why: Why) {
         let id = effect.id;
         {
             let mut all = self.open.lock();
@@ -101,15 +110,16 @@ impl Cashier {
             open.is_busy = true;
             open.is_hinted = false;
         }
-        tokio::spawn(self.clone().settle(id));
+        tokio::spawn(self.clone().settle(id, why));
     }
 
-    async fn settle(self: Arc<Self>, id: EffectId) {
+    async fn settle(self: Arc<Self>, id: EffectId, why: Why) {
         loop {
             let Some(effect) = self.open.lock().get(&id).map(|open| open.effect.clone()) else {
                 return;
             };
-            if !self.claim(&effect).await {
+            // Before it is due nobody can claim it. That it is asked for twice does no harm.
+            if why == Why::Due && !self.claim(&effect).await {
                 // Another replica's, or answered meanwhile. If nobody runs it, it is due again.
                 self.open.lock().remove(&id);
                 return;
@@ -155,7 +165,7 @@ impl Cashier {
             }
         }
         for effect in idle {
-            self.start(effect);
+            self.start(effect, Why::Told);
         }
         found
     }

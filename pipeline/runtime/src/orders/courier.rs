@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
+use flightline_connectors::airports::airports;
 use flightline_connectors::outward::{Answer, OutwardService, Placement, PlacementKey, Traveller};
 use flightline_ledger::order::{
     Effect, EffectId, EffectResult, OrderAction, OrderOutcome, OutwardAsk, OutwardWork, Work,
@@ -18,9 +19,12 @@ use flightline_stream::partition_of_flight;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::desk::OrderDesk;
+use super::kept;
 use crate::backend::Inner;
+use crate::serials::Gap;
 
 /// The providers that are told, and how.
 pub(crate) type Ways = BTreeMap<ProviderCode, Arc<dyn OutwardService>>;
@@ -31,10 +35,17 @@ const CLAIM_MS: i64 = 55_000;
 const ASK_MAX: Duration = Duration::from_secs(45);
 /// How often providers that answer when they like are listened to.
 const LISTEN_EVERY: Duration = Duration::from_secs(1);
+/// How often messages of feeds that are missing are looked for, to be asked for again.
+const LOOK_FOR_GAPS_EVERY: Duration = Duration::from_secs(30);
+/// How many gaps of one feed are asked for, the oldest first: a provider whose groups are not numbered for us alone
+/// has thousands, and nothing to send.
+const GAPS_ASKED_MAX: usize = 100;
+/// How often what is kept in files is looked through, beside the start.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
 
 /// What is being asked of providers.
 pub(crate) struct Courier {
-    ways: Ways,
+    ways: Arc<Ways>,
     desk: Arc<OrderDesk>,
     inner: Weak<Inner>,
     open: Mutex<HashMap<EffectId, Open>>,
@@ -72,9 +83,19 @@ struct Person {
     infant_passenger_id: Option<String>,
 }
 
+/// Waits for the next time; for ever when there is none.
+async fn next(listen: &mut Option<tokio::time::Interval>) {
+    match listen {
+        Some(listen) => {
+            listen.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 impl Courier {
     pub(crate) fn new(
-        ways: Ways,
+        ways: Arc<Ways>,
         desk: Arc<OrderDesk>,
         inner: &Arc<Inner>,
         claims_as: Option<u64>,
@@ -90,23 +111,93 @@ impl Courier {
 
     /// Runs effects, and listens to providers, until the desk is gone.
     pub(crate) async fn run(self: Arc<Self>, mut effects: mpsc::UnboundedReceiver<Effect>) {
-        let mut listen = tokio::time::interval(LISTEN_EVERY);
-        listen.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let listens = self.ways.values().any(|way| way.answers_later());
+        let (mut tidied, mut looked): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut tidying: Option<JoinHandle<()>> = None;
+        // Without providers to tell there is no timer, as in a simulation, whose time is not the machine's.
+        let mut listen = (!self.ways.is_empty()).then(|| {
+            let mut listen = tokio::time::interval(LISTEN_EVERY);
+            listen.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            listen
+        });
         loop {
             tokio::select! {
                 effect = effects.recv() => match effect {
                     Some(effect) => self.start(effect),
                     None => return,
                 },
-                _ = listen.tick(), if listens => {
+                () = next(&mut listen) => {
                     if self.inner.strong_count() == 0 {
                         // The replica has stopped: what lies there is for the next one.
                         return;
                     }
-                    self.listen().await;
+                    if listens {
+                        self.listen().await;
+                    }
+                    let is_due = looked.is_none_or(|at| at.elapsed() >= LOOK_FOR_GAPS_EVERY);
+                    if is_due && self.desk.is_live() {
+                        looked = Some(Instant::now());
+                        self.ask_again().await;
+                    }
+                    let is_due = tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY);
+                    let is_over = tidying.as_ref().is_none_or(JoinHandle::is_finished);
+                    if is_due && is_over && self.desk.is_live() {
+                        tidied = Some(Instant::now());
+                        // Beside: it asks for a key for each message that lies there, and nothing that is to be
+                        // placed waits for that.
+                        tidying = Some(tokio::spawn(self.clone().tidy()));
+                    }
                 }
             }
+        }
+    }
+
+    /// Drops what the ways keep in files, as far as it is settled.
+    async fn tidy(self: Arc<Self>) {
+        let Some(inner) = self.inner.upgrade() else {
+            return;
+        };
+        let ways = self.ways.clone();
+        let tidied =
+            tokio::task::spawn_blocking(move || kept::tidy(&inner, &ways, SystemTime::now()));
+        if let Err(error) = tidied.await {
+            tracing::error!(%error, "files of outward orders were not looked through");
+        }
+    }
+
+    /// Asks providers for messages of their feeds that are missing, where there is a way to.
+    async fn ask_again(&self) {
+        let Some(inner) = self.inner.upgrade() else {
+            return;
+        };
+        let mut all = Vec::new();
+        for (provider, way) in &*self.ways {
+            let gaps = inner.gaps_of(*provider);
+            let missing = gaps.iter().take(GAPS_ASKED_MAX).map(Gap::name);
+            let missing: Vec<String> = missing.collect();
+            if !missing.is_empty() {
+                all.push((*provider, way.clone(), gaps.len(), missing));
+            }
+        }
+        drop(inner);
+        if all.is_empty() {
+            return;
+        }
+        let asked = tokio::task::spawn_blocking(move || {
+            for (provider, way, gaps, missing) in all {
+                match way.ask_again(&missing) {
+                    Ok(Some(count)) if count > 0 => {
+                        tracing::warn!(%provider, count, gaps, ?missing, "messages of the feed are missing: asked for them again");
+                    }
+                    Ok(_) => {}
+                    Err(why) => {
+                        tracing::warn!(%provider, why, "messages of the feed are missing, and cannot be asked for");
+                    }
+                }
+            }
+        });
+        if let Err(error) = asked.await {
+            tracing::error!(%error, "messages of feeds that are missing were not asked for");
         }
     }
 
@@ -138,9 +229,8 @@ impl Courier {
             if !heard.contains(&PlacementKey(open.placement.0)) {
                 continue;
             }
-            if open.is_busy {
-                open.is_hinted = true;
-            } else {
+            open.is_hinted = true;
+            if !open.is_busy {
                 idle.push(open.effect.clone());
             }
         }
@@ -181,7 +271,6 @@ impl Courier {
                 return;
             }
             open.is_busy = true;
-            open.is_hinted = false;
         }
         self.count();
         tokio::spawn(self.clone().settle(id));
@@ -189,20 +278,24 @@ impl Courier {
 
     async fn settle(self: Arc<Self>, id: EffectId) {
         loop {
-            let Some(effect) = self.open.lock().get(&id).map(|open| open.effect.clone()) else {
+            let asked = self.open.lock().get_mut(&id).map(|open| {
+                let is_hinted = std::mem::take(&mut open.is_hinted);
+                (open.effect.clone(), is_hinted)
+            });
+            let Some((effect, is_hinted)) = asked else {
                 return;
             };
-            if !self.claim(&effect).await {
+            // Whoever knows that there is an answer reads it, and sends nothing: that needs no claim, which
+            // nobody gets before the effect is due again.
+            if !is_hinted && !self.claim(&effect).await {
                 // Another replica's, or answered meanwhile. If nobody runs it, it is due again.
                 self.finish(id, true);
                 return;
             }
             let result = self.ask(&effect).await;
             let is_known = result != EffectResult::Unknown;
-            if !is_known
-                && let Some(open) = self.open.lock().get_mut(&id)
-                && std::mem::take(&mut open.is_hinted)
-            {
+            let has_hint = || self.open.lock().get(&id).is_some_and(|open| open.is_hinted);
+            if !is_known && has_hint() {
                 // Each hint is good for one more ask.
                 continue;
             }
@@ -320,33 +413,42 @@ impl Courier {
         let (order, sealed) = (effect.order, work.sealed.clone());
         let request = work.request.clone();
         let found = tokio::task::spawn_blocking(move || {
-            let opened = inner.people()?.unseal(order, &sealed)?;
+            let people = inner.people().and_then(|people| {
+                let opened = people.unseal(order, &sealed)?;
+                opened.map_or(Ok(Vec::new()), |plain| travellers(&plain))
+            });
             let place = place(&inner, &request)?;
-            Ok::<_, String>((opened, place))
+            Ok::<_, String>((people, place))
         });
-        let (opened, place) = found.await.map_err(|error| error.to_string())??;
-        let travellers = match opened {
-            Some(plain) => travellers(&plain)?,
-            None => Vec::new(),
+        let (people, place) = found.await.map_err(|error| error.to_string())??;
+        let travellers = match (people, &work.ask) {
+            (Ok(travellers), _) => travellers,
+            (Err(why), OutwardAsk::Place) => return Err(why),
+            // The seats must come back, also those of passengers that nobody can read any more.
+            (Err(why), OutwardAsk::Withdraw { .. }) => {
+                tracing::warn!(%order, why, "withdrawn without naming the passengers");
+                Vec::new()
+            }
         };
         let request = &work.request;
         Ok(Placement {
             key: PlacementKey(work.placement.0),
             provider: work.provider,
-            order: format!("ord_{order}"),
+            order: kept::name_of(order),
             segment: work.segment.saturating_add(1),
             booking: work.booking.to_string(),
             flight: request.flight,
             board: place.board,
             off: place.off,
             date: place.date,
-            departs_ms: place.departs_ms,
+            departs_ms: request.departs_ms,
             cabin: request.cabin,
             class: request.class,
             seats: request.seats,
             price: request.price,
             hold: work.hold,
             asked_before: effect.asks.saturating_sub(1),
+            since_ms: effect.since_ms,
             travellers,
         })
     }
@@ -367,15 +469,15 @@ fn result<T>(answer: Answer<T>, done: impl FnOnce(T) -> EffectResult) -> (Effect
     }
 }
 
-/// Where and when passengers board.
+/// Where passengers board and leave, and on which day.
 struct Place {
     board: Station,
     off: Station,
     date: Date,
-    departs_ms: i64,
 }
 
-/// As the flight has it; of one that is forgotten, as the order has it.
+/// As it was sold, whatever the airline has changed since: the same each time that a provider is asked. What the
+/// order does not say, the flight does: its last station, and the clocks of a station that is no known airport.
 fn place(
     inner: &Inner,
     request: &flightline_ledger::order::SegmentRequest,
@@ -393,21 +495,22 @@ fn place(
     let board = request.board.unwrap_or(flight.board);
     let first = legs.iter().find(|leg| leg.board == board);
     let off = request.off.or_else(|| legs.last().map(|leg| leg.off));
-    let (departs_ms, offset_min) = match first {
-        Some(leg) => (
-            leg.times.departs_s.saturating_mul(1000),
-            leg.times.departs_offset_min,
-        ),
-        None => (request.departs_ms, 0),
-    };
-    let local_ms = departs_ms.saturating_add(i64::from(offset_min) * 60_000);
-    let day = i32::try_from(local_ms.div_euclid(86_400_000)).unwrap_or(i32::MAX);
+    let stated_min = first.map(|leg| leg.times.departs_offset_min);
     Ok(Place {
         board,
         off: off.unwrap_or(board),
-        date: Date(day),
-        departs_ms,
+        date: day_there(board, request.departs_ms, stated_min),
     })
+}
+
+/// The day on which the clocks of a station stand at a moment. By its zone, which no change of the flight moves and
+/// which is there when the flight is not; where there is none, by what the flight states.
+fn day_there(station: Station, at_ms: i64, stated_min: Option<i16>) -> Date {
+    let zone = airports().get(station).map(|airport| airport.zone);
+    let by_zone = zone.map(|zone| zone.offset_min(at_ms.div_euclid(1_000)));
+    let offset_min = by_zone.or(stated_min).unwrap_or(0);
+    let local_ms = at_ms.saturating_add(i64::from(offset_min) * 60_000);
+    Date(i32::try_from(local_ms.div_euclid(86_400_000)).unwrap_or(i32::MAX))
 }
 
 /// The passengers, in the order's order.
@@ -432,4 +535,26 @@ fn travellers(plain: &[u8]) -> Result<Vec<Traveller>, String> {
             phone_number: person.phone_number,
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_that_of_the_station_whatever_became_of_the_flight() {
+        // 03:30 UTC, the evening before in Newark.
+        let at_ms = 1_804_044_600_000;
+        let day = |station: &str, stated_min| {
+            let station = station.parse().unwrap();
+            day_there(station, at_ms, stated_min).to_string()
+        };
+        for stated_min in [None, Some(-300), Some(0)] {
+            assert_eq!(day("EWR", stated_min), "2027-03-02");
+        }
+        assert_eq!(day("LHR", Some(-300)), "2027-03-03");
+        // No known airport.
+        assert_eq!(day("QQX", Some(-300)), "2027-03-02");
+        assert_eq!(day("QQX", None), "2027-03-03");
+    }
 }

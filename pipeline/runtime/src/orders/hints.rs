@@ -102,8 +102,13 @@ impl Hints {
     ) -> Result<usize, NoticeFault> {
         let notice = self.webhook()?.receive(signature, body, now_s);
         let notice = notice.map_err(|error| {
-            self.stats.refused.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(%error, "a notice of the payment service is not taken");
+            let refused = self.stats.refused.fetch_add(1, Ordering::Relaxed) + 1;
+            // Anybody can send here: the log grows with the logarithm of how often they do.
+            if refused.is_power_of_two() {
+                tracing::warn!(%error, refused, "notices of the payment service are not taken");
+            } else {
+                tracing::debug!(%error, "a notice of the payment service is not taken");
+            }
             match error {
                 WebhookError::Unreadable { .. } => NoticeFault::Unreadable(error.to_string()),
                 _ => NoticeFault::Forged(error.to_string()),

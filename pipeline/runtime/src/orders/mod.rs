@@ -4,6 +4,7 @@
 //!   flight's answer goes straight into the order's stream; who waits for an order is told.
 //! - `cashier`: runs what happens outside, at the payment service.
 //! - `courier`: takes what was sold to the providers that granted the seats.
+//! - `kept`: what the ways to providers keep in files, dropped behind what is settled, and erased.
 //! - `hints`: takes the payment service's own notices, which make the cashier ask at once.
 //! - `notices`: tells orders what happened to their flights.
 //! - `waits`: tells orders what became of holds that waited for seats.
@@ -16,6 +17,7 @@ pub(crate) mod cashier;
 pub(crate) mod courier;
 pub(crate) mod desk;
 pub(crate) mod hints;
+pub(crate) mod kept;
 pub(crate) mod notices;
 pub(crate) mod waits;
 

@@ -11,7 +11,7 @@ use flightline_api::backend::HoldNow;
 use flightline_dataflows::Reader;
 use flightline_dataflows::rows::{HoldRow, HoldStatus};
 use flightline_ledger::order::{EffectId, EffectResult, OrderId};
-use flightline_ledger::{CommandId, FlightKey, Reason};
+use flightline_ledger::{CommandId, FlightKey, Ledger, Reason};
 use flightline_stream::partition_of_flight;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -113,15 +113,44 @@ pub(crate) async fn run(
 ) {
     while let Some(look) = looks.recv().await {
         let partition = partition_of_flight(&look.flight, partitions);
-        let (desk, hold) = (desk.clone(), CommandId::from(look.effect));
+        let desk = desk.clone();
         reader.post(partition, move |ledger| {
-            let found = HoldNow::read(ledger, partition, &look.flight, hold);
-            let result = match found {
-                Some(now) => EffectResult::of_hold(&now.hold),
-                // The flight is over, and forgotten with all that waited for it.
-                None => EffectResult::Refused(Reason::Retired),
-            };
+            let result = looked_up(ledger, partition, &look);
             desk.looked(look.order, look.effect, result);
         });
+    }
+}
+
+/// As [`run`], but stands still until each is answered: what other tasks do meanwhile would come before or behind
+/// the answer by chance, which a simulation must not have.
+#[cfg(feature = "simulation")]
+pub(crate) async fn run_in_turn(
+    desk: std::sync::Arc<OrderDesk>,
+    reader: Reader,
+    partitions: u32,
+    mut looks: mpsc::UnboundedReceiver<Look>,
+) {
+    while let Some(look) = looks.recv().await {
+        let partition = partition_of_flight(&look.flight, partitions);
+        let (order, effect) = (look.order, look.effect);
+        let result =
+            reader.with_ledger(partition, move |ledger| looked_up(ledger, partition, &look));
+        if let Ok(result) = result {
+            desk.looked(order, effect, result);
+        }
+    }
+}
+
+/// How the hold that an order waits for stands.
+fn looked_up(ledger: &Ledger, partition: u32, look: &Look) -> EffectResult {
+    match HoldNow::read(
+        ledger,
+        partition,
+        &look.flight,
+        CommandId::from(look.effect),
+    ) {
+        Some(now) => EffectResult::of_hold(&now.hold),
+        // The flight is over, and forgotten with all that waited for it.
+        None => EffectResult::Refused(Reason::Retired),
     }
 }

@@ -4,47 +4,47 @@
 //!
 //! What is here of a replica: the queue and the appender, the feeder, the dataflow, who waits for what, the
 //! desk of orders and the cashier, notices of flights, the index for search, ids of holds, ticks, and who
-//! writes the tables. What is not: HTTP, provider feeds and what follows them, webhooks, keys of personal data.
+//! writes the tables. What is not: HTTP, provider feeds and what follows them, webhooks. Providers that are told of
+//! sales, and keys of personal data, are there when they are given.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
 use flightline_api::backend::Backend;
+use flightline_connectors::outward::OutwardService;
 use flightline_connectors::payments::PaymentService;
+use flightline_connectors::vault::KeyStore;
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::{Epoch, EpochSink};
-use flightline_ledger::Ledger;
 use flightline_ledger::command::Settings;
 use flightline_ledger::order::{OrderSettings, Orders};
+use flightline_ledger::{Ledger, ProviderCode};
 use flightline_sinks::postgres::Holder;
-use flightline_sinks::serving::Serving;
 use flightline_stream::{Checker, Follower, Producer, StreamLog};
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
+use super::beginning::Beginning;
 use super::fanout::Fanout;
-use super::fold_history;
+use super::history::fold_history;
 use super::own::{configure, resume_orders};
 use crate::backend::Inner;
 use crate::checkpoint::{CheckpointPolicy, Checkpoints, Store, Taken};
-use crate::hold_index::HoldIndex;
-use crate::late::LateDesk;
-use crate::orders::OrderDesk;
 use crate::orders::cashier::Cashier;
 use crate::orders::courier::{Courier, Ways};
 use crate::orders::notices::Notices;
 use crate::orders::waits;
+use crate::people::People;
 use crate::plain::{Plain, both};
-use crate::provider_stats::ProviderStats;
 use crate::reading::for_each_record;
 use crate::sequencer::{Clock, Sequencer};
 use crate::several::feeder::{self, Own};
 use crate::several::tables::{Tables, ToTables};
-use crate::several::takeover::{Step, Turn, fold_between, next_step};
-use crate::waiters::Waiters;
+use crate::several::takeover::{Step, fold_between, next_step};
 
 /// Passes over the tasks of the replica: more than the longest chain of one waking another.
 const TASK_PASSES: usize = 24;
@@ -67,6 +67,11 @@ pub struct Setup {
     pub orders: OrderSettings,
     /// For checkpoints, which are real files.
     pub folder: PathBuf,
+    /// Providers that are told of what was sold from their seats. Their asks are not let through one by one: they
+    /// run when the replica's tasks do.
+    pub ways: Vec<(ProviderCode, Arc<dyn OutwardService>)>,
+    /// Keys of personal data, which all replicas share; needed where there are `ways`.
+    pub keys: Option<Box<dyn KeyStore>>,
 }
 
 /// How far the last epoch went that all sinks have taken, or why there will be no more.
@@ -138,6 +143,8 @@ pub struct Simulated<S: EpochSink> {
     tables: Arc<Tables<S>>,
     reached: Arc<Reached>,
     runtime: Mutex<Runtime>,
+    /// What runs for as long as the replica does.
+    tasks: Vec<JoinHandle<()>>,
 }
 
 struct Folding {
@@ -155,48 +162,30 @@ impl<S: EpochSink> Simulated<S> {
     pub fn start(setup: Setup, tables: Option<(S, Vec<u64>)>) -> anyhow::Result<Self> {
         let Setup { log, producer, .. } = setup;
         anyhow::ensure!(log.is_shared(), "the stream is not shared");
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
         let partitions = log.partitions();
-        let stats = Arc::new(ProviderStats::default());
         let sequencer = Arc::new(Sequencer::with_clock(100_000, Clock(setup.clock)));
-        let holds = Arc::new(HoldIndex::default());
-        let (desk, effects, outward, looks) =
-            OrderDesk::new(partitions, sequencer.clone(), holds.clone(), true);
-        let late = Arc::new(LateDesk::default());
-        let waiters = Waiters::new(partitions, stats.clone(), desk.clone(), late.clone(), true);
-        let inner = Arc::new(Inner {
+        let beginning = Beginning {
             log,
-            partitions,
-            waiters: Arc::new(waiters),
             sequencer: sequencer.clone(),
             telemetry: None,
-            desk: desk.clone(),
-            holds,
-            people: OnceLock::new(),
-            late,
-            hints: OnceLock::new(),
-            webhooks: RwLock::new(None),
-            serving: Arc::new(Serving::new(partitions)),
-            stats,
             authorities: Vec::new(),
-            sources: OnceLock::new(),
             feeds: Vec::new(),
-            dataflow: OnceLock::new(),
-            turn: Turn::default(),
-            postgres: OnceLock::new(),
-            views: OnceLock::new(),
-            rings: OnceLock::new(),
-            digests: Arc::default(),
-            answers: OnceLock::new(),
-            checkpoints: OnceLock::new(),
-            ready: AtomicBool::new(true),
-            phase: Mutex::new("simulated".to_owned()),
-        });
+            phase: "simulated",
+        };
+        let (inner, wanted) = beginning.inner();
+        inner.ready.store(true, Ordering::Release);
+        let desk = inner.desk.clone();
         let cashier = Cashier::new(setup.payments, desk.clone(), sequencer, Some(producer.id()));
-        runtime.spawn(cashier.clone().run(effects));
-        // Its orders go to no provider.
-        let courier = Courier::new(Ways::default(), desk.clone(), &inner, Some(producer.id()));
-        runtime.spawn(courier.clone().run(outward));
+        let mut tasks = vec![runtime.spawn(cashier.clone().run(wanted.effects))];
+        if let Some(keys) = setup.keys {
+            let _ = inner.people.set(People::with(keys));
+        }
+        let ways: Arc<Ways> = Arc::new(setup.ways.into_iter().collect());
+        let courier = Courier::new(ways, desk.clone(), &inner, Some(producer.id()));
+        tasks.push(runtime.spawn(courier.clone().run(wanted.outward)));
         let notices = Arc::new(Notices::new(
             partitions,
             inner.serving.clone(),
@@ -235,7 +224,12 @@ impl<S: EpochSink> Simulated<S> {
         reached.wait(&ends).map_err(anyhow::Error::msg)?;
         configure(&inner, setup.settings, setup.orders)?;
         let reader = inner.dataflow.get().context("the dataflow is not there")?;
-        runtime.spawn(waits::run(desk, reader.clone(), partitions, looks));
+        tasks.push(runtime.spawn(waits::run_in_turn(
+            desk,
+            reader.clone(),
+            partitions,
+            wanted.looks,
+        )));
         resume_orders(&inner, &notices, &cashier, &courier)?;
         inner.sequencer.open();
         let follower = inner.log.follow(&ends)?;
@@ -251,6 +245,7 @@ impl<S: EpochSink> Simulated<S> {
             tables,
             reached,
             runtime: Mutex::new(runtime),
+            tasks,
         })
     }
 
@@ -317,6 +312,10 @@ impl<S: EpochSink> Simulated<S> {
                 tokio::task::yield_now().await;
             }
         });
+        if self.tasks.iter().any(JoinHandle::is_finished) {
+            self.reached
+                .fail("a task of the replica has ended, which it does by a panic only");
+        }
         self.quiet();
     }
 

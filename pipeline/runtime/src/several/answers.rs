@@ -25,12 +25,12 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Blocking.
+    /// The first question connects.
     ///
     /// # Errors
-    /// The database cannot be reached.
+    /// The thread of its connection cannot be started.
     pub(crate) fn open(connect: &tokio_postgres::Config) -> Result<Self, DatabaseError> {
-        let session = super::shared::open_patiently(connect, PATIENCE)?;
+        let session = super::shared::later_with(connect, PATIENCE)?;
         Ok(Self { session })
     }
 

@@ -2,7 +2,8 @@
 //! while only. It is in their common database, in a schema of its own.
 //!
 //! Bookings never wait for it. What they need of it (the key of offers, the tokens) is read at the start
-//! and kept in memory; what is known stays good while the database is away.
+//! and kept in memory, and a copy of it in the data directory (`known`); what is known stays good while the
+//! database is away.
 
 use std::path::Path;
 use std::time::Duration;
@@ -73,15 +74,26 @@ COMMENT ON TABLE flightline_shared.schema_version IS 'Versions of these tables.'
 /// # Errors
 /// The database cannot be reached, or its tables are of a newer release.
 pub(crate) fn open(connect: &tokio_postgres::Config) -> Result<Session, DatabaseError> {
-    open_patiently(connect, CALL_TIMEOUT)
+    Session::open(connect.clone(), SCHEMA, CALL_TIMEOUT)
 }
 
-/// As [`open`], with calls that may take so long.
-pub(crate) fn open_patiently(
+/// As [`open`], but the first call connects.
+///
+/// # Errors
+/// Its thread cannot be started.
+pub(crate) fn later(connect: &tokio_postgres::Config) -> Result<Session, DatabaseError> {
+    later_with(connect, CALL_TIMEOUT)
+}
+
+/// As [`later`], with calls that may take so long.
+///
+/// # Errors
+/// As [`later`].
+pub(crate) fn later_with(
     connect: &tokio_postgres::Config,
     call_timeout: Duration,
 ) -> Result<Session, DatabaseError> {
-    Session::open(connect.clone(), SCHEMA, call_timeout)
+    Session::later(connect.clone(), SCHEMA, call_timeout)
 }
 
 /// The key of offers that all replicas use: the first one's. A replica that has another in its folder takes

@@ -26,6 +26,7 @@ use crate::backend::Inner;
 use crate::checkpoint;
 use crate::names;
 use crate::reading::{ReadError, for_each_batch};
+use crate::views::Refold;
 
 /// How often who does not write looks whether anybody does.
 const LOOK: Duration = Duration::from_millis(300);
@@ -107,6 +108,11 @@ async fn run(inner: Weak<Inner>, setup: Setup, mut stopped: watch::Receiver<bool
                 pause
             }
             Err(error) => {
+                if let Some(database) = inner.postgres.get()
+                    && !setup.tables.is_writing()
+                {
+                    database.set_trouble(Some(format!("{error:#}")));
+                }
                 if !std::mem::replace(&mut is_away, true) {
                     tracing::warn!("who writes the tables cannot be found out: {error:#}");
                 }
@@ -317,7 +323,9 @@ pub(crate) fn fold_between<S: EpochSink>(
     let mut in_sql = ViewsConfig::new(inner.partitions);
     in_sql.views = views;
     in_sql.reference = names::reference();
+    in_sql.history = Some(Refold::new(inner));
     let lent = Views::start(in_sql, Lent(sink.clone()))?;
+    let views = lent.handle();
     let mut dataflow = Dataflow::resume(config, Arc::new(NoDecisions), lent, folded)?;
     let mut fold = |until: &[u64], each: bool, dataflow: &mut Dataflow| {
         for_each_batch(&*inner.log, &mut checkers, until, |records| {
@@ -335,6 +343,10 @@ pub(crate) fn fold_between<S: EpochSink>(
     }
     fold(until, true, &mut dataflow)?;
     dataflow.shutdown()?;
+    // They end without handing on all epochs when what was decided before cannot be read.
+    if let Some(failure) = views.failure() {
+        return Err(failure.into());
+    }
     let sink = Arc::into_inner(sink).context("the dataflow did not give the tables back")?;
     Ok(sink.into_inner())
 }

@@ -14,9 +14,12 @@ use flightline_connectors::database::{DatabaseError, Session};
 use flightline_ledger::ProviderCode;
 use tokio_postgres::Transaction;
 
+use super::known::Common;
 use super::shared;
 use crate::tokens::{self, Stored, Table, TokenError};
 
+/// No count of changes.
+const NEVER_READ: i64 = -1;
 /// How often a replica looks whether tokens have changed.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -194,24 +197,52 @@ pub(crate) struct SharedAuthenticator {
 }
 
 impl SharedAuthenticator {
-    /// Takes over the tokens of the folder, reads all, and begins to look for changes. Blocking.
-    pub(crate) fn start(url: &str, data_dir: &Path, control_token: &str) -> anyhow::Result<Self> {
-        let tokens = SharedTokens::open(url)?;
-        tokens.import(data_dir)?;
-        let mut number = tokens.number()?;
-        let table = Arc::new(ArcSwap::from_pointee(tokens::table(tokens.list()?)));
+    /// Takes over the tokens of the folder, reads all, and begins to look for changes; while the database is
+    /// away, begins with those that were known. Blocking.
+    pub(crate) fn start(
+        common: &Common,
+        data_dir: &Path,
+        control_token: &str,
+    ) -> anyhow::Result<Self> {
+        let tokens = SharedTokens {
+            session: shared::later(&common.connect)
+                .context("the tokens that the replicas share")?,
+        };
+        let (mut number, found) = match common.is_away {
+            true => (NEVER_READ, common.tokens.clone()),
+            false => {
+                tokens.import(data_dir)?;
+                let number = tokens.number()?;
+                let found = tokens.list()?;
+                common.notes.set(found.clone());
+                (number, found)
+            }
+        };
+        let table = Arc::new(ArcSwap::from_pointee(tokens::table(found)));
         let (looking, stop) = channel();
-        let shown = table.clone();
+        let (shown, notes) = (table.clone(), common.notes.clone());
         std::thread::Builder::new()
             .name("flightline-tokens".to_owned())
             .spawn(move || {
                 let mut is_away = false;
+                let mut is_told = false;
                 while stop.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
                     match tokens.look(&mut number) {
                         Ok(None) => is_away = false,
-                        Ok(Some(new)) => shown.store(Arc::new(tokens::table(new))),
+                        Ok(Some(new)) => {
+                            is_away = false;
+                            shown.store(Arc::new(tokens::table(new.clone())));
+                            notes.set(new);
+                        }
                         Err(error) if !std::mem::replace(&mut is_away, true) => {
                             tracing::warn!(%error, "tokens cannot be read; the ones known so far stay valid");
+                        }
+                        Err(_) => {}
+                    }
+                    match notes.write() {
+                        Ok(()) => is_told = false,
+                        Err(error) if !std::mem::replace(&mut is_told, true) => {
+                            tracing::warn!(%error, "the tokens cannot be noted for a start without the database; trying again");
                         }
                         Err(_) => {}
                     }

@@ -75,6 +75,7 @@ pub(super) fn compare_tables(
             return Ok(differs);
         }
         let mut epoch = Arc::unwrap_or_clone(epoch);
+        epoch.decisions = recent(given, &covers, epoch.clock_ms)?;
         let names = crate::names::reference();
         let views = given.views.iter();
         epoch.views = views.map(|view| rows_of(view, &epoch, &names)).collect();
@@ -120,6 +121,27 @@ pub(super) fn compare_tables(
         }
     }
     Ok(found.map(|difference| difference.to_string()))
+}
+
+/// What was decided as far back as the views look.
+fn recent(
+    given: &Given<'_>,
+    covers: &[u64],
+    clock_ms: Option<i64>,
+) -> Result<Vec<DecisionRow>, ReadError> {
+    let longest_ms = given.views.iter().filter_map(|view| view.looks_back_ms());
+    let (Some(longest_ms), Some(clock_ms)) = (longest_ms.max(), clock_ms) else {
+        return Ok(Vec::new());
+    };
+    let after_ms = clock_ms.saturating_sub(longest_ms);
+    let mut recent = Vec::new();
+    for (partition, until) in (0..).zip(covers) {
+        let all = appended(given.log, partition, *until)?
+            .decisions
+            .into_iter();
+        recent.extend(all.filter(|row| row.at_ms() >= after_ms));
+    }
+    Ok(recent)
 }
 
 fn tables_of(epoch: &Epoch, decisions: u64, rejects: u64) -> Vec<(String, u64)> {

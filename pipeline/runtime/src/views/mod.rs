@@ -6,10 +6,13 @@
 //! or as it was to become, and sees that the tables are too.
 //!
 //! - this file: the change itself, all of it or nothing. `ask`: PostgreSQL beforehand. `file`: files, whole.
-//! - `watch`: files that somebody puts into the folder, changes there or takes away.
+//! - `past`: what was decided before a view came that asks for it.
+//! - `watch`: files that somebody puts into the folder, changes there or takes away. `adopt`: the views follow them.
 
+mod adopt;
 mod ask;
 mod file;
+mod past;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -17,9 +20,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use flightline_api::backend::{ViewChange, ViewFault, ViewLine, ViewSize};
+use flightline_api::backend::{Backfill, BackfillUnit, ViewChange, ViewFault, ViewLine, ViewSize};
 use flightline_dataflows::changelog::EpochSink;
-use flightline_dataflows::live::{Kept, Phase, Refusal, Views, ViewsConfig, ViewsHandle};
+use flightline_dataflows::live::{History, Kept, Phase, Refusal, Views, ViewsConfig, ViewsHandle};
 use flightline_dataflows::sql::{Problem, Text, View, compile, name_of, run_examples};
 use flightline_sinks::followed::{Changelogs, Tee, ViewFollowers};
 use parking_lot::Mutex;
@@ -30,7 +33,18 @@ use crate::names;
 
 use ask::{ask, await_tables};
 use file::{remove_file, write_file};
+pub(crate) use past::Refold;
 pub(crate) use watch::Watching;
+
+/// Who runs the views.
+pub(crate) struct Setup<'a> {
+    pub(crate) partitions: u32,
+    pub(crate) workers: usize,
+    pub(crate) data_dir: &'a Path,
+    /// Several replicas write the same tables in turn.
+    pub(crate) is_shared: bool,
+    pub(crate) past: Arc<dyn History>,
+}
 
 /// The views of a running replica.
 pub(crate) struct LiveViews {
@@ -72,16 +86,21 @@ impl Files {
 impl LiveViews {
     /// Starts the threads that run the views; what they say goes to `sink` with the epochs.
     pub(crate) fn start(
-        partitions: u32,
-        workers: usize,
+        setup: Setup<'_>,
         files: ViewFiles,
-        data_dir: &Path,
-        is_shared: bool,
         sink: impl EpochSink,
         on_failure: impl Fn(&str) + Send + Sync + 'static,
     ) -> anyhow::Result<(Views, Self)> {
+        let Setup {
+            partitions,
+            workers,
+            data_dir,
+            is_shared,
+            past,
+        } = setup;
         let mut config = ViewsConfig::new(partitions);
         config.workers = workers;
+        config.history = Some(past);
         config.views.clone_from(&files.views);
         config.reference = names::reference();
         config.on_failure = Some(Arc::new(move |failure| on_failure(&failure.to_string())));
@@ -128,12 +147,24 @@ impl LiveViews {
         self.handle.installed()
     }
 
+    /// The replica is about to stop: nobody waits any more for what was decided before.
+    pub(crate) fn leave(&self) {
+        self.handle.leave();
+    }
+
     /// How the views stand.
     pub(crate) fn list(&self) -> Vec<ViewLine> {
         let line = |status: flightline_dataflows::live::ViewStatus| {
             let view = &status.view;
             let (state, reason, backfill) = match status.phase {
-                Phase::Filling { read, of } => ("backfilling", None, Some((read, of))),
+                Phase::LookingBack { read, of } => {
+                    let unit = BackfillUnit::Records;
+                    ("backfilling", None, Some(Backfill { read, of, unit }))
+                }
+                Phase::Filling { read, of } => {
+                    let unit = BackfillUnit::Rows;
+                    ("backfilling", None, Some(Backfill { read, of, unit }))
+                }
                 Phase::Ready => ("backfilling", None, None),
                 Phase::Live => ("live", None, None),
                 Phase::Failed(failure) => ("failed", Some(failure.to_string()), None),
@@ -425,6 +456,10 @@ fn refused(refusal: Refusal) -> Hindrance {
                 "nothing was changed, since the view fails: {failure}"
             )),
             file: Some(failure.file.clone()),
+        },
+        Refusal::Past(_) => Hindrance::Fault {
+            fault: ViewFault::Unavailable(format!("{refusal}; nothing was changed")),
+            file: None,
         },
         Refusal::Stopped(failure) => Hindrance::Fault {
             fault: ViewFault::Unavailable(failure.to_string()),

@@ -3,7 +3,7 @@
 use flightline_api::backend::Submit;
 use flightline_ledger::{Command, Outcome};
 
-use crate::world::{World, key};
+use crate::world::{PATIENCE, World, key};
 
 /// `SSM` in local time, with reference and parts.
 fn ssm(reference: &str, body: &str) -> String {
@@ -123,6 +123,89 @@ async fn a_flight_that_a_newer_file_did_not_name_does_not_come_back_with_an_olde
     world.stop().await;
 }
 
+/// Begins or ends a replacement of an airline's flights on that day.
+fn canonical_mark(mark: &str, carrier: &str, sequence: u32) -> String {
+    format!(
+        r#"{{"type":"replace_{mark}","source_version":{{"time":"2027-01-01T00:00:00Z","sequence":{sequence}}},"carrier":"{carrier}","from":"2027-03-01","to":"2027-03-01"}}"#
+    )
+}
+
+/// A replacement that names one flight.
+fn canonical_replacement(carrier: &str, sequence: u32, flight: &str) -> String {
+    let begin = canonical_mark("begin", carrier, sequence);
+    let end = canonical_mark("end", carrier, sequence);
+    [begin, canonical_schedule(flight, sequence), end].join("\n")
+}
+
+/// A file whose end does not come before somebody says so.
+struct Slow {
+    text: std::io::Cursor<Vec<u8>>,
+    ends: std::sync::mpsc::Receiver<()>,
+}
+
+impl std::io::Read for Slow {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.text.read(out)?;
+        if read == 0 {
+            // Whoever says it goes away.
+            let _ = self.ends.recv();
+        }
+        Ok(read)
+    }
+}
+
+/// A replacement that has ended waits for others before it is closed. What another push of the provider brings
+/// meanwhile is withdrawn all the same; cut by a stop, the push fails, and does it when it is sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_that_waits_to_be_closed_loses_nothing() {
+    for is_cut in [false, true] {
+        let mut world = World::start().await;
+        let two = "UA2.2027-03-01.EWR";
+        let newer = canonical_replacement("UA", 5, two) + "\n";
+        let (end, ends) = std::sync::mpsc::channel();
+        let slow = Slow {
+            text: std::io::Cursor::new(newer.clone().into_bytes()),
+            ends,
+        };
+        let backend = world.backend();
+        let pushed = tokio::task::spawn_blocking(move || {
+            backend.ingest(
+                "acme".parse().unwrap(),
+                "canonical",
+                &[],
+                "slow",
+                Box::new(slow),
+            )
+        });
+        let is_read = async {
+            while state(&world, two).await.is_none() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        let is_read = tokio::time::timeout(PATIENCE, is_read).await;
+        is_read.expect("it is read before its end");
+        let old = [ONE, two].map(|flight| canonical_schedule(flight, 1));
+        let report = push(&world, "canonical", old.join("\n")).await;
+        assert_eq!((report.accepted, report.stale), (1, 1), "{report:?}");
+        assert_eq!(state(&world, ONE).await.unwrap().0, "scheduled");
+        if is_cut {
+            world.pause().await;
+        }
+        drop(end);
+        let pushed = pushed.await.unwrap();
+        assert_eq!(pushed.is_err(), is_cut, "{pushed:?}");
+        if is_cut {
+            world.resume().await.unwrap();
+            assert_eq!(state(&world, ONE).await.unwrap().0, "scheduled");
+            let report = push(&world, "canonical", newer).await;
+            assert_eq!(report.duplicate, 1, "{report:?}");
+        }
+        assert_eq!(state(&world, ONE).await.unwrap().0, "cancelled");
+        world.verify().await;
+        world.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_flight_is_withdrawn_from_where_it_began_and_days_in_utc_find_their_flights() {
     let world = World::start().await;
@@ -189,6 +272,41 @@ fn canonical_schedule(flight: &str, sequence: u32) -> String {
         sequence,
         r#","legs":[{"board":"EWR","off":"IAH","departs":"2027-03-01T12:00:00-05:00","arrives":"2027-03-01T15:00:00-06:00","cabins":[{"cabin":"Y","seats":150}]}]"#,
     )
+}
+
+/// Replacements of a file are closed together where they can be: the same comes of it as one by one.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_airline_of_a_file_is_replaced_whatever_comes_behind_it() {
+    let world = World::start().await;
+    let flights = ["UA1", "UA2", "AA1", "AA2", "DL1"].map(|n| format!("{n}.2027-03-01.EWR"));
+    let [ua1, ua2, aa1, aa2, dl1] = flights.each_ref().map(String::as_str);
+    let before = flights
+        .each_ref()
+        .map(|flight| canonical_schedule(flight, 1));
+    push(&world, "canonical", before.join("\n")).await;
+    let file = [
+        canonical_replacement("UA", 5, ua1),
+        canonical_replacement("AA", 5, aa1),
+        // The same airline once more, in the same file: it names another flight.
+        canonical_replacement("UA", 6, ua2),
+        // And the end of the file is lost.
+        canonical_mark("begin", "DL", 5),
+    ];
+    let report = push(&world, "canonical", file.join("\n")).await;
+    assert_eq!(report.rejects[0].code, "bad_replace", "{report:?}");
+    // Three schedules, and what they did not name: UA2 by the first, AA2 by the second, UA1 by the third.
+    assert_eq!((report.accepted, report.stale), (6, 0), "{report:?}");
+    for (flight, status) in [
+        (ua1, "cancelled"),
+        (ua2, "scheduled"),
+        (aa1, "scheduled"),
+        (aa2, "cancelled"),
+        (dl1, "scheduled"),
+    ] {
+        assert_eq!(state(&world, flight).await.unwrap().0, status, "{flight}");
+    }
+    world.verify().await;
+    world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,18 +26,22 @@ use tokio::sync::Semaphore;
 use super::world::{Draft, PATIENCE, Setup, World};
 
 const A: &str = "UA1.2027-03-01.EWR";
-const SECRET: &str = "whsec_new";
+pub(crate) const SECRET: &str = "whsec_new";
 const OLD_SECRET: &str = "whsec_old";
 
-fn setup() -> Setup {
-    let secrets = format!("{SECRET}, {OLD_SECRET}");
+/// What the service signs with is known, beside what it signed with before.
+pub(crate) fn webhook() -> Webhook {
+    Webhook::from_text(&format!("{SECRET}, {OLD_SECRET}"), "the test").unwrap()
+}
+
+pub(crate) fn setup() -> Setup {
     Setup {
         settings: OrderSettings {
             ask_again_first_ms: 3_600_000,
             ask_again_max_ms: 3_600_000,
             ..super::world::settings()
         },
-        notices: Some(Webhook::from_text(&secrets, "the test").unwrap()),
+        notices: Some(webhook()),
         ..Setup::default()
     }
 }
@@ -46,12 +50,12 @@ async fn world() -> World {
     World::start_as(Arc::new(Sandbox::in_memory()), setup()).await
 }
 
-fn now_s() -> i64 {
+pub(crate) fn now_s() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_secs()).unwrap()
 }
 
-fn signed(secret: &str, at_s: i64, body: &str) -> String {
+pub(crate) fn signed(secret: &str, at_s: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{at_s}.{body}").as_bytes());
     let bytes = mac.finalize().into_bytes();
@@ -60,7 +64,7 @@ fn signed(secret: &str, at_s: i64, body: &str) -> String {
 }
 
 /// One request on a connection of its own: status and body.
-async fn send(world: &World, signature: Option<&str>, body: &str) -> (u16, Value) {
+pub(crate) async fn send(world: &World, signature: Option<&str>, body: &str) -> (u16, Value) {
     let head = match signature {
         Some(signature) => format!("Stripe-Signature: {signature}\r\n"),
         None => String::new(),
@@ -82,7 +86,7 @@ async fn send(world: &World, signature: Option<&str>, body: &str) -> (u16, Value
 }
 
 /// A notice as the service sends it; gives how many asks it led to.
-async fn tell(world: &World, body: &str) -> u64 {
+pub(crate) async fn tell(world: &World, body: &str) -> u64 {
     let (status, answer) = send(world, Some(&signed(SECRET, now_s(), body)), body).await;
     assert_eq!(
         (status, &answer["received"]),
@@ -108,7 +112,7 @@ fn intent(payment: &Payment, status: &str, received: i64) -> Value {
     })
 }
 
-fn authorised(payment: &Payment) -> String {
+pub(crate) fn authorised(payment: &Payment) -> String {
     let kind = "payment_intent.amount_capturable_updated";
     event(kind, intent(payment, "requires_capture", 0))
 }
@@ -130,14 +134,14 @@ fn refunded(payment: &Payment, status: &str) -> String {
 }
 
 /// Asks for an order without waiting for it.
-async fn start(world: &World, draft: &Draft) {
+pub(crate) async fn start(world: &World, draft: &Draft) {
     let action = OrderAction::Create(Box::new(draft.create.clone()));
     let decision = world.act(draft.id, "create", action).await;
     assert_eq!(decision.outcome.reason(), None);
 }
 
 /// The one payment, once it stands so in the service's books.
-async fn payment(world: &World, state: PaymentState) -> Payment {
+pub(crate) async fn payment(world: &World, state: PaymentState) -> Payment {
     let found = async {
         loop {
             let books = world.sandbox.payments();

@@ -8,6 +8,7 @@ mod hints;
 mod outward;
 mod questions;
 mod several;
+mod stripe;
 mod waiting;
 mod webhooks;
 mod world;

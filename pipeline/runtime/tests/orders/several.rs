@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flightline_connectors::payments::{
-    Asked, AuthoriseRequest, Authorised, EffectId, Payment, PaymentService, Refunded, Sandbox,
+    Asked, AuthoriseRequest, Authorised, EffectId, Payment, PaymentService, PaymentState, Refunded,
+    Sandbox,
 };
 use flightline_ledger::Money;
 use flightline_ledger::order::{OrderSettings, OrderState};
 use flightline_sinks::postgres::{PrivateConfig, PrivatePostgres};
 use parking_lot::Mutex;
 
+use crate::hints;
 use crate::world::{Joined, PATIENCE, Setup, World, settings, usd};
 
 const A: &str = "UA1.2027-03-01.EWR";
@@ -138,6 +140,7 @@ async fn pair(purpose: &str, settings: OrderSettings) -> Option<Pair> {
             settings: settings.clone(),
             service: Some(service.clone()),
             joined: Some(joined.clone()),
+            notices: Some(hints::webhook()),
             ..Setup::default()
         };
         let mut world = World::start_as(sandbox.clone(), setup).await;
@@ -269,5 +272,31 @@ async fn a_waiting_order_hears_of_its_seats_from_another_replica() {
         .unwrap_or_else(|e| panic!("{e:#}"));
     pair.worlds[0].catch_up_with(&pair.worlds[1]).await;
     pair.worlds[0].until(waiting.id, OrderState::Booked).await;
+    pair.end().await;
+}
+
+/// The service tells of a payment whose answer was lost: the replica that waits for it asks at once, long
+/// before anybody could claim the ask again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_settles_a_payment_that_nobody_could_claim_yet() {
+    let settings = OrderSettings {
+        ask_again_first_ms: 3_600_000,
+        ask_again_max_ms: 3_600_000,
+        ..settings()
+    };
+    let Some(pair) = pair("notice", settings).await else {
+        return;
+    };
+    pair.flights(&[A], 10).await;
+    let [one, two] = &pair.worlds;
+    let order = one.paid_by(&[A], 1, "sandbox_lost");
+    hints::start(one, &order).await;
+    let payment = hints::payment(one, PaymentState::Authorised).await;
+    let told = hints::authorised(&payment);
+    assert_eq!(hints::tell(one, &told).await, 1);
+    assert_eq!(one.settled(order.id).await.state, OrderState::Booked);
+    two.catch_up_with(one).await;
+    two.until(order.id, OrderState::Booked).await;
+    assert_eq!(one.captured(), [usd(10_000)]);
     pair.end().await;
 }

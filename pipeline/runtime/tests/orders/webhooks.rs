@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flightline_api::backend::{WebhookAnswer, WebhookCall};
+use flightline_connectors::payments::Sandbox;
 use flightline_ledger::order::{OrderAction, OrderOutcome, OrderState};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::world::{PATIENCE, World};
+use super::world::{PATIENCE, Setup, World};
 
 const A: &str = "UA1.2027-03-01.EWR";
 
@@ -68,7 +69,22 @@ pub(crate) fn told(heard: &Heard, order: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_to_an_order_is_told_in_order_and_not_lost_by_a_restart() {
-    let mut world = World::start().await;
+    told_in_order(Setup::default()).await;
+}
+
+/// Without any room in memory every event is derived from the stream again, from its first record or from a
+/// checkpoint: the same ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_find_no_room_are_derived_from_the_stream() {
+    let setup = Setup {
+        events_held_max: 0,
+        ..Setup::default()
+    };
+    told_in_order(setup).await;
+}
+
+async fn told_in_order(setup: Setup) {
+    let mut world = World::start_as(Arc::new(Sandbox::in_memory()), setup).await;
     world.flight(A, 5).await;
     // Nobody listens at that address yet.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -91,6 +107,9 @@ async fn what_happens_to_an_order_is_told_in_order_and_not_lost_by_a_restart() {
 
     let order = world.instant(&[A], 1);
     assert_eq!(world.create(&order).await.state, OrderState::Booked);
+    // What comes now is behind a checkpoint, in the middle of the order.
+    world.replica().flushed(PATIENCE).await.unwrap();
+    world.replica().checkpoint().await.unwrap();
     let quoted = world.act(order.id, "quote", OrderAction::QuoteCancel).await;
     let OrderOutcome::Quoted { quote, .. } = quoted.outcome else {
         panic!("{quoted:?}");

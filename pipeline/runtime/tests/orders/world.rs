@@ -19,7 +19,9 @@ use flightline_ledger::{
     Command, CommandId, Decision, FlightCommand, FlightKey, Money, ProviderCode,
 };
 use flightline_runtime::checkpoint::CheckpointPolicy;
-use flightline_runtime::{AuthMode, FluvioOptions, Replica, ReplicaConfig, StreamPlace};
+use flightline_runtime::{
+    AuthMode, FluvioOptions, ProviderFeed, Replica, ReplicaConfig, StreamPlace,
+};
 use flightline_stream::FluvioUrl;
 use tempfile::TempDir;
 
@@ -73,6 +75,10 @@ pub(crate) struct Setup {
     pub(crate) joined: Option<Joined>,
     /// Providers to which orders are sent.
     pub(crate) outward: Vec<(ProviderCode, OutwardConfig)>,
+    /// Events for webhooks that are held in memory.
+    pub(crate) events_held_max: usize,
+    /// How feeds are read.
+    pub(crate) feeds: Vec<ProviderFeed>,
 }
 
 /// What replicas share.
@@ -92,6 +98,8 @@ impl Default for Setup {
             database: None,
             joined: None,
             outward: Vec::new(),
+            events_held_max: 10_000,
+            feeds: Vec::new(),
         }
     }
 }
@@ -125,6 +133,7 @@ fn config(folder: &Path, setup: &Setup) -> ReplicaConfig {
         settings: Settings::default(),
         orders: setup.settings.clone(),
         webhooks_private: true,
+        webhook_events_held_max: setup.events_held_max,
         payments: PaymentsUrl::Sandbox(None),
         payment_notices: setup.notices.clone(),
         checkpoints: setup.checkpoints.clone(),
@@ -132,7 +141,7 @@ fn config(folder: &Path, setup: &Setup) -> ReplicaConfig {
         tick: Duration::from_millis(20),
         intakes: Vec::new(),
         authorities: Vec::new(),
-        feeds: Vec::new(),
+        feeds: setup.feeds.clone(),
         outward: setup.outward.clone(),
     }
 }
@@ -240,6 +249,12 @@ impl World {
         let service = service.unwrap_or_else(|| self.sandbox.clone());
         self.replica = Some(Replica::start_with(config, service).await?);
         Ok(())
+    }
+
+    /// The time by which this machine stamps records, Unix time in milliseconds.
+    pub(crate) fn now_ms(&self) -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.unwrap().as_millis() as i64
     }
 
     /// Where the replica keeps its data.

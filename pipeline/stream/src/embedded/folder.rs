@@ -1,14 +1,15 @@
 //! The log's folder: who may use it, and what it was created as.
 //!
 //! `lock` is locked while a process has the log open and names the process. `stream` says what the
-//! log is, as lines of text that a person can read; written once, when the log is created. `data/`
-//! belongs to the storage library.
+//! log is, as lines of text that a person can read; written when the log is created, and once more
+//! when it turns out whose copy it is. `data/` belongs to the storage library.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::config::EmbeddedConfig;
 use super::preflight::{is_created, sync_folder, used_len};
@@ -21,6 +22,17 @@ const FORMAT: &str = "flightline stream, format 1";
 pub(super) struct Identity {
     pub(super) partitions: u32,
     pub(super) producer: u64,
+    /// Of the stream that it is a copy of; absent = none, or not known.
+    pub(super) copy_of: Option<u64>,
+}
+
+/// Where a log is, as far as it notes something beside its records. What locks it goes with it.
+pub(super) trait Notes: Send + Sync {
+    /// Of which stream it is a copy, if that was ever noted.
+    fn copy_of(&self) -> Option<u64>;
+
+    /// Notes of which stream it is a copy, durably.
+    fn note_copy_of(&self, stream: u64) -> Result<(), StreamError>;
 }
 
 /// The folder, locked for this process until it is dropped.
@@ -28,6 +40,8 @@ pub(super) struct Identity {
 pub(super) struct Folder {
     pub(super) data: PathBuf,
     pub(super) identity: Identity,
+    path: PathBuf,
+    copy_of: Mutex<Option<u64>>,
     /// Holds the lock.
     _lock: File,
 }
@@ -53,8 +67,30 @@ impl Folder {
         Ok(Self {
             data,
             identity,
+            path: path.clone(),
+            copy_of: Mutex::new(identity.copy_of),
             _lock: lock,
         })
+    }
+}
+
+impl Notes for Folder {
+    fn copy_of(&self) -> Option<u64> {
+        *self.copy_of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_copy_of(&self, stream: u64) -> Result<(), StreamError> {
+        let mut noted = self.copy_of.lock().unwrap_or_else(PoisonError::into_inner);
+        if *noted == Some(stream) {
+            return Ok(());
+        }
+        let identity = Identity {
+            copy_of: Some(stream),
+            ..self.identity
+        };
+        write_identity(&self.path, &identity)?;
+        *noted = Some(stream);
+        Ok(())
     }
 }
 
@@ -119,18 +155,20 @@ fn read_identity(folder: &Path) -> Result<Option<Identity>, StreamError> {
             "describes a log of a newer format: open it with the program that created it",
         ));
     }
-    let mut identity = (None, None);
+    let (mut partitions, mut producer, mut copy_of) = (None, None, None);
     for line in lines {
         match line.split_once(' ') {
-            Some(("partitions", n)) => identity.0 = n.parse().ok(),
-            Some(("producer", id)) => identity.1 = u64::from_str_radix(id, 16).ok(),
+            Some(("partitions", n)) => partitions = n.parse().ok(),
+            Some(("producer", id)) => producer = u64::from_str_radix(id, 16).ok(),
+            Some(("copy-of", id)) => copy_of = u64::from_str_radix(id, 16).ok(),
             _ => {}
         }
     }
-    match identity {
+    match (partitions, producer) {
         (Some(partitions), Some(producer)) => Ok(Some(Identity {
             partitions,
             producer,
+            copy_of,
         })),
         _ => Err(not_a_log("lacks a value: restore it from a backup")),
     }
@@ -161,11 +199,21 @@ fn create(config: &EmbeddedConfig) -> Result<Identity, StreamError> {
         producer: config
             .producer_id
             .unwrap_or_else(|| RandomState::new().build_hasher().finish()),
+        copy_of: None,
     };
-    let body = format!(
+    write_identity(path, &identity)?;
+    Ok(identity)
+}
+
+/// Writes the file anew: whole and durable, or not at all.
+fn write_identity(path: &Path, identity: &Identity) -> Result<(), StreamError> {
+    let mut body = format!(
         "{FORMAT}\npartitions {}\nproducer {:016x}",
         identity.partitions, identity.producer
     );
+    if let Some(stream) = identity.copy_of {
+        body.push_str(&format!("\ncopy-of {stream:016x}"));
+    }
     let text = format!("{body}\ncrc32 {:08x}\n", crc32fast::hash(body.as_bytes()));
     let new = path.join("stream.new");
     let wrap = |e| StreamError::from_io("creating", &new, e);
@@ -173,8 +221,7 @@ fn create(config: &EmbeddedConfig) -> Result<Identity, StreamError> {
     file.write_all(text.as_bytes()).map_err(wrap)?;
     file.sync_all().map_err(wrap)?;
     fs::rename(&new, path.join("stream")).map_err(wrap)?;
-    sync_folder(path)?;
-    Ok(identity)
+    sync_folder(path)
 }
 
 /// The library cannot go on with a creation that was interrupted. Nothing was stored then.

@@ -62,6 +62,25 @@ impl EmbeddedLog {
         self.producer
     }
 
+    /// Id of the stream that these are records of: the log's own, unless it is a copy of a stream that is
+    /// kept elsewhere.
+    pub fn stream_id(&self) -> u64 {
+        self.copy_of().unwrap_or(self.producer)
+    }
+
+    /// Of which stream it is a copy, if that was noted.
+    pub(crate) fn copy_of(&self) -> Option<u64> {
+        self.shared.notes.as_ref()?.copy_of()
+    }
+
+    /// Notes beside the records of which stream it is a copy, durably.
+    pub(crate) fn note_copy_of(&self, stream: u64) -> Result<(), StreamError> {
+        match &self.shared.notes {
+            Some(notes) => notes.note_copy_of(stream),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses when an append of so many bytes would be refused for want of room.
     pub(crate) fn check_room(&self, bytes: usize) -> Result<(), StreamError> {
         self.shared.check_room_for(bytes as u64)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::EmbeddedLog;
 use super::config::EmbeddedConfig;
 use super::fjall_store::FjallStore;
-use super::folder::Folder;
+use super::folder::{Folder, Notes};
 use super::format::{GroupWriter, Kind, StoredGroup};
 use super::preflight::{self, Preflight};
 use super::read::corrupt;
@@ -33,7 +33,8 @@ impl EmbeddedLog {
         let store = FjallStore::open(&folder.data, &config)?;
         preflight::sync_folder(&config.path)?;
         let producer = folder.identity.producer;
-        Self::on_store(config, Box::new(store), &seen, producer, Some(folder))
+        let notes: Box<dyn Notes> = Box::new(folder);
+        Self::on_store(config, Box::new(store), &seen, producer, Some(notes))
     }
 
     pub(super) fn on_store(
@@ -41,7 +42,7 @@ impl EmbeddedLog {
         store: Box<dyn Store>,
         seen: &Preflight,
         producer: u64,
-        folder: Option<Folder>,
+        notes: Option<Box<dyn Notes>>,
     ) -> Result<Self, StreamError> {
         let mut found = recover(&*store, config.partitions)?;
         if let Some((_, last)) = seen.groups
@@ -63,7 +64,7 @@ impl EmbeddedLog {
                     .ok_or_else(|| corrupt(0, "the producer's epochs are used up"))?
             }
         };
-        let shared = Shared::new(config, epoch, store, found, folder);
+        let shared = Shared::new(config, epoch, store, found, notes);
         shared.commit_own(
             Kind::Opened,
             GroupWriter::new(),

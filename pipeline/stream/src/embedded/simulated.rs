@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::folder::Notes;
 use super::preflight::Preflight;
 use super::store::{Commit, Store, Values};
 use super::{EmbeddedConfig, EmbeddedLog};
@@ -33,6 +34,7 @@ struct Stored {
     groups: BTreeMap<u64, Bytes>,
     index: BTreeMap<u64, Bytes>,
     marks: BTreeMap<&'static str, Bytes>,
+    copy_of: Option<u64>,
 }
 
 /// The disk. Cloned handles are the same one; it outlives the logs that are opened on it.
@@ -63,29 +65,29 @@ impl Disk {
             disk: self.clone(),
             host,
         };
+        let notes: Box<dyn Notes> = Box::new(store.clone());
         EmbeddedLog::on_store(
             config,
             Box::new(store),
             &Preflight::default(),
             producer,
-            None,
+            Some(notes),
         )
     }
 }
 
+#[derive(Clone)]
 struct OnDisk {
     disk: Disk,
     host: Arc<dyn DiskHost>,
 }
 
-impl Store for OnDisk {
-    fn commit(&self, commit: Commit) -> Result<(), StreamError> {
+impl OnDisk {
+    /// Writes something, as the host says.
+    fn write(&self, change: impl FnOnce(&mut Stored)) -> Result<(), StreamError> {
         let act = self.host.commit();
         if act != DiskAct::Fails {
-            let mut disk = self.disk.lock();
-            disk.groups.insert(commit.number, commit.group);
-            disk.index.extend(commit.index.map(|i| (commit.number, i)));
-            disk.marks.extend(commit.marks);
+            change(&mut self.disk.lock());
         }
         if act == DiskAct::Stores {
             return Ok(());
@@ -96,6 +98,29 @@ impl Store for OnDisk {
             Path::new("a simulated disk"),
             error,
         ))
+    }
+}
+
+impl Notes for OnDisk {
+    fn copy_of(&self) -> Option<u64> {
+        self.disk.lock().copy_of
+    }
+
+    fn note_copy_of(&self, stream: u64) -> Result<(), StreamError> {
+        if self.copy_of() == Some(stream) {
+            return Ok(());
+        }
+        self.write(|disk| disk.copy_of = Some(stream))
+    }
+}
+
+impl Store for OnDisk {
+    fn commit(&self, commit: Commit) -> Result<(), StreamError> {
+        self.write(|disk| {
+            disk.groups.insert(commit.number, commit.group);
+            disk.index.extend(commit.index.map(|i| (commit.number, i)));
+            disk.marks.extend(commit.marks);
+        })
     }
 
     fn groups(&self, from: u64) -> Values {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::config::EmbeddedConfig;
-use super::folder::Folder;
+use super::folder::Notes;
 use super::format::{FRAME_HEADER_BYTES, GroupWriter, Kind};
 use super::store::{Commit, Store};
 use crate::error::{StreamError, free_bytes};
@@ -44,7 +44,7 @@ pub(super) struct Shared {
     changed: Condvar,
     /// Last, so that the folder stays locked while anyone, a follower or a scan, still has the
     /// storage open.
-    _folder: Option<Folder>,
+    pub(super) notes: Option<Box<dyn Notes>>,
 }
 
 pub(super) struct State {
@@ -82,7 +82,7 @@ impl Shared {
         epoch: u32,
         store: Box<dyn Store>,
         found: Found,
-        folder: Option<Folder>,
+        notes: Option<Box<dyn Notes>>,
     ) -> Self {
         Self {
             config,
@@ -106,7 +106,7 @@ impl Shared {
                 failed: None,
             }),
             changed: Condvar::new(),
-            _folder: folder,
+            notes,
         }
     }
 

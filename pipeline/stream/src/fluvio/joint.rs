@@ -16,6 +16,7 @@ use super::broker::{BrokerError, Fetched};
 use super::chain::{Chain, PassedOver, Taken};
 use super::envelope::{Envelope, Holder};
 use super::interrupt::Interrupt;
+use super::naming::Naming;
 use super::session::{Session, Stopped};
 use super::topic::REQUEST_BYTES_MAX;
 use super::writer::{Part, Tries, announce, lost_end};
@@ -37,8 +38,8 @@ pub(super) struct Joint {
     pub(super) session: Session,
     id: u64,
     pub(super) chains: Vec<Chain>,
-    /// What a new stream is named.
-    pub(super) new_stream: u64,
+    /// What the stream is named, and what it must be named.
+    pub(super) naming: Naming,
     /// The highest term that was tried.
     term: u32,
     interrupt: Arc<Interrupt>,
@@ -61,7 +62,7 @@ impl Joint {
             session,
             id,
             chains,
-            new_stream: id,
+            naming: Naming::any(id),
             term: 0,
             interrupt,
             give_up: None,
@@ -92,7 +93,9 @@ impl Joint {
                 Err(Stopped::AtEnd) => unreachable!("the end is what was read to"),
             }
         }
+        self.naming.check(&self.session, &self.chains[0])?;
         self.join_all(first, &mut on_frame)?;
+        self.naming.check(&self.session, &self.chains[0])?;
         let stream = self.chains[0].stream;
         for chain in &mut self.chains {
             if chain.stream == 0 {
@@ -141,7 +144,7 @@ impl Joint {
             },
         );
         let (session, chains) = (&mut self.session, &mut self.chains);
-        announce(session, chains, partitions, self.new_stream, |stream| {
+        announce(session, chains, partitions, self.naming.new, |stream| {
             Envelope::join(stream, ours)
         })?;
         for partition in partitions {

@@ -10,6 +10,7 @@
 //! - `chain.rs`: what every reader accepts, and what stops it; pure
 //! - `writer.rs`: the right to write, one batch in flight per partition, settling unknown outcomes
 //! - `session.rs`: reading with connections that break; reading again what is not right
+//! - `log.rs`, `commit.rs`: what is submitted goes into the topic and the copy, one group at a time
 //! - `copy.rs`, `cursor.rs`: the copy, and where in the topic it is
 //! - `topic.rs`: what a topic must be like
 //! - `broker.rs`: the port to a cluster; `cluster.rs`, `wire.rs`, `tls.rs`, `batch.rs`: the real one
@@ -24,6 +25,7 @@ mod batch;
 mod broker;
 mod chain;
 mod cluster;
+mod commit;
 mod config;
 mod copy;
 mod cursor;
@@ -31,6 +33,7 @@ mod envelope;
 mod interrupt;
 mod joint;
 mod log;
+mod naming;
 mod open;
 mod rebuild;
 mod session;

@@ -9,6 +9,7 @@ use super::copy::CatchUp;
 use super::cursor;
 use super::interrupt::Interrupt;
 use super::joint::Joint;
+use super::naming::Naming;
 use super::session::Session;
 use super::writer::Writer;
 use crate::embedded::EmbeddedLog;
@@ -35,8 +36,7 @@ pub(super) struct Opened {
 struct Place {
     session: Session,
     chains: Vec<Chain>,
-    /// Of a new stream, or of one that moves into this topic.
-    stream: u64,
+    naming: Naming,
     /// Of this opening. Not the copy's: a folder that was copied to another machine must not pass for this
     /// one.
     id: u64,
@@ -53,11 +53,7 @@ impl Place {
         let ends = copy.end_offsets()?;
         let saved = cursor::load(&config.cursor_path(), partitions);
         // A stream keeps its id in whatever topic it is, and when it comes from an embedded one.
-        let stream = saved.as_ref().map_or(0, |s| s.chains[0].stream);
-        let stream = match stream {
-            0 => copy.producer_id(),
-            stream => stream,
-        };
+        let naming = Naming::of(config, copy, saved.as_ref())?;
         let saved = saved.filter(|s| start == Start::WhereItWas && s.topic == config.topic);
         // A copy that was put back from a backup may be older than what was written down.
         let is_in_copy = |chains: &Vec<Chain>| {
@@ -69,7 +65,7 @@ impl Place {
             id: cluster.new_id(),
             session: Session::new(cluster),
             chains: saved.unwrap_or_else(|| (0..partitions).map(Chain::new).collect()),
-            stream: stream.max(1),
+            naming,
         })
     }
 }
@@ -93,10 +89,11 @@ pub(super) fn attach(
     let place = Place::find(config, copy, cluster, start)?;
     let mut read = catch_up(config, copy, &place.session)?;
     let mut writer = Writer::new(place.session, place.id, place.chains, interrupt.clone());
-    writer.new_stream = place.stream;
+    writer.naming = place.naming;
     writer.give_up = Some(writer.session.cluster().now() + config.open_patience);
     let done = writer.open(&mut |frame| read.take(&frame));
     let opened = finish(read, done)?;
+    copy.note_copy_of(writer.chains[0].stream)?;
     writer.give_up = None;
     Ok((writer, opened))
 }
@@ -111,10 +108,11 @@ pub(super) fn join(
     let place = Place::find(config, copy, cluster, Start::WhereItWas)?;
     let mut read = catch_up(config, copy, &place.session)?;
     let mut joint = Joint::new(place.session, place.id, place.chains, interrupt.clone());
-    joint.new_stream = place.stream;
+    joint.naming = place.naming;
     joint.give_up = Some(joint.session.cluster().now() + config.open_patience);
     let done = joint.open(&mut |frame| read.take(&frame));
     let opened = finish(read, done)?;
+    copy.note_copy_of(joint.chains[0].stream)?;
     joint.give_up = None;
     Ok((joint, opened))
 }

@@ -57,7 +57,21 @@ fn open_copy(config: &FluvioConfig) -> Result<EmbeddedLog, StreamError> {
             ),
         });
     }
+    refuse_empty(config, &copy)?;
     Ok(copy)
+}
+
+/// Refuses a copy in which nothing is.
+fn refuse_empty(config: &FluvioConfig, copy: &EmbeddedLog) -> Result<(), StreamError> {
+    let ends = copy.end_offsets()?;
+    if ends.iter().all(|end| *end == 0) {
+        // It knows no stream's name, and the topic would get one by which no other copy could fill it.
+        return Err(StreamError::NothingToFill {
+            topic: config.topic.clone(),
+            path: config.copy.path.clone(),
+        });
+    }
+    Ok(())
 }
 
 #[cfg(any(test, feature = "testing"))]
@@ -66,6 +80,7 @@ pub(super) fn rebuild_copy(
     copy: &EmbeddedLog,
     cluster: Arc<dyn Cluster>,
 ) -> Result<RebuildReport, StreamError> {
+    refuse_empty(config, copy)?;
     rebuild_on(config, copy, cluster, &mut |_, _| {})
 }
 

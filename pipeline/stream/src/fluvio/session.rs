@@ -41,7 +41,7 @@ pub struct FluvioStats {
 
 impl FluvioStats {
     /// The counters with their names and what they mean.
-    pub(super) fn named(&self) -> Vec<(&'static str, &'static str, u64)> {
+    pub fn named(&self) -> Vec<(&'static str, &'static str, u64)> {
         let all = [
             (
                 "stream_reconnects",

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::broker::{Broker, BrokerError, Cluster, Fetched};
+use super::commit::Core;
 use super::config::FluvioConfig;
 use super::interrupt::Interrupt;
-use super::log::{Core, FluvioLog};
+use super::log::FluvioLog;
 use super::rebuild::{RebuildReport, rebuild_copy};
 use super::session::Session;
 use super::tail::{Seen, look};

@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::broker::{BrokerErrorKind, Cluster};
+use super::commit::Core;
 use super::joint::{TAIL_BYTES, TAIL_PARTITIONS};
-use super::log::Core;
 use super::session::Session;
 use crate::error::StreamError;
 

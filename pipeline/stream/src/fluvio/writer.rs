@@ -17,6 +17,7 @@ use super::broker::BrokerError;
 use super::chain::{Chain, PassedOver, Taken};
 use super::envelope::{ENVELOPE_BYTES, Envelope, Holder};
 use super::interrupt::Interrupt;
+use super::naming::Naming;
 use super::session::{Session, Stopped};
 use super::topic::{BATCH_BYTES_MAX, REQUEST_BYTES_MAX};
 use crate::error::StreamError;
@@ -32,8 +33,8 @@ pub(super) struct Writer {
     pub(super) session: Session,
     id: u64,
     pub(super) chains: Vec<Chain>,
-    /// What a new stream is named.
-    pub(super) new_stream: u64,
+    /// What the stream is named, and what it must be named.
+    pub(super) naming: Naming,
     /// The highest term that was seen or tried.
     term: u32,
     interrupt: Arc<Interrupt>,
@@ -59,7 +60,7 @@ impl Writer {
             session,
             id,
             chains,
-            new_stream: id,
+            naming: Naming::any(id),
             term,
             interrupt,
             give_up: None,
@@ -90,7 +91,9 @@ impl Writer {
                 Err(Stopped::AtEnd) => unreachable!("the end is what was read to"),
             }
         }
+        self.naming.check(&self.session, &self.chains[0])?;
         self.take_right(first, on_frame)?;
+        self.naming.check(&self.session, &self.chains[0])?;
         let stream = self.chains[0].stream;
         for chain in &mut self.chains {
             if chain.stream == 0 {
@@ -145,7 +148,7 @@ impl Writer {
             writer: self.id,
         };
         let (session, chains) = (&mut self.session, &mut self.chains);
-        announce(session, chains, partitions, self.new_stream, |stream| {
+        announce(session, chains, partitions, self.naming.new, |stream| {
             Envelope::fence(stream, ours)
         })?;
         for partition in partitions {

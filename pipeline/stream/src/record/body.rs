@@ -6,7 +6,7 @@
 //! | 3 configure | default time to hold, longest, closing before departure, retirement after: integers, ms |
 //! | 4 feed reject | provider, message, line, code, reason, raw |
 //! | 5 configure orders | see `order.rs` |
-//! | 6–11 | a provider and what is said of its feed, see `feed.rs` |
+//! | 6–12 | a provider and what is said of its feed, see `feed.rs` |
 //! | 16 hold | flight key, bits, cabin, seats, then what the bits say: provider 1, class 2, board 4, off 8, time to hold 16, price 32, time to wait 64 |
 //! | 17 confirm, 18 release, 19 cancel | flight key, id of the hold |
 //! | 20 reseat | flight key, id of the hold, time to hold, price |

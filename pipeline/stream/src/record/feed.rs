@@ -7,11 +7,14 @@
 //! | 8 stop, 9 resume | – |
 //! | 10 unplaced | bits (1 = the day is counted in UTC, 2 = a station follows that is not meant), airline, number, suffix, day, that station, kind of the event, the event as in `provider.rs` |
 //! | 11 replaced | version, bits (1 = an airline follows), that airline, first day, last day |
+//! | 12 numbered | series (1 = SSM, 2 = ASM), bits (1 = the last of its group), day, group, number |
 //!
 //! An airline has three bytes, a day is counted from 1970-01-01.
 
 use flightline_ledger::codes::{Carrier, Date, FlightKey, ProviderCode, Station};
-use flightline_ledger::command::{FeedCommand, Replaced, SourceVersion, UnplacedReport};
+use flightline_ledger::command::{
+    FeedCommand, Numbered, Replaced, Series, SourceVersion, UnplacedReport,
+};
 
 use super::body::{get_provider, get_station, put_flight, put_provider, put_station};
 use super::error::{DecodeError, EncodeError};
@@ -24,16 +27,18 @@ const STOP: u8 = 8;
 const RESUME: u8 = 9;
 const UNPLACED: u8 = 10;
 const REPLACED: u8 = 11;
+const NUMBERED: u8 = 12;
 
 const UTC: u8 = 1;
 const BUT: u8 = 2;
 const CARRIER: u8 = 1;
+const LAST: u8 = 1;
 
 /// Stands where a report names no station.
 const ANY: [u8; 3] = *b"ZZZ";
 
 pub(super) fn is_kind(kind: u8) -> bool {
-    (CONFIGURE..=REPLACED).contains(&kind)
+    (CONFIGURE..=NUMBERED).contains(&kind)
 }
 
 pub(super) fn kind_of(command: &FeedCommand) -> u8 {
@@ -44,6 +49,7 @@ pub(super) fn kind_of(command: &FeedCommand) -> u8 {
         FeedCommand::Resume => RESUME,
         FeedCommand::Unplaced(_) => UNPLACED,
         FeedCommand::Replaced(_) => REPLACED,
+        FeedCommand::Numbered(_) => NUMBERED,
     }
 }
 
@@ -77,6 +83,13 @@ pub(super) fn put(
             }
             put_day(out, replaced.from);
             put_day(out, replaced.to);
+        }
+        FeedCommand::Numbered(numbered) => {
+            out.push(numbered.series as u8);
+            out.push(if numbered.is_last { LAST } else { 0 });
+            put_day(out, numbered.day);
+            put_uint(out, u64::from(numbered.group));
+            put_uint(out, u64::from(numbered.number));
         }
     }
     Ok(())
@@ -146,6 +159,20 @@ pub(super) fn get(
             from: get_day(reader)?,
             to: get_day(reader)?,
         }),
+        NUMBERED => {
+            let series = match reader.byte()? {
+                1 => Series::Ssm,
+                2 => Series::Asm,
+                _ => return Err(DecodeError::bad("series", "is none that is known")),
+            };
+            FeedCommand::Numbered(Numbered {
+                series,
+                is_last: reader.bits("numbered", LAST)? == LAST,
+                day: get_day(reader)?,
+                group: reader.small("group")?,
+                number: reader.small("number")?,
+            })
+        }
         other => return Err(DecodeError::UnknownKind(other)),
     };
     Ok((provider, command))

@@ -1,9 +1,11 @@
 //! What every [`crate::StreamLog`] must do, as a suite that any implementation can be put through,
 //! and commands of every kind to put into one.
 
+mod alone;
 mod conformance;
 mod sample;
 
+pub use alone::Alone;
 pub use conformance::{LogUnderTest, conformance};
 pub use sample::Sampler;
 

@@ -3,8 +3,8 @@
 use flightline_ledger::codes::{Cabin, Class, Currency, Date, Money};
 use flightline_ledger::command::{
     Availability, CabinPlan, ClassPlan, Counts, Equipment, Fare, FeedCommand, FeedReject, Leg,
-    LegTimes, Level, Replaced, Reseat, SaleStatus, Schedule, Settings, SourceVersion,
-    UnplacedReport,
+    LegTimes, Level, Numbered, Replaced, Reseat, SaleStatus, Schedule, Series, Settings,
+    SourceVersion, UnplacedReport,
 };
 use flightline_ledger::order::{
     CreateOrder, EffectId, EffectResult, FlightChange, FlightNotice, Metadata, OfferRequestId,
@@ -21,7 +21,7 @@ pub struct Sampler(u64);
 
 impl Sampler {
     /// How many kinds of commands there are.
-    pub const KINDS: u64 = 36;
+    pub const KINDS: u64 = 37;
 
     /// From a seed.
     pub fn new(seed: u64) -> Self {
@@ -248,6 +248,16 @@ impl Sampler {
                     },
                 }))
             }
+            8 => FeedCommand::Numbered(Numbered {
+                series: match self.below(2) {
+                    0 => Series::Ssm,
+                    _ => Series::Asm,
+                },
+                day: Date(self.bits() as i32),
+                group: self.bits() as u32,
+                number: self.bits() as u32,
+                is_last: self.below(2) == 0,
+            }),
             _ => FeedCommand::Replaced(Replaced {
                 version: SourceVersion {
                     time_ms: self.signed(),

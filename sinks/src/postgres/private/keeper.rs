@@ -22,10 +22,16 @@ use super::account::Account;
 use super::find::Installation;
 use super::place::Place;
 
-/// `$0` is the name shown in lists of processes, the rest is the server's command line. The watcher
-/// must not outlive the server: by then the number may be another process's.
+/// `$0` is the name shown in lists of processes, `$1` how far the server steps back behind others, the rest its
+/// command line. Where there is no `nice`, as in small containers, it does not step back. The watcher must not
+/// outlive the server: by then the number may be another process's.
 const WATCH: &str = r#"
 exec 3<&0 </dev/null
+step=$1
+shift
+if [ "$step" -gt 0 ] && command -v nice >/dev/null; then
+  set -- nice -n "$step" "$@"
+fi
 "$@" 3<&- &
 server=$!
 ( while read -r _; do :; done; kill -INT "$server" ) <&3 2>/dev/null &
@@ -50,6 +56,8 @@ pub(super) struct Launch {
     pub(super) installation: Installation,
     pub(super) account: Account,
     pub(super) place: Place,
+    /// See [`PrivateConfig::nice`](super::PrivateConfig::nice).
+    pub(super) nice: u8,
 }
 
 /// A running server and the thread that keeps it.
@@ -67,7 +75,7 @@ impl Launch {
         let output = File::create(&log)?;
         let mut command = self.account.command(Path::new("/bin/sh"), &self.place.home);
         command
-            .args(["-c", WATCH, "flightline-postgres"])
+            .args(["-c", WATCH, "flightline-postgres", &self.nice.to_string()])
             .arg(self.installation.program("postgres"))
             .arg("-D")
             .arg(self.place.cluster())
@@ -265,5 +273,41 @@ fn wait(current: &Mutex<Option<Child>>, stopped: &Receiver<()>) -> String {
                 Err(error) => error.to_string(),
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// What a server of one shell command says under the watcher.
+    fn said_by(server: &str, step: &str, path: Option<&str>) -> String {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", WATCH, "watched", step, "/bin/sh", "-c", server])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        if let Some(path) = path {
+            command.env("PATH", path);
+        }
+        let mut child = command.spawn().unwrap();
+        // When it closes, the server is told to end.
+        let open = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
+        drop(open);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn the_server_steps_back_where_it_can_and_starts_where_it_cannot() {
+        let nice = |step: &str| said_by("nice", step, None).parse::<i32>().unwrap();
+        let own = nice("0");
+        assert_eq!(nice("5"), (own + 5).min(19));
+        let empty = tempfile::tempdir().unwrap();
+        let path = empty.path().to_str();
+        assert_eq!(said_by("echo here", "5", path), "here");
     }
 }

@@ -43,6 +43,9 @@ pub struct PrivateConfig {
     pub account: Option<String>,
     /// Memory for pages, in MiB.
     pub shared_buffers_mib: u32,
+    /// How far the server steps back behind other processes when there is more to do than processors: 0 = not
+    /// at all, 19 = as far as can be. Where the system shares them by session, and not by process, it does not.
+    pub nice: u8,
     /// How long a start may take, recovery after a crash included.
     pub start_timeout: Duration,
 }
@@ -55,6 +58,7 @@ impl PrivateConfig {
             bin_dir: None,
             account: None,
             shared_buffers_mib: 256,
+            nice: 0,
             start_timeout: Duration::from_secs(600),
         }
     }
@@ -251,6 +255,7 @@ impl PrivatePostgres {
             installation,
             account,
             place,
+            nice: config.nice,
         };
         if made_by.is_none() {
             create(&launch)?;

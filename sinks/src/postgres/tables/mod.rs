@@ -16,7 +16,7 @@ use flightline_ledger::{Cabin, Class, Date, FlightKey, ProviderCode, Station};
 
 use super::copy::{Row, Type};
 
-pub(super) use append::{DECISION, FEED_REJECT, ref_text, write_decision, write_reject};
+pub(super) use append::{DECISION, FEED_REJECT, write_decision, write_reject};
 pub(super) use ledger::{DRIFT, FLIGHT, HOLD, HoldLine, INVENTORY, LEG};
 pub(super) use orders::{ORDER_SEGMENT, ORDERS, PAYMENT, PaymentLine, SegmentLine};
 pub(super) use view::ViewTable;

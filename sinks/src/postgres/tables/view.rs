@@ -1,9 +1,11 @@
 //! Tables of views that are defined in files: their columns are known when the program runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flightline_dataflows::relational::{Datum, Row as ViewRow, Type as SqlType};
 use flightline_dataflows::sql::View;
+use parking_lot::Mutex;
 
 use super::Table;
 use crate::postgres::copy::{Row, Type};
@@ -15,26 +17,36 @@ pub(in crate::postgres) struct ViewTable {
     pub(in crate::postgres) table: &'static Table,
 }
 
+/// Tables by the name of the view and its fingerprint, which says what its columns are.
+static DESCRIBED: Mutex<BTreeMap<(String, u64), &'static Table>> = Mutex::new(BTreeMap::new());
+
 fn keep(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
 }
 
 impl ViewTable {
     /// The table of a view. Its description stays for as long as the program runs, as those of the other
-    /// tables do: some hundred bytes for each view that somebody adds or replaces.
+    /// tables do: some hundred bytes for each that there ever was, however often its view comes and goes.
     pub(in crate::postgres) fn new(view: Arc<View>) -> Self {
+        let mut known = DESCRIBED.lock();
+        let table = *known
+            .entry((view.name.clone(), view.fingerprint))
+            .or_insert_with(|| Self::describe(&view));
+        Self { view, table }
+    }
+
+    fn describe(view: &View) -> &'static Table {
         let columns = view.columns.iter();
         let columns: Vec<(&'static str, Type)> = columns
             .map(|column| (keep(&column.name), of(column.ty)))
             .collect();
-        let table = Box::leak(Box::new(Table {
+        Box::leak(Box::new(Table {
             schema: keep(&view.schema),
             name: keep(&view.table),
             columns: Box::leak(columns.into_boxed_slice()),
             key: view.key,
             fixed: &[],
-        }));
-        Self { view, table }
+        }))
     }
 
     /// The statements that make the table in a schema.

@@ -67,6 +67,8 @@ pub(super) struct Fitting {
     seats: u16,
     cabin: Option<Cabin>,
     currency: Option<Currency>,
+    /// Also what can be waited for, where nothing fits.
+    sold_out: bool,
 }
 
 impl Fitting {
@@ -75,6 +77,7 @@ impl Fitting {
             seats: query.passengers.max(1),
             cabin: query.cabin,
             currency: query.currency,
+            sold_out: query.sold_out,
         }
     }
 }
@@ -135,6 +138,8 @@ struct Scratch {
     taken: Vec<(u32, u32)>,
     /// Aircraft and row.
     by_aircraft: Vec<(FlightKey, u32)>,
+    /// Rows of flights on which nothing fits.
+    short: Vec<OfferRow>,
 }
 
 impl Stock {
@@ -166,6 +171,10 @@ impl Stock {
         self.by_aircraft(serving, first_row);
         let by_aircraft = std::mem::take(&mut self.scratch.by_aircraft);
         for group in by_aircraft.chunk_by(|a, b| a.0 == b.0) {
+            let group = match fitting.sold_out {
+                true => with_seats(&self.rows, group, fitting.seats),
+                false => group,
+            };
             self.add_leg(group);
         }
         self.scratch.by_aircraft = by_aircraft;
@@ -182,8 +191,11 @@ impl Stock {
         work: &mut Work,
     ) -> bool {
         let Self { rows, scratch, .. } = self;
-        let Scratch { last, taken, .. } = scratch;
+        let Scratch {
+            last, taken, short, ..
+        } = scratch;
         taken.clear();
+        short.clear();
         let first_row = rows.len();
         let looked = serving.routes.with_bucket(key, |bucket| {
             if !work.take(1 + bucket.rows().len() as u64) {
@@ -213,9 +225,34 @@ impl Stock {
                 *last = taken.len() as u32;
                 rows.push(row.clone());
             });
+            if fitting.sold_out {
+                bucket.each_short(fitting.seats, fitting.cabin, |slot, row| {
+                    let other = fitting.currency.is_some_and(|c| c != row.price.currency);
+                    if !other && row.price.minor >= 0 && last[slot as usize] == 0 {
+                        short.push(row.clone());
+                    }
+                });
+            }
             true
         });
+        if fitting.sold_out {
+            self.take_short(serving, fitting.seats);
+        }
         looked.unwrap_or_else(|| work.take(1))
+    }
+
+    /// Of the flights on which nothing fits, takes the best row of each flight, provider and currency
+    /// that can be waited for.
+    fn take_short(&mut self, serving: &Serving, seats: u16) {
+        let Self { rows, scratch, .. } = self;
+        let kind = |row: &OfferRow| (row.flight, row.provider, kind_of(&row.price));
+        let first_short = rows.len();
+        for row in scratch.short.drain(..) {
+            let is_known = rows[first_short..].iter().any(|r| kind(r) == kind(&row));
+            if !is_known && serving.can_wait(&row, seats) {
+                rows.push(row);
+            }
+        }
     }
 
     /// Puts the rows from `first_row` on by aircraft; within one they stay in the order of prices.
@@ -335,5 +372,21 @@ impl Stock {
             (leg.operating, row.board, row.off, row.date)
         };
         what(a).cmp(&what(b)).then(a.cmp(&b))
+    }
+}
+
+/// Of the rows that sell one aircraft those with enough seats; all of them when none has: what is sold
+/// out under one number and not under another is not sold out.
+fn with_seats<'a>(
+    rows: &[OfferRow],
+    group: &'a [(FlightKey, u32)],
+    seats: u16,
+) -> &'a [(FlightKey, u32)] {
+    let fits = |at: u32| rows[at as usize].seats >= seats;
+    // Rows that fit come first: they were taken first.
+    let fitting = group.iter().take_while(|(_, at)| fits(*at)).count();
+    match fitting {
+        0 => group,
+        _ => &group[..fitting],
     }
 }

@@ -52,6 +52,9 @@ pub struct JourneyQuery {
     pub cabin: Option<Cabin>,
     /// Only offers in this currency.
     pub currency: Option<Currency>,
+    /// Also flights on which no offer has the seats, by what a hold could wait for; see
+    /// [`Serving::can_wait`]. Nothing tells them from others but the seats of their offers.
+    pub sold_out: bool,
     /// At most so many connections: 0, 1 or 2; more is read as 2.
     pub connections_max: u8,
     /// When the first flight may depart, by local time there.
@@ -89,6 +92,7 @@ impl JourneyQuery {
             passengers: 1,
             cabin: None,
             currency: None,
+            sold_out: false,
             connections_max: 1,
             departure: None,
             arrival: None,
@@ -152,7 +156,8 @@ impl Journey {
 pub struct JourneySegment {
     /// The flight that operates. The offer's number may be a codeshare of it.
     pub operating: FlightKey,
-    /// The offer that the price is made of: the cheapest with enough seats in the cabin.
+    /// The offer that the price is made of: the cheapest with enough seats in the cabin. When no
+    /// offer has them, and sold-out ones are asked for, the cheapest to wait for.
     pub offer: OfferRow,
     /// Who else sells the flight with enough seats, under which number: for every other number and
     /// provider its cheapest offer, in the journey's currency where there is one; in the order of

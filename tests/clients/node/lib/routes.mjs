@@ -20,6 +20,11 @@ const table = [
   ['GET', '/air/orders', 200, 'order', 'list'],
   ['GET', '/air/orders/{id}', 200, 'order', 'one'],
   ['PATCH', '/air/orders/{id}', 200, 'order', 'one'],
+  // Nothing extra is sold here: the lists are empty, and hold whatever shape is declared.
+  ['GET', '/air/seat_maps', 200, 'none', 'bare list'],
+  ['GET', '/air/orders/{id}/available_services', 200, 'none', 'bare list'],
+  ['GET', '/air/airline_initiated_changes', 200, 'airlineInitiatedChange', 'bare list'],
+  ['POST', '/air/airline_initiated_changes/{id}/actions/accept', 200, 'airlineInitiatedChange', 'one'],
   ['POST', '/air/payments', 201, 'payment', 'one'],
   ['POST', '/air/order_cancellations', 201, 'orderCancellation', 'one'],
   ['GET', '/air/order_cancellations', 200, 'orderCancellation', 'list'],

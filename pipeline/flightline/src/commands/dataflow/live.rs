@@ -69,7 +69,8 @@ fn line(view: &Value) -> String {
         view["backfill"]["read"].as_u64(),
         view["backfill"]["of"].as_u64(),
     ) {
-        line += &format!(", {read} of {of} rows read");
+        let unit = view["backfill"]["unit"].as_str().unwrap_or("rows");
+        line += &format!(", {read} of {of} {unit} read");
     }
     let rows = view["rows"].as_u64().unwrap_or_default();
     line += &format!(", {rows} rows in {}", text("table"));

@@ -19,8 +19,8 @@ use flightline_runtime::Replica;
 use reqwest::Method;
 
 use super::client::Client;
-use super::print_line;
 use super::serve::replica_config;
+use super::{print_line, tell};
 use crate::cli::ConfigArgs;
 use crate::config::Overrides;
 
@@ -30,10 +30,10 @@ const PROVIDER: &str = "nycflights13";
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// How long to simulate bookings, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     duration: u64,
     /// Simulated booking attempts a second.
-    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
     /// Seed of the simulated clients.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -110,9 +110,9 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<()> {
 /// Progress goes to stderr: stdout has the result alone.
 fn say(text: &str) {
     if std::io::stderr().is_terminal() {
-        eprintln!("\x1b[1m==>\x1b[0m {text}");
+        tell(&format!("\x1b[1m==>\x1b[0m {text}"));
     } else {
-        eprintln!("==> {text}");
+        tell(&format!("==> {text}"));
     }
 }
 

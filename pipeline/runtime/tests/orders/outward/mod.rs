@@ -123,7 +123,7 @@ async fn a_confirmed_order_goes_to_its_provider_whose_word_comes_back_into_the_f
     let order = instant(&world, &[FLIGHT], 2);
     assert_eq!(world.create(&order).await.state, OrderState::Booked);
     let asked = acme.heard("order.place");
-    assert_eq!(asked.len(), 1);
+    assert_eq!(acme.asked("order.place"), 1);
     assert_eq!(asked[0]["flight"]["key"], FLIGHT);
     assert_eq!(asked[0]["off"], "IAH");
     assert_eq!(asked[0]["departure_date"], "2027-03-01");
@@ -190,7 +190,7 @@ async fn a_refusal_seats_the_passengers_at_another_provider_of_the_flight() {
     let segment = &row.segments[0];
     assert_eq!(segment.provider, Some("globex".parse().unwrap()));
     assert_eq!(segment.outward_reference.as_deref(), Some("G7"));
-    assert_eq!(globex.heard("order.place").len(), 1);
+    assert_eq!(globex.asked("order.place"), 1);
     assert_eq!(world.captured(), [usd(10_000)]);
     // What acme refused it does not sell again before it says anew what it has.
     let asked = world.hold_of("acme").await;
@@ -227,7 +227,7 @@ async fn a_refusal_that_nobody_else_can_mend_undoes_the_whole_order() {
         (Some(1), Some("NO"))
     );
     assert_eq!(row.segments[0].outward, Outward::Withdrawn);
-    assert_eq!(acme.heard("order.withdraw").len(), 1);
+    assert_eq!(acme.asked("order.withdraw"), 1);
     assert_eq!(world.kept(), usd(0));
     assert!(row.segments.iter().all(|s| s.seat == Seat::Free));
     assert_eq!(world.sold(FLIGHT).await, 0);
@@ -323,6 +323,87 @@ async fn a_provider_that_never_answers_gets_the_withdrawal_and_the_client_the_mo
     );
     assert_eq!(world.kept(), usd(0));
     assert_eq!(world.sold(FLIGHT).await, 0);
+    world.verify().await;
+    world.stop().await;
+}
+
+/// A provider that answers orders and reports nothing falls silent: its way for orders is no feed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_answers_orders_and_reports_nothing_is_silent() {
+    let acme = Provider::start(|_| accepted("A1")).await;
+    let code = "acme".parse().unwrap();
+    let setup = Setup {
+        settings: settings(),
+        outward: vec![(code, acme.config())],
+        feeds: vec![flightline_runtime::ProviderFeed {
+            provider: code,
+            format: None,
+            options: Vec::new(),
+            silence_max_ms: Some(4_000),
+            overbooking: Vec::new(),
+            numbered_daily: false,
+            missing_after_ms: 0,
+        }],
+        ..Setup::default()
+    };
+    let world = World::start_as(Arc::new(Sandbox::in_memory()), setup).await;
+    // More than can be sold until it is silent.
+    world.flight(FLIGHT, 2_000).await;
+    let before = world.backend().provider_status(code).unwrap();
+    // It answers all the time.
+    let silent = async {
+        loop {
+            let order = instant(&world, &[FLIGHT], 1);
+            if world.create(&order).await.state != OrderState::Booked {
+                break;
+            }
+        }
+    };
+    assert!(
+        tokio::time::timeout(PATIENCE, silent).await.is_ok(),
+        "never silent"
+    );
+    assert!(!acme.heard("order.place").is_empty());
+    let asked = world.hold_of("acme").await;
+    assert_eq!(asked, Outcome::Refused(Reason::ProviderSilent));
+    let after = world.backend().provider_status(code).unwrap();
+    assert!(after.sale.silent);
+    assert_eq!(after.sale.heard_at_ms, before.sale.heard_at_ms);
+    assert_eq!(
+        (after.accepted, after.last_event_at_ms, after.last_version),
+        (
+            before.accepted,
+            before.last_event_at_ms,
+            before.last_version
+        ),
+        "answers to orders are no events of its feed"
+    );
+    world.remaining(FLIGHT, 9).await;
+    assert!(matches!(world.hold_of("acme").await, Outcome::Held { .. }));
+    world.verify().await;
+    world.stop().await;
+}
+
+/// Times that the airline changed, between two asks for one thing, are not in what is asked: it is the same each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_again_is_the_same_whatever_the_airline_changed() {
+    let acme = Provider::start(|_| Act::Drop).await;
+    let world = world(&[("acme", &acme)], settings()).await;
+    world.flight(FLIGHT, 10).await;
+    let order = instant(&world, &[FLIGHT], 1);
+    world.begin(&order, OrderState::Placing).await;
+    until("it is asked", || !acme.heard("order.place").is_empty()).await;
+    world.push(&[world.schedule(FLIGHT, 10, 15)]).await;
+    let asked = acme.heard("order.place").len();
+    until("it is asked again", || {
+        acme.heard("order.place").len() > asked + 1
+    })
+    .await;
+    acme.now(|_| accepted("A1"));
+    world.until(order.id, OrderState::Booked).await;
+    let all = acme.heard("order.place");
+    assert!(all.iter().all(|body| *body == all[0]), "{all:?}");
+    assert_eq!(all[0]["departs_at"], "2027-03-01T17:00:00.000000Z");
     world.verify().await;
     world.stop().await;
 }

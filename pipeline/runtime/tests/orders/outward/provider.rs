@@ -1,5 +1,6 @@
 //! A provider that takes signed JSON, over HTTP, and does what a test tells it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,11 @@ use flightline_connectors::outward::{OutwardConfig, Secret};
 use flightline_connectors::webhooks::signature::sign;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+
+#[path = "../../../../../connectors/tests/suite/outward/request.rs"]
+mod request;
 
 const SECRET: &str = "whsec_outward";
 
@@ -84,8 +88,14 @@ impl Provider {
         of_kind.map(|(key, _)| key.clone()).collect()
     }
 
+    /// For how many things of a kind it was asked. Who waited too long for an answer asks again, under the same key.
+    pub(crate) fn asked(&self, kind: &str) -> usize {
+        let keys: BTreeSet<String> = self.keys(kind).into_iter().collect();
+        keys.len()
+    }
+
     async fn serve(self: Arc<Self>, mut stream: TcpStream) {
-        while let Some((head, body)) = read(&mut stream).await {
+        while let Some((head, body)) = request::read(&mut stream).await {
             let header = |name: &str| {
                 let lines = head.lines().filter_map(|line| line.split_once(':'));
                 let mut named = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -111,31 +121,5 @@ impl Provider {
                 return;
             }
         }
-    }
-}
-
-/// A request: its head and its body.
-async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, _)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                let (key, value) = line.split_once(':')?;
-                let is_length = key.eq_ignore_ascii_case("content-length");
-                is_length.then(|| value.trim().parse::<usize>().unwrap())
-            });
-            let start = head.len() + 4;
-            let end = start + length.unwrap_or(0);
-            if bytes.len() >= end {
-                return Some((head.to_owned(), bytes[start..end].to_vec()));
-            }
-        }
-        let count = stream.read(&mut chunk).await.ok()?;
-        if count == 0 {
-            return None;
-        }
-        bytes.extend_from_slice(&chunk[..count]);
     }
 }

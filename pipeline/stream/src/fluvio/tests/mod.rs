@@ -3,4 +3,5 @@
 mod chain;
 mod faults;
 mod joint;
+mod naming;
 mod scripted;

@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) fetch_records: usize,
     /// Somebody else appends a record of his own with every fetch: there is never an end.
     pub(super) grows: bool,
+    /// What somebody else writes right before the next request.
+    pub(super) before_produce: Vec<(PartitionId, Bytes)>,
     delayed: Vec<(PartitionId, Bytes)>,
     pub(super) connections: u32,
 }
@@ -125,6 +127,9 @@ impl Cluster for Scripted {
 impl Broker for Scripted {
     fn produce(&mut self, batches: &[(PartitionId, Vec<Bytes>)]) -> Vec<Result<u64, BrokerError>> {
         let mut state = self.lock();
+        for (partition, value) in std::mem::take(&mut state.before_produce) {
+            state.topic[partition as usize].push(value);
+        }
         let what = state.on_produce.pop_front().unwrap_or(OnProduce::Good);
         let written = match what {
             OnProduce::LoseRequest | OnProduce::Delay => 0,

@@ -1,26 +1,25 @@
-//! Provider feeds in: a file or body becomes commands, and the commands' decisions become a report.
+//! A feed to its end: batches of commands, what follows them, and how each was decided.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{BufReader, Read};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use flightline_api::backend::{
     Answer, BATCH_MAX, Backend, FeedError, FeedRejection, FeedReport, Submit, SubmitError,
 };
 use flightline_connectors::{
-    Batch, Code, Connector, OBSERVED_AT, Options, Parsed, Push, PushCommand, PushConfig, Reject,
-    Scope, Source, Tally, Unplaced, canonical, ids, nycflights13, observed::time_text, ssm,
+    Batch, Code, Push, PushCommand, PushConfig, Reject, Source, Tally, Unplaced, ids,
 };
-use flightline_ledger::command::FeedCommand;
+use flightline_ledger::command::{FeedCommand, Numbered};
 use flightline_ledger::{
-    Carrier, Command, CommandId, Date, Decision, FlightCommand, FlightKey, Outcome, ProviderCode,
-    Reason,
+    Command, CommandId, Decision, FlightCommand, FlightKey, Outcome, ProviderCode, Reason,
 };
 use tokio::sync::oneshot;
 
+use super::closing::Closing;
+use super::{agreed, connector, flights_around, now_ms, received};
 use crate::backend::Inner;
-use crate::config::ProviderFeed;
 use crate::terms::Configured;
 
 /// Batches on their way at once: one gathers while others are made durable, and memory is bounded.
@@ -29,105 +28,11 @@ const IN_FLIGHT_MAX: usize = 8;
 /// Flights whose terms are looked at together.
 const TOUCHED_MAX: usize = 8192;
 
+/// Messages of a feed that are noted together.
+const NUMBERED_MAX: usize = 4096;
+
 /// Commands in a batch.
 const BATCH_ITEMS: usize = 1024;
-
-/// The connector of a format with these options.
-fn connector(
-    format: &str,
-    options: impl IntoIterator<Item = (String, String)>,
-) -> Result<Box<dyn Connector>, String> {
-    let format = flightline_connectors::format(format).map_err(|e| e.to_string())?;
-    let options = options
-        .into_iter()
-        .fold(Options::new(), |all, (name, value)| all.with(name, value));
-    let options = match options.get(ssm::RECEIVED) {
-        // Days without a year are those nearest to today, unless it is said when they were sent.
-        None if format
-            .options
-            .iter()
-            .any(|(name, _)| *name == ssm::RECEIVED) =>
-        {
-            options.with(ssm::RECEIVED, today().to_string())
-        }
-        _ => options,
-    };
-    format.connector(&options).map_err(|e| e.to_string())
-}
-
-fn today() -> Date {
-    Date((now_ms() / 86_400_000) as i32)
-}
-
-/// Format and options of a push: what it says, and for the rest what is configured for the provider.
-fn agreed(
-    feed: Option<&ProviderFeed>,
-    format: &str,
-    options: &[(String, String)],
-) -> Result<(String, Vec<(String, String)>), String> {
-    let configured = feed.and_then(|feed| feed.format.as_deref());
-    let format = match (format, configured) {
-        ("", Some(configured)) => configured,
-        ("", None) => {
-            return Err(
-                "no format is given and none is configured for the provider: name one (format=...), or set it in [providers.NAME]"
-                    .to_owned(),
-            );
-        }
-        (given, _) => given,
-    };
-    let mut all = options.to_vec();
-    // Options are of a format: those of another one say nothing about this one.
-    if let Some(feed) = feed.filter(|_| configured == Some(format)) {
-        for (name, value) in &feed.options {
-            if !options.iter().any(|(given, _)| given == name) {
-                all.push((name.clone(), value.clone()));
-            }
-        }
-    }
-    Ok((format.to_owned(), all))
-}
-
-/// With the time of receipt, where the format wants it and nobody gave it.
-fn received(
-    format: &str,
-    mut options: Vec<(String, String)>,
-    now_ms: i64,
-) -> Vec<(String, String)> {
-    let wants = flightline_connectors::format(format).is_ok_and(|f| f.has_option(OBSERVED_AT));
-    if wants && !options.iter().any(|(name, _)| name == OBSERVED_AT) {
-        options.push((OBSERVED_AT.to_owned(), time_text(now_ms)));
-    }
-    options
-}
-
-/// A format with its options, as a push and the configuration agree on them.
-pub(crate) struct ConfiguredFormat {
-    format: String,
-    options: Vec<(String, String)>,
-}
-
-impl ConfiguredFormat {
-    pub(crate) fn agreed(
-        feed: Option<&ProviderFeed>,
-        format: &str,
-        options: &[(String, String)],
-    ) -> Result<Self, String> {
-        let (format, options) = agreed(feed, format, options)?;
-        let options = received(&format, options, now_ms());
-        Ok(Self { format, options })
-    }
-
-    pub(crate) fn connector(self) -> Result<Box<dyn Connector>, String> {
-        connector(&self.format, self.options)
-    }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as i64)
-}
 
 struct Waiting {
     /// For each command its line; `None` for what is not counted: records that keep a reject, and
@@ -136,9 +41,6 @@ struct Waiting {
     submits: Vec<Submit>,
     receiver: oneshot::Receiver<Vec<Answer>>,
 }
-
-/// Carrier, number and suffix of a flight.
-type Number = (Carrier, u16, u8);
 
 struct Intake<'a> {
     inner: &'a Inner,
@@ -153,6 +55,9 @@ struct Intake<'a> {
     waiting: VecDeque<Waiting>,
     /// What has to follow schedules that were accepted.
     follow: Vec<PushCommand>,
+    closing: Closing,
+    /// Messages that began, and are noted when what they say is decided.
+    numbered: Vec<Numbered>,
 }
 
 /// Takes a feed to its end. See [`Backend::ingest`].
@@ -179,6 +84,8 @@ pub(crate) fn ingest(
         tally: Tally::default(),
         waiting: VecDeque::new(),
         follow: Vec::new(),
+        closing: Closing::default(),
+        numbered: Vec::new(),
     };
     let source = Source::new(message, BufReader::with_capacity(64 << 10, body));
     let config = PushConfig {
@@ -194,6 +101,10 @@ pub(crate) fn ingest(
         }
         intake.take(batch)?;
     }
+    // What has come whole is closed, whatever broke off behind it.
+    intake.close_all()?;
+    // What is cut off may have been the end of the last message: it has not come.
+    intake.note_numbered(usize::from(broke_off.is_some()))?;
     intake.finish()?;
     if let Err(failure) = crate::sale::tell_heard(inner, inner.sequencer.now_ms()) {
         tracing::warn!(%failure, "partitions were not told that a provider was heard");
@@ -230,7 +141,35 @@ fn report_of(tally: Tally) -> FeedReport {
 }
 
 impl Intake<'_> {
+    /// Notes messages that have come, but for the last so many. When they are in the stream, so is what they say.
+    fn note_numbered(&mut self, but: usize) -> Result<(), FeedError> {
+        let end = self.numbered.len().saturating_sub(but);
+        let came: Vec<Numbered> = self.numbered.drain(..end).collect();
+        let is_known = |numbered: &Numbered| self.inner.stats.has(self.provider, numbered);
+        let news: Vec<_> = came.into_iter().filter(|one| !is_known(one)).collect();
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.finish()?;
+        for part in news.chunks(BATCH_MAX) {
+            let notes = part
+                .iter()
+                .map(|one| self.note(FeedCommand::Numbered(*one)));
+            let submits: Vec<Submit> = notes.collect();
+            let lines = vec![None; submits.len()];
+            self.send(submits, lines)?;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, batch: Batch) -> Result<(), FeedError> {
+        if !self.closing.is_empty() {
+            let mut commands = batch.commands.iter();
+            let is_about = commands.any(|command| self.closing.is_about(&command.flight));
+            if is_about || !batch.unplaced.is_empty() {
+                self.close_all()?;
+            }
+        }
         let mut submits = Vec::new();
         let mut lines = Vec::new();
         for command in batch.commands {
@@ -249,30 +188,58 @@ impl Intake<'_> {
             self.finish()?;
         }
         self.look_up(&batch.unplaced)?;
+        // Behind what the batch says; only the last message of it may go on in the next one.
+        self.numbered.extend(batch.numbered);
+        if self.numbered.len() > NUMBERED_MAX {
+            self.note_numbered(1)?;
+        }
         let Some(close) = batch.close else {
             return Ok(());
         };
-        // Which flights there are can only be told when what the replacement named is decided and
+        if self.closing.overlaps(&close) {
+            self.close_all()?;
+        }
+        self.closing.push(close);
+        if self.closing.is_full() {
+            self.close_all()?;
+        }
+        Ok(())
+    }
+
+    /// Withdraws what the replacements that have ended did not name.
+    fn close_all(&mut self) -> Result<(), FeedError> {
+        if self.closing.is_empty() {
+            return Ok(());
+        }
+        // Which flights there are can only be told when what the replacements named is decided and
         // in the index.
         self.finish()?;
-        self.inner.await_index();
-        let existing = self
-            .inner
-            .flights_of(self.provider, close.replacement.scope);
-        if let Some(note) = self.inner.late.closed(&close) {
-            let note = self.note(note);
-            self.send(vec![note], vec![None])?;
-        }
-        let mut withdrawals = close.withdrawals(existing);
-        loop {
-            let part: Vec<_> = withdrawals.by_ref().take(BATCH_MAX).collect();
-            if part.is_empty() {
-                return Ok(());
+        let closes = self.closing.take();
+        // Noted first: an older schedule that another push brings meanwhile is withdrawn behind it, or is in the
+        // index when it is looked at.
+        for close in &closes {
+            if let Some(note) = self.inner.late.closed(close) {
+                let note = self.note(note);
+                self.send(vec![note], vec![None])?;
             }
-            let lines = part.iter().map(|c| Some(c.line)).collect();
-            let submits = part.into_iter().map(|c| self.submit_of(c)).collect();
-            self.send(submits, lines)?;
         }
+        self.inner.await_index();
+        for close in closes {
+            let existing = self
+                .inner
+                .flights_of(self.provider, close.replacement.scope);
+            let mut withdrawals = close.withdrawals(existing);
+            loop {
+                let part: Vec<_> = withdrawals.by_ref().take(BATCH_MAX).collect();
+                if part.is_empty() {
+                    break;
+                }
+                let lines = part.iter().map(|c| Some(c.line)).collect();
+                let submits = part.into_iter().map(|c| self.submit_of(c)).collect();
+                self.send(submits, lines)?;
+            }
+        }
+        Ok(())
     }
 
     /// Sends reports that name a flight by number and day to the flights that there are, and keeps
@@ -453,56 +420,6 @@ pub(crate) fn submit_patiently(
     }
 }
 
-/// A provider's flights by number, over some days.
-pub(crate) struct FlightsAround(HashMap<Number, Vec<FlightKey>>);
-
-/// The provider's flights by number, over the days that the reports are about.
-pub(crate) fn flights_around<'a>(
-    inner: &Inner,
-    provider: ProviderCode,
-    events: impl Iterator<Item = &'a Unplaced>,
-) -> FlightsAround {
-    let mut days: BTreeMap<Carrier, (Date, Date)> = BTreeMap::new();
-    for event in events {
-        let (from, to) = event.flights.dates();
-        let known = days.entry(event.flights.carrier).or_insert((from, to));
-        *known = (known.0.min(from), known.1.max(to));
-    }
-    let mut flights: HashMap<Number, Vec<FlightKey>> = HashMap::new();
-    for (carrier, (from, to)) in days {
-        let scope = Scope {
-            carrier: Some(carrier),
-            from,
-            to,
-        };
-        for flight in inner.flights_of(provider, scope) {
-            let number = (flight.carrier, flight.number, flight.suffix);
-            flights.entry(number).or_default().push(flight);
-        }
-    }
-    FlightsAround(flights)
-}
-
-impl FlightsAround {
-    /// Those that a report is about.
-    pub(crate) fn of<'a>(
-        &'a self,
-        inner: &'a Inner,
-        event: &'a Unplaced,
-    ) -> impl Iterator<Item = FlightKey> + 'a {
-        let which = &event.flights;
-        let number = (which.carrier, which.number, which.suffix);
-        let flights = self.0.get(&number).into_iter().flatten();
-        flights.copied().filter(move |flight| {
-            let departs_s = || {
-                let plan = inner.serving.plan(flight)?;
-                plan.departures.first().map(|(_, departs_s)| *departs_s)
-            };
-            which.contains(flight, which.utc.then(departs_s).flatten())
-        })
-    }
-}
-
 /// What the ledger's refusal of a provider's event means to the provider, and what to do.
 fn refusal(decision: &Decision) -> Option<String> {
     let flight = decision.flight;
@@ -521,105 +438,4 @@ fn refusal(decision: &Decision) -> Option<String> {
         ),
         _ => return None,
     })
-}
-
-/// What [`check`] finds.
-#[derive(Debug)]
-pub enum Checked<'a> {
-    /// An event, as a canonical line.
-    Event(&'a str),
-    /// A record that would be set aside.
-    Reject {
-        /// Line, from 1.
-        line: u64,
-        /// Stable code.
-        code: &'static str,
-        /// What was wrong and what to do.
-        reason: &'a str,
-    },
-    /// A remark on a record that would be taken.
-    Warning {
-        /// Line, from 1.
-        line: u64,
-        /// What was found.
-        text: &'a str,
-    },
-}
-
-/// Why a check could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// Unknown format or option.
-    #[error("{0}")]
-    Use(String),
-    /// The result could not be written.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-/// Parses a file and hands out canonical lines and rejects; sends nothing.
-pub fn check(
-    format: &str,
-    options: &[(String, String)],
-    message: &str,
-    body: Box<dyn Read + Send + '_>,
-    mut visit: impl FnMut(Checked<'_>) -> std::io::Result<()>,
-) -> Result<(), CheckError> {
-    let options = received(format, options.to_vec(), now_ms());
-    let connector = connector(format, options).map_err(CheckError::Use)?;
-    let source = Source::new(message, BufReader::with_capacity(64 << 10, body));
-    for item in connector.parse(source) {
-        match item {
-            Parsed::Event { event, .. } => visit(Checked::Event(&canonical::to_line(&event)))?,
-            Parsed::Unplaced { event, .. } => visit(Checked::Event(&event.to_line()))?,
-            Parsed::ReplaceBegin { replacement, .. } => {
-                visit(Checked::Event(&canonical::to_replace_begin_line(
-                    &replacement,
-                )))?;
-            }
-            Parsed::ReplaceEnd { replacement, .. } => {
-                visit(Checked::Event(&canonical::to_replace_end_line(
-                    &replacement,
-                    None,
-                )))?;
-            }
-            Parsed::Reject(reject) => visit(Checked::Reject {
-                line: reject.line,
-                code: reject.code.name(),
-                reason: &reject.reason,
-            })?,
-            Parsed::Warning(warning) => visit(Checked::Warning {
-                line: warning.line,
-                text: &warning.text,
-            })?,
-        }
-    }
-    Ok(())
-}
-
-/// Every (board, off, date) of the bundled schedule, moved by so many days: for the demo and for
-/// load generators.
-pub fn bundled_routes(shift_days: i64) -> Result<Vec<(String, String, String)>, CheckError> {
-    let options = [("shift_days".to_owned(), shift_days.to_string())];
-    let connector = connector("nycflights13", options).map_err(CheckError::Use)?;
-    let source = Source::new(
-        nycflights13::JANUARY_NAME,
-        BufReader::new(nycflights13::JANUARY_CSV_GZ),
-    );
-    let mut routes = Vec::new();
-    for item in connector.parse(source) {
-        let Parsed::Event { event, .. } = item else {
-            continue;
-        };
-        if let flightline_ledger::ProviderBody::Schedule(schedule) = &event.body
-            && let (Some(first), Some(last)) = (schedule.legs.first(), schedule.legs.last())
-        {
-            routes.push((
-                first.board.to_string(),
-                last.off.to_string(),
-                event.flight.origin_date.to_string(),
-            ));
-        }
-    }
-    Ok(routes)
 }
