@@ -108,14 +108,15 @@ mod tests {
         assert!(distinct.len() > 300, "{} pauses", distinct.len());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn asking_ends_with_the_answer_or_with_patience() {
         let lost = || Answer::Unknown(Unknown::new(Cause::Dropped, "lost"));
         for (answers_at, attempts, is_done) in [(1, 8, true), (8, 8, true), (9, 8, false)] {
             let mut asked = 0;
             let patience = Patience {
                 attempts,
-                ..Patience::default()
+                first_pause_ms: 1,
+                pause_ms_max: 1,
             };
             let answer: Answer<()> = settle(EffectId(1), patience, || {
                 asked += 1;

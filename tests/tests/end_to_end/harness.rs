@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -124,16 +124,17 @@ impl Place {
             .spawn()
             .expect("the program starts");
         let stderr = child.stderr.take().expect("stderr is piped");
+        let said: Arc<Mutex<String>> = Arc::default();
+        let saying = said.clone();
         let log = std::thread::spawn(move || {
-            let mut text = String::new();
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 if std::env::var_os("FLIGHTLINE_TEST_LOG").is_some() {
                     eprintln!("replica: {line}");
                 }
+                let mut text = saying.lock().expect("nobody panics who holds it");
                 text.push_str(&line);
                 text.push('\n');
             }
-            text
         });
         let mut first = String::new();
         let stdout = child.stdout.take().expect("stdout is piped");
@@ -142,17 +143,15 @@ impl Place {
         let Some(url) = first.trim().strip_prefix("listening on ") else {
             let _ = child.kill();
             let _ = child.wait();
-            panic!(
-                "the replica did not become ready; stdout {first:?}, log:\n{}",
-                log.join().unwrap_or_default()
-            );
+            let log = Log { said, thread: log }.whole();
+            panic!("the replica did not become ready; stdout {first:?}, log:\n{log}");
         };
         // What comes later must be read too, or the program would block on a full pipe.
         std::thread::spawn(move || stdout.lines().for_each(drop));
         Replica {
             url: url.to_owned(),
             child,
-            log: Some(log),
+            log: Some(Log { said, thread: log }),
         }
     }
 
@@ -173,7 +172,22 @@ impl Place {
 pub(crate) struct Replica {
     pub(crate) url: String,
     child: Child,
-    log: Option<std::thread::JoinHandle<String>>,
+    log: Option<Log>,
+}
+
+/// What a replica says on stderr.
+struct Log {
+    said: Arc<Mutex<String>>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Log {
+    /// All of it, once the replica has ended.
+    fn whole(self) -> String {
+        let _ = self.thread.join();
+        let mut said = self.said.lock().expect("nobody panics who holds it");
+        std::mem::take(&mut *said)
+    }
 }
 
 impl Replica {
@@ -202,8 +216,7 @@ impl Replica {
             assert!(Instant::now() < deadline, "the replica does not end");
             std::thread::park_timeout(Duration::from_millis(20));
         };
-        let log = self.log.take().map(|l| l.join().unwrap_or_default());
-        let log = log.unwrap_or_default();
+        let log = self.log.take().map(Log::whole).unwrap_or_default();
         assert_eq!(status.code(), Some(1), "{log}");
         log
     }
@@ -221,8 +234,7 @@ impl Replica {
             assert!(Instant::now() < deadline, "the replica does not stop");
             std::thread::park_timeout(Duration::from_millis(20));
         };
-        let log = self.log.take().map(|l| l.join().unwrap_or_default());
-        let log = log.unwrap_or_default();
+        let log = self.log.take().map(Log::whole).unwrap_or_default();
         assert!(
             status.success(),
             "the replica stopped with {status}:\n{log}"
@@ -235,6 +247,19 @@ impl Drop for Replica {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Why a test failed is often said by the replica alone. Not waited for: its PostgreSQL may have its stderr.
+        if std::thread::panicking()
+            && let Some(log) = &self.log
+            && let Ok(said) = log.said.lock()
+        {
+            let lines: Vec<&str> = said.lines().collect();
+            let last = lines.len().saturating_sub(40);
+            eprintln!(
+                "the replica at {} said last:\n{}",
+                self.url,
+                lines[last..].join("\n")
+            );
+        }
     }
 }
 

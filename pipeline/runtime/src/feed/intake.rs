@@ -337,10 +337,12 @@ impl Intake<'_> {
             return Ok(());
         };
         let answers = waiting.receiver.blocking_recv().map_err(|_| {
+            let closed = self.inner.sequencer.closed();
+            let reason = closed.as_deref().unwrap_or("its stream's thread has ended");
             FeedError::Submit(SubmitError::Unavailable {
-                why: Arc::from(
-                    "it stopped while the feed was read; push it again, what was taken counts as duplicate",
-                ),
+                why: Arc::from(format!(
+                    "it stopped while the feed was read ({reason}); push it again, what was taken counts as duplicate"
+                )),
             })
         })?;
         self.settle_late(waiting.submits, &answers);

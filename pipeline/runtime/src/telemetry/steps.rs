@@ -262,11 +262,22 @@ fn name_of(command: &Command) -> &'static str {
 mod tests {
     use std::sync::Arc;
 
-    use opentelemetry_sdk::trace::{
-        InMemorySpanExporter, InMemorySpanExporterBuilder, SdkTracerProvider, SpanData,
-    };
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+    use parking_lot::Mutex;
 
     use super::*;
+
+    /// Keeps what it is given. The SDK's own would turn features on for every test in the workspace.
+    #[derive(Clone, Debug, Default)]
+    struct Kept(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanExporter for Kept {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            self.0.lock().extend(batch);
+            Ok(())
+        }
+    }
 
     const CONTEXT: TraceContext = TraceContext {
         trace_id: 77,
@@ -274,8 +285,8 @@ mod tests {
         is_sampled: true,
     };
 
-    fn telemetry() -> (Telemetry, InMemorySpanExporter) {
-        let spans = InMemorySpanExporterBuilder::new().build();
+    fn telemetry() -> (Telemetry, Kept) {
+        let spans = Kept::default();
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(spans.clone())
             .build();
@@ -283,8 +294,8 @@ mod tests {
         (telemetry, spans)
     }
 
-    fn named(spans: &InMemorySpanExporter) -> Vec<SpanData> {
-        spans.get_finished_spans().unwrap()
+    fn named(spans: &Kept) -> Vec<SpanData> {
+        spans.0.lock().clone()
     }
 
     fn placed(telemetry: &Telemetry, partition: u32, offset: u64) {
