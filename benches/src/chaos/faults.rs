@@ -20,10 +20,40 @@ pub struct Strike {
     pub silent: Duration,
     /// From the start of the replica's process to its word that it listens, where it was started.
     pub start: Option<Duration>,
+    /// How the tables caught up, where that was asked for.
+    pub caught_up: Option<CaughtUp>,
+}
+
+/// How the tables caught up with the stream, while the load went on.
+#[derive(Clone, Copy, Debug)]
+pub struct CaughtUp {
+    /// How long PostgreSQL stood still.
+    pub lasted: Duration,
+    /// Records that came in that time.
+    pub behind: u64,
+    /// From its going on until the tables were less than a second behind.
+    pub after: Duration,
+    /// Records that came in that time.
+    pub more: u64,
+}
+
+impl CaughtUp {
+    /// Records in a second that came while PostgreSQL stood still.
+    pub fn arrived(&self) -> f64 {
+        self.behind as f64 / self.lasted.as_secs_f64().max(1e-3)
+    }
+
+    /// Records in a second that the tables took afterwards.
+    pub fn taken(&self) -> f64 {
+        (self.behind + self.more) as f64 / self.after.as_secs_f64().max(1e-3)
+    }
 }
 
 /// The longest that a process is made to stand still.
 const PAUSE_MAX_MS: u64 = 3_000;
+
+/// The longest that the tables may take to catch up.
+const CATCHING_UP_MAX: Duration = Duration::from_secs(3_600);
 
 /// Waits for the next definite answer; says since when nobody had one.
 fn next_answer(answers: &AtomicU64, since: Instant, at_most: Duration) -> anyhow::Result<Duration> {
@@ -65,7 +95,7 @@ pub fn strike(
             true => strikes.len(),
             false => dice.below(plan.faults.len() as u64) as usize,
         };
-        let strike = one(plan.faults[at], target, answers, &mut dice)?;
+        let strike = one(plan, plan.faults[at], target, answers, &mut dice)?;
         told(&strike);
         strikes.push(strike);
     }
@@ -124,11 +154,16 @@ fn longest_silence<T>(
 }
 
 fn one(
+    plan: &Plan,
     fault: Fault,
     target: &mut Target,
     answers: &AtomicU64,
     dice: &mut Dice,
 ) -> anyhow::Result<Strike> {
+    if let (Fault::PostgresPause, Some(pause)) = (fault, plan.postgres_pause) {
+        let pause = Duration::from_secs_f64(pause.clamp(0.0, 24.0 * 3600.0));
+        return postgres_away(target, answers, pause);
+    }
     // Of several, others may answer all the time.
     if target.count() > 1 && fault != Fault::PostgresPause {
         let (strike, silent) = longest_silence(answers, || strike_one(fault, target, None, dice))?;
@@ -177,6 +212,7 @@ fn strike_one(
                 fault,
                 silent,
                 start,
+                caught_up: None,
             });
         }
     }
@@ -184,5 +220,33 @@ fn strike_one(
         fault,
         silent: next_answer(begun)?,
         start,
+        caught_up: None,
+    })
+}
+
+/// PostgreSQL stands still for so long; then the tables catch up, while the load goes on.
+fn postgres_away(target: &Target, answers: &AtomicU64, pause: Duration) -> anyhow::Result<Strike> {
+    let (begun, at_first) = (Instant::now(), target.records()?);
+    target.signal_postgres(Signal::STOP)?;
+    let waited = longest_silence(answers, || {
+        wait(pause);
+        Ok(())
+    });
+    let lasted = begun.elapsed();
+    let at_last = target.records()?;
+    target.signal_postgres(Signal::CONT)?;
+    let ((), silent) = waited?;
+    let begun = Instant::now();
+    target.nearly_caught_up(CATCHING_UP_MAX)?;
+    Ok(Strike {
+        fault: Fault::PostgresPause,
+        silent,
+        start: None,
+        caught_up: Some(CaughtUp {
+            after: begun.elapsed(),
+            behind: at_last - at_first,
+            more: target.records()? - at_last,
+            lasted,
+        }),
     })
 }

@@ -30,6 +30,10 @@ pub struct Plan {
     /// The faults; all of them when none is named.
     #[arg(long, value_delimiter = ',', value_name = "FAULT")]
     pub faults: Vec<Fault>,
+    /// How long PostgreSQL stands still each time; up to 3 seconds when it is not said. With it, the table also says how
+    /// fast the tables catch up.
+    #[arg(long, value_name = "SECONDS")]
+    pub postgres_pause: Option<f64>,
     /// Stop after so many faults, if that is earlier.
     #[arg(long, value_name = "N")]
     pub strikes: Option<u32>,

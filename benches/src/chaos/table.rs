@@ -114,6 +114,20 @@ impl Outcome {
                 (median, longest) => writeln!(t, "{median:>22.0}{longest:>12.0}"),
             };
         }
+        for caught_up in self.strikes.iter().filter_map(|strike| strike.caught_up) {
+            let _ = writeln!(
+                t,
+                "\nPostgreSQL stood still for {:.0} s: {} records, {:.0}/s, came meanwhile; the tables had them, and {} that \
+                 came by then, {:.1} s afterwards, {:.0}/s, {:.1} times as fast as they came",
+                caught_up.lasted.as_secs_f64(),
+                caught_up.behind,
+                caught_up.arrived(),
+                caught_up.more,
+                caught_up.after.as_secs_f64(),
+                caught_up.taken(),
+                caught_up.taken() / caught_up.arrived().max(1.0),
+            );
+        }
         let verdict = &self.verdict;
         let _ = writeln!(t, "\n{:<44}{:>8}", "after it all", "found");
         for (what, lines) in self.findings() {
@@ -169,6 +183,12 @@ impl Outcome {
                     "fault": strike.fault.name(),
                     "silent_ms": ms(strike.silent),
                     "start_ms": strike.start.map(ms),
+                    "caught_up": strike.caught_up.map(|c| json!({
+                        "stood_still_s": c.lasted.as_secs_f64(),
+                        "records": c.behind,
+                        "after_s": c.after.as_secs_f64(),
+                        "more_records": c.more,
+                    })),
                 })
             })
             .collect();

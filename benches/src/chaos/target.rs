@@ -93,15 +93,41 @@ impl Target {
 
     /// Waits until the tables have everything: those that the one that writes them has.
     pub fn caught_up(&self, at_most: Duration) -> anyhow::Result<()> {
+        self.writer(at_most)?.caught_up(at_most).map(drop)
+    }
+
+    /// Waits until the tables are less than a second behind, while load goes on.
+    pub fn nearly_caught_up(&self, at_most: Duration) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        // What comes after a long stop is counted by what was committed last, too: the oldest that waits may be young.
+        let names = [
+            "flightline_postgres_lag_milliseconds",
+            "flightline_postgres_last_commit_lag_milliseconds",
+        ];
+        while begun.elapsed() < at_most {
+            let writer = self.writer(at_most)?;
+            let lags = names.map(|name| writer.metric(name));
+            if lags.into_iter().all(|lag| lag.is_ok_and(|ms| ms < 1_000.0)) {
+                return Ok(());
+            }
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+        anyhow::bail!("the tables are still behind after {at_most:?}")
+    }
+
+    /// Records that were decided so far.
+    pub fn records(&self) -> anyhow::Result<u64> {
+        let decided = self.replica(0)?.metric("flightline_decisions_total")?;
+        Ok(decided as u64)
+    }
+
+    /// The one that writes the tables.
+    fn writer(&self, at_most: Duration) -> anyhow::Result<&Replica> {
         let begun = Instant::now();
         while begun.elapsed() < at_most {
-            for place in &self.places {
-                let Some(replica) = &place.replica else {
-                    continue;
-                };
+            for replica in self.places.iter().filter_map(|p| p.replica.as_ref()) {
                 if replica.metric("flightline_tables_writer")? > 0.0 {
-                    replica.caught_up(at_most)?;
-                    return Ok(());
+                    return Ok(replica);
                 }
             }
             std::thread::park_timeout(Duration::from_millis(50));

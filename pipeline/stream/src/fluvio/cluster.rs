@@ -119,11 +119,16 @@ impl TcpCluster {
             }
         }
         for number in 0..self.config.copy.partitions {
-            if leaders.get(&number).is_none_or(|leader| *leader <= 0) {
-                return Err(BrokerError::passing(format!(
-                    "partition {number} of topic {topic} has no leader"
-                )));
-            }
+            let missing = match leaders.get(&number) {
+                Some(leader) if *leader > 0 => continue,
+                Some(_) => "has no leader",
+                None => {
+                    "is not known to the controller, which knows the topic: see docs/fluvio.md, \"A controller that forgot\""
+                }
+            };
+            return Err(BrokerError::passing(format!(
+                "partition {number} of topic {topic} {missing}"
+            )));
         }
         Ok(leaders)
     }
