@@ -338,7 +338,7 @@ impl Intake<'_> {
         };
         let answers = waiting.receiver.blocking_recv().map_err(|_| {
             let closed = self.inner.sequencer.closed();
-            let reason = closed.as_deref().unwrap_or("its stream's thread has ended");
+            let reason = closed.as_deref().unwrap_or("the log says why");
             FeedError::Submit(SubmitError::Unavailable {
                 why: Arc::from(format!(
                     "it stopped while the feed was read ({reason}); push it again, what was taken counts as duplicate"
