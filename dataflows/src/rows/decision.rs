@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use flightline_ledger::order::{OrderDecision, OrderId, OrderOutcome, OrderReason};
+use flightline_ledger::codes::Money;
+use flightline_ledger::order::{
+    BookingReference, Field, OrderDecision, OrderId, OrderOutcome, OrderReason, QuoteId,
+};
 use flightline_ledger::outcome::{Decision, Kind, Outcome, Reason, Replay};
 use flightline_ledger::{CommandId, FlightKey};
 
@@ -42,12 +45,26 @@ impl fmt::Display for KindName<'_> {
 }
 
 /// What an outcome adds to its name, such as `available=3`.
-#[derive(Clone, Copy, Debug)]
-pub enum Detail<'a> {
-    /// About a flight.
-    Flight(&'a Outcome),
-    /// About an order.
-    Order(&'a OrderOutcome),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Holds that lost their seats, and whether parts of the event were older than what is known.
+    Displaced(u32, bool),
+    /// Seats that there are for exactly this request.
+    Available(u16),
+    /// The price of one seat now, if there is one.
+    Now(Option<Money>),
+    /// Who waits before it.
+    Ahead(u32),
+    /// It was so before.
+    Already,
+    /// An order's booking reference.
+    Booking(BookingReference),
+    /// Number of an order's payment.
+    Payment(u32),
+    /// What comes back of an order's money, and by which quote, when it was only asked.
+    Refund(Option<QuoteId>, Money),
+    /// What of a command is wrong.
+    Field(Field),
 }
 
 impl DecisionRow {
@@ -127,98 +144,65 @@ impl DecisionRow {
     }
 
     /// What the outcome adds to its name, if it adds something.
-    pub fn detail(&self) -> Option<Detail<'_>> {
-        let detail = match &self.order {
-            Some(order) => Detail::Order(&order.outcome),
-            None => Detail::Flight(&self.decision.outcome),
-        };
-        detail.is_some().then_some(detail)
-    }
-}
-
-impl Detail<'_> {
-    fn is_some(&self) -> bool {
-        match self {
-            Self::Flight(outcome) => match outcome {
-                Outcome::Confirmed { already, .. }
-                | Outcome::Released { already, .. }
-                | Outcome::Cancelled { already, .. } => *already,
-                Outcome::Accepted {
-                    displaced,
-                    partly_stale,
-                } => *displaced > 0 || *partly_stale,
-                Outcome::Refused(Reason::SoldOut { .. } | Reason::PriceChanged { .. })
-                | Outcome::Waiting { .. } => true,
-                Outcome::Held { .. } | Outcome::Stale | Outcome::Noted | Outcome::Refused(_) => {
-                    false
-                }
-            },
-            Self::Order(outcome) => match outcome {
-                OrderOutcome::Created { .. }
-                | OrderOutcome::PaymentStarted { .. }
-                | OrderOutcome::Quoted { .. }
-                | OrderOutcome::CancelStarted { .. }
-                | OrderOutcome::Refused(OrderReason::Invalid(_)) => true,
-                OrderOutcome::MetadataSet
-                | OrderOutcome::ChangesAccepted
-                | OrderOutcome::Heard
-                | OrderOutcome::AskedAgain { .. }
-                | OrderOutcome::Claimed { .. }
-                | OrderOutcome::Stale
-                | OrderOutcome::Noted
-                | OrderOutcome::Refused(_) => false,
-            },
+    pub fn detail(&self) -> Option<Detail> {
+        match &self.order {
+            Some(order) => of_order(&order.outcome),
+            None => of_flight(&self.decision.outcome),
         }
     }
 }
 
-impl fmt::Display for Detail<'_> {
+fn of_flight(outcome: &Outcome) -> Option<Detail> {
+    match *outcome {
+        Outcome::Accepted {
+            displaced,
+            partly_stale,
+        } => (displaced > 0 || partly_stale).then_some(Detail::Displaced(displaced, partly_stale)),
+        Outcome::Confirmed { already, .. }
+        | Outcome::Released { already, .. }
+        | Outcome::Cancelled { already, .. } => already.then_some(Detail::Already),
+        Outcome::Waiting { ahead, .. } => Some(Detail::Ahead(ahead)),
+        Outcome::Refused(Reason::SoldOut { available }) => Some(Detail::Available(available)),
+        Outcome::Refused(Reason::PriceChanged { now }) => Some(Detail::Now(now)),
+        Outcome::Held { .. } | Outcome::Stale | Outcome::Noted | Outcome::Refused(_) => None,
+    }
+}
+
+fn of_order(outcome: &OrderOutcome) -> Option<Detail> {
+    match *outcome {
+        OrderOutcome::Created { booking } => Some(Detail::Booking(booking)),
+        OrderOutcome::PaymentStarted { payment } => Some(Detail::Payment(payment)),
+        OrderOutcome::Quoted { quote, refund, .. } => Some(Detail::Refund(Some(quote), refund)),
+        OrderOutcome::CancelStarted { refund } => Some(Detail::Refund(None, refund)),
+        OrderOutcome::Refused(OrderReason::Invalid(field)) => Some(Detail::Field(field)),
+        OrderOutcome::MetadataSet
+        | OrderOutcome::ChangesAccepted
+        | OrderOutcome::Heard
+        | OrderOutcome::AskedAgain { .. }
+        | OrderOutcome::Claimed { .. }
+        | OrderOutcome::Stale
+        | OrderOutcome::Noted
+        | OrderOutcome::Refused(_) => None,
+    }
+}
+
+impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flight(outcome) => match outcome {
-                Outcome::Accepted {
-                    displaced,
-                    partly_stale,
-                } => {
-                    let stale = if *partly_stale { " partly_stale" } else { "" };
-                    write!(f, "displaced={displaced}{stale}")
-                }
-                Outcome::Refused(Reason::SoldOut { available }) => {
-                    write!(f, "available={available}")
-                }
-                Outcome::Refused(Reason::PriceChanged { now: Some(now) }) => {
-                    write!(f, "now={now} {}", now.currency)
-                }
-                Outcome::Refused(Reason::PriceChanged { now: None }) => f.write_str("now=none"),
-                Outcome::Waiting { ahead, .. } => write!(f, "ahead={ahead}"),
-                Outcome::Confirmed { .. }
-                | Outcome::Released { .. }
-                | Outcome::Cancelled { .. } => f.write_str("already"),
-                Outcome::Held { .. } | Outcome::Stale | Outcome::Noted | Outcome::Refused(_) => {
-                    Ok(())
-                }
-            },
-            Self::Order(outcome) => match outcome {
-                OrderOutcome::Created { booking } => write!(f, "booking={booking}"),
-                OrderOutcome::PaymentStarted { payment } => write!(f, "payment={payment}"),
-                OrderOutcome::Quoted { quote, refund, .. } => {
-                    write!(f, "quote={quote} refund={refund} {}", refund.currency)
-                }
-                OrderOutcome::CancelStarted { refund } => {
-                    write!(f, "refund={refund} {}", refund.currency)
-                }
-                OrderOutcome::Refused(OrderReason::Invalid(field)) => {
-                    write!(f, "field={}", field.name())
-                }
-                OrderOutcome::MetadataSet
-                | OrderOutcome::ChangesAccepted
-                | OrderOutcome::Heard
-                | OrderOutcome::AskedAgain { .. }
-                | OrderOutcome::Claimed { .. }
-                | OrderOutcome::Stale
-                | OrderOutcome::Noted
-                | OrderOutcome::Refused(_) => Ok(()),
-            },
+            Self::Displaced(displaced, false) => write!(f, "displaced={displaced}"),
+            Self::Displaced(displaced, true) => write!(f, "displaced={displaced} partly_stale"),
+            Self::Available(available) => write!(f, "available={available}"),
+            Self::Now(Some(now)) => write!(f, "now={now} {}", now.currency),
+            Self::Now(None) => f.write_str("now=none"),
+            Self::Ahead(ahead) => write!(f, "ahead={ahead}"),
+            Self::Already => f.write_str("already"),
+            Self::Booking(booking) => write!(f, "booking={booking}"),
+            Self::Payment(payment) => write!(f, "payment={payment}"),
+            Self::Refund(Some(quote), refund) => {
+                write!(f, "quote={quote} refund={refund} {}", refund.currency)
+            }
+            Self::Refund(None, refund) => write!(f, "refund={refund} {}", refund.currency),
+            Self::Field(field) => write!(f, "field={}", field.name()),
         }
     }
 }
