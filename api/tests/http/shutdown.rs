@@ -6,10 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use crate::client::{Request, Server};
-use crate::replica::KEY;
-
-/// Far more than anything takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::replica::{KEY, PATIENCE};
 
 fn hold(id: &str) -> Request {
     let body = format!(r#"{{"id":"{id}","cabin":"Y","seats":1}}"#);
