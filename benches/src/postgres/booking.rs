@@ -68,7 +68,10 @@ LANGUAGE plpgsql SET enable_nestloop = off AS $$
 DECLARE
     granted integer;
 BEGIN
-    PERFORM 1 FROM inventory WHERE flight = ANY (p_flights) ORDER BY flight FOR UPDATE;
+    -- Joined, not `= ANY (p_flights)`: a row that another changed meanwhile is looked at again, and that
+    -- would go through the whole array for each.
+    PERFORM 1 FROM inventory i JOIN (SELECT DISTINCT flight FROM unnest(p_flights) AS t (flight)) a USING (flight)
+        ORDER BY i.flight FOR UPDATE OF i;
     WITH asked AS (
         SELECT id, flight, row_number() OVER (PARTITION BY flight) AS place
         FROM unnest(p_ids, p_flights) AS t (id, flight)
