@@ -6,7 +6,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use crate::client::{Request, Server};
-use crate::replica::{KEY, PATIENCE};
+use crate::replica::KEY;
+
+/// Far more than anything takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn hold(id: &str) -> Request {
     let body = format!(r#"{{"id":"{id}","cabin":"Y","seats":1}}"#);
