@@ -85,6 +85,7 @@ fn on_fluvio(what: &str, open: fn(FluvioConfig) -> Box<dyn StreamLog>) {
         copy.partitions = partitions;
         copy.recent_bytes = 1 << 20;
         let mut config = FluvioConfig::new(&new_topic(&controller, "conformance"), copy);
+        config.tls = flightline_stream::testing::fluvio_tls_for_tests();
         if let Ok(replicas) = std::env::var("FLIGHTLINE_TEST_FLUVIO_REPLICATION") {
             config.replication = replicas.parse().expect("a number of replicas");
         }

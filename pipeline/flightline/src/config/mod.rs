@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
 use flightline_connectors::payments::PaymentsUrl;
 use serde::{Deserialize, Serialize};
@@ -132,7 +133,14 @@ pub(crate) fn load(file: Option<&Path>, overrides: &Overrides) -> anyhow::Result
                 _ => "the flags".to_owned(),
             };
             let colon = if key.is_empty() { "" } else { ": " };
-            text.push_str(&format!("\n  {key}{colon}{} (in {from})", e.kind));
+            let what = match &e.kind {
+                Kind::UnknownField(found, known) => format!(
+                    "unknown field: found `{found}`, expected one of {}",
+                    known.join(", ")
+                ),
+                other => other.to_string(),
+            };
+            text.push_str(&format!("\n  {key}{colon}{what} (in {from})"));
         }
         text.push_str(&format!(
             "\n(read from {}, then FLIGHTLINE_… variables with __ between levels, then flags)",

@@ -153,6 +153,10 @@ impl TcpCluster {
         let status = controller.ask(request)?;
         match status.error_code {
             ErrorCode::None | ErrorCode::TopicAlreadyExists => Ok(()),
+            ErrorCode::PermissionDenied => Err(BrokerError::last(format!(
+                "topic {name} cannot be created: permission denied; create it yourself, or give this client (the one \
+                 that stream.tls.cert_file names) the right to create topics"
+            ))),
             code => Err(BrokerError::last(format!(
                 "topic {name} cannot be created: {code}{}",
                 status

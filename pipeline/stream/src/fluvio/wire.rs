@@ -19,6 +19,10 @@ use super::broker::BrokerError;
 /// No answer is larger: what says so is not an answer.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
+/// How an alert of TLS begins, which is what a server that speaks TLS answers to anything else. No answer is as long
+/// as the number that these would be.
+const TLS_ALERT: [u8; 2] = [0x15, 0x03];
+
 /// How a connection is encrypted, and the name that the server must prove.
 #[derive(Clone)]
 pub(super) struct Tls {
@@ -36,9 +40,11 @@ pub(super) struct Connection {
     asked: Option<i16>,
 }
 
+type TlsStream = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+
 enum Stream {
     Plain(TcpStream),
-    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
@@ -85,7 +91,8 @@ impl Connection {
                     })?;
                 let session = rustls::ClientConnection::new(tls.config.clone(), name)
                     .map_err(|e| BrokerError::last(format!("TLS to {address}: {e}")))?;
-                Stream::Tls(Box::new(rustls::StreamOwned::new(session, socket)))
+                let stream = rustls::StreamOwned::new(session, socket);
+                Stream::Tls(Box::new(shake_hands(stream, address, timeout)?))
             }
         };
         let mut connection = Self {
@@ -174,6 +181,12 @@ impl Connection {
         let deadline = Instant::now() + self.timeout;
         let mut size = [0; 4];
         self.fill(&mut size, deadline)?;
+        if matches!(self.stream, Stream::Plain(_)) && size[..2] == TLS_ALERT {
+            return Err(BrokerError::last(format!(
+                "{} speaks TLS only: set stream.tls.ca_file, and what else [stream.tls] needs",
+                self.address
+            )));
+        }
         let size = u32::from_be_bytes(size) as usize;
         if size > ANSWER_BYTES_MAX {
             return Err(self.nonsense(&format!("an answer of {size} bytes")));
@@ -246,22 +259,73 @@ impl Connection {
     }
 
     fn broken(&self, doing: &str, error: &io::Error) -> BrokerError {
-        // A refused certificate stays refused.
-        if let Some(tls) = error
-            .get_ref()
-            .and_then(|e| e.downcast_ref::<rustls::Error>())
-        {
-            return BrokerError::last(format!(
-                "TLS with {} failed: {tls}; check stream.tls.ca_file, cert_file, key_file and domain",
-                self.address
-            ));
-        }
-        BrokerError::passing(format!("{doing} {}: {error}", self.address))
+        broken(&self.address, doing, error)
     }
 
     fn nonsense(&self, what: &str) -> BrokerError {
         BrokerError::passing(format!("{} sent {what}", self.address))
     }
+}
+
+impl Drop for Connection {
+    /// A server that speaks TLS is told that nothing more comes: to some, a connection that only ends looks cut off.
+    fn drop(&mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            stream.conn.send_close_notify();
+            // Nobody waits for it.
+            if stream.sock.set_nonblocking(true).is_ok() {
+                let _ = stream.conn.write_tls(&mut stream.sock);
+            }
+        }
+    }
+}
+
+fn broken(address: &str, doing: &str, error: &io::Error) -> BrokerError {
+    // A refused certificate stays refused.
+    if let Some(tls) = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>())
+    {
+        return BrokerError::last(format!(
+            "TLS with {address} failed: {tls}; check stream.tls.ca_file, cert_file, key_file and domain"
+        ));
+    }
+    BrokerError::passing(format!("{doing} {address}: {error}"))
+}
+
+/// Agrees on the encryption, in one connection's time: a server that does not speak TLS waits for more and says nothing.
+fn shake_hands(
+    mut stream: TlsStream,
+    address: &str,
+    timeout: Duration,
+) -> Result<TlsStream, BrokerError> {
+    let deadline = Instant::now() + timeout;
+    while stream.conn.is_handshaking() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(BrokerError::passing(format!(
+                "{address} did not agree on TLS within {} ms; if it speaks none, leave [stream.tls] out",
+                timeout.as_millis()
+            )));
+        }
+        let sock = &stream.sock;
+        let done = sock
+            .set_read_timeout(Some(left))
+            .and_then(|()| sock.set_write_timeout(Some(left)))
+            .and_then(|()| stream.conn.complete_io(&mut stream.sock));
+        match done {
+            Ok(_) => {}
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::Interrupted
+                        | io::ErrorKind::WouldBlock
+                        | io::ErrorKind::TimedOut
+                ) => {}
+            Err(e) => return Err(broken(address, "agreeing on TLS with", &e)),
+        }
+    }
+    Ok(stream)
 }
 
 /// Tries every address that the name has.
@@ -277,4 +341,90 @@ fn connect(address: &str, timeout: Duration) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(300);
+
+    fn tls() -> Tls {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let roots = rustls::RootCertStore::empty();
+        let config = builder.with_root_certificates(roots).with_no_client_auth();
+        Tls {
+            config: Arc::new(config),
+            name: "sc.example".to_owned(),
+        }
+    }
+
+    /// A server that answers what it first hears with these bytes, and then waits.
+    fn server(answer: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut heard = [0; 1024];
+            let _ = socket.read(&mut heard);
+            let _ = socket.write_all(answer);
+            while socket.read(&mut heard).is_ok_and(|read| read > 0) {}
+        });
+        address
+    }
+
+    fn refused(address: &str, tls: Option<&Tls>) -> BrokerError {
+        match Connection::open(address, tls, PATIENCE) {
+            Ok(_) => panic!("nothing was agreed on"),
+            Err(error) => error,
+        }
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_to_tls_is_waited_for_in_vain_but_not_for_ever() {
+        let address = server(&[]);
+        let error = refused(&address, Some(&tls())).to_string();
+        assert!(
+            error.contains("did not agree on TLS within 300 ms"),
+            "{error}"
+        );
+        assert!(error.contains("leave [stream.tls] out"), "{error}");
+        // Half of what it has to say is not enough either.
+        let address = server(&[0x16, 0x03, 0x03, 0x00, 0x7a, 0x02]);
+        let error = refused(&address, Some(&tls())).to_string();
+        assert!(
+            error.contains("did not agree on TLS within 300 ms"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_server_that_speaks_only_tls_is_told_from_one_that_talks_nonsense() {
+        // Fatal: unexpected message.
+        let address = server(&[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x0a]);
+        let error = refused(&address, None);
+        assert!(error.is_final(), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("speaks TLS only: set stream.tls.ca_file"),
+            "{error}"
+        );
+        let address = server(&[0x15, 0x30, 0x03, 0x00, 0x02, 0x02, 0x0a]);
+        let error = refused(&address, None);
+        assert!(error.to_string().contains("sent an answer of"), "{error}");
+    }
+
+    #[test]
+    fn something_else_than_tls_is_refused_at_once() {
+        let address = server(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        let error = refused(&address, Some(&tls())).to_string();
+        assert!(error.contains("TLS with"), "{error}");
+        assert!(error.contains("check stream.tls.ca_file"), "{error}");
+    }
 }

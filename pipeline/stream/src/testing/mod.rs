@@ -26,6 +26,18 @@ pub fn fluvio_for_tests(what: &str) -> Option<String> {
     address
 }
 
+/// How to speak to that cluster when it asks for TLS: `FLIGHTLINE_TEST_FLUVIO_TLS` names a folder with `ca.crt`,
+/// `client.crt` and `client.key`, `FLIGHTLINE_TEST_FLUVIO_DOMAIN` the name in the controller's certificate.
+pub fn fluvio_tls_for_tests() -> Option<crate::fluvio::TlsConfig> {
+    let folder = std::path::PathBuf::from(std::env::var_os("FLIGHTLINE_TEST_FLUVIO_TLS")?);
+    Some(crate::fluvio::TlsConfig {
+        ca_file: folder.join("ca.crt"),
+        cert_file: Some(folder.join("client.crt")),
+        key_file: Some(folder.join("client.key")),
+        domain: std::env::var("FLIGHTLINE_TEST_FLUVIO_DOMAIN").ok(),
+    })
+}
+
 /// A topic that no other test has.
 ///
 /// # Panics

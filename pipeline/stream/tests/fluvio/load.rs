@@ -130,6 +130,7 @@ pub(crate) fn config(url: &flightline_stream::FluvioUrl, dir: &std::path::Path) 
     copy.partitions = PARTITIONS;
     copy.reserve_bytes = 0;
     let mut config = FluvioConfig::new(url, copy);
+    config.tls = flightline_stream::testing::fluvio_tls_for_tests();
     if let Ok(replicas) = std::env::var("FLIGHTLINE_TEST_FLUVIO_REPLICATION") {
         config.replication = replicas.parse().expect("a number of replicas");
     }
