@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use flightline_dataflows::sql::View;
 use flightline_sinks::postgres::{
     OnCommit, PostgresConfig, PostgresError, PostgresHandle, PostgresSink, PrivateAddress,
     PrivateConfig, PrivatePostgres,
@@ -72,6 +73,7 @@ impl Database {
     /// there; whoever of them finds it back first takes the tables over.
     pub(crate) async fn start(
         config: &ReplicaConfig,
+        views: &[Arc<View>],
         partitions: u32,
         stream_id: &str,
         on_commit: Option<OnCommit>,
@@ -93,9 +95,7 @@ impl Database {
         let mut sink_config = PostgresConfig::new(connect.clone(), partitions, spool);
         sink_config.stream_id = Some(stream_id.into());
         sink_config.on_commit = on_commit;
-        if let Some(files) = &config.views {
-            sink_config.views.clone_from(&files.views);
-        }
+        sink_config.views = views.to_vec();
         sink_config.session_lock = config.stream.is_shared();
         let sink = match is_away {
             true => None,

@@ -21,6 +21,7 @@ mod program;
 mod provider;
 mod reconcile;
 mod replicas;
+mod shared_views;
 mod sold_out;
 mod tables;
 mod traces;

@@ -84,6 +84,11 @@ impl Shared {
         .await;
     }
 
+    /// What all replicas are configured with.
+    pub(crate) fn config(&self) -> &str {
+        &self.config
+    }
+
     pub(crate) fn place(&self) -> Place {
         Place::with_config(&self.config)
     }

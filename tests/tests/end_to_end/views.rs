@@ -18,29 +18,29 @@ use crate::harness::{Place, Replica, program, run, stderr, stdout};
 use crate::tables::{connect, rows, until};
 
 /// A replica's place with a folder of views.
-struct Views {
-    place: Place,
-    folder: TempDir,
+pub(crate) struct Views {
+    pub(crate) place: Place,
+    pub(crate) folder: TempDir,
 }
 
 /// Name, key and query.
-const SALES: (&str, &str, &str) = (
+pub(crate) const SALES: (&str, &str, &str) = (
     "sales",
     "flight_key",
     "SELECT flight_key, count(*) AS holds, sum(seats) AS seats FROM holds GROUP BY flight_key",
 );
-const SALES_2: (&str, &str, &str) = (
+pub(crate) const SALES_2: (&str, &str, &str) = (
     "sales",
     "flight_key, status",
     "SELECT flight_key, status, sum(seats) AS seats FROM holds GROUP BY flight_key, status",
 );
-const BUSY: (&str, &str, &str) = (
+pub(crate) const BUSY: (&str, &str, &str) = (
     "busy",
     "flight_key",
     "SELECT s.flight_key, f.board, s.seats FROM sales s JOIN flights f ON f.flight_key = s.flight_key WHERE s.seats > 3",
 );
 
-const DECIDED: (&str, &str, &str) = (
+pub(crate) const DECIDED: (&str, &str, &str) = (
     "decided",
     "kind, outcome",
     "SELECT kind, outcome, count(*) AS n, count(DISTINCT flight_key) AS flights, min(at) AS since, max(at) AS latest FROM decisions GROUP BY kind, outcome",
@@ -59,15 +59,20 @@ fn own(view: (&str, &str, &str)) -> String {
 
 impl Views {
     fn new() -> Self {
+        Self::with_config("")
+    }
+
+    /// With further settings.
+    pub(crate) fn with_config(config: &str) -> Self {
         let folder = TempDir::with_prefix("flightline-views-").expect("a folder");
         let views = folder.path().display();
         Self {
-            place: Place::with_config(&format!("[dataflow]\nviews = [\"{views}\"]\n")),
+            place: Place::with_config(&format!("{config}[dataflow]\nviews = [\"{views}\"]\n")),
             folder,
         }
     }
 
-    fn file(&self, (name, key, sql): (&str, &str, &str)) -> String {
+    pub(crate) fn file(&self, (name, key, sql): (&str, &str, &str)) -> String {
         let text = format!(
             "name: {name}\ndescription: A test.\nsql: |\n  {sql}\nsink: {{postgres: {{key: [{key}]}}}}\n"
         );
@@ -75,7 +80,7 @@ impl Views {
         self.place.file(&format!("{name}-{}.txt", key.len()), &text)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(program());
         command
             .arg("dataflow")
@@ -86,7 +91,7 @@ impl Views {
     }
 
     /// Runs `flightline dataflow`; what it printed, or what it complained of.
-    fn run(&self, args: &[&str]) -> Result<String, String> {
+    pub(crate) fn run(&self, args: &[&str]) -> Result<String, String> {
         let output = self.command(args).output().expect("the program starts");
         match output.status.success() {
             true => Ok(stdout(&output)),
@@ -94,7 +99,7 @@ impl Views {
         }
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.path()).expect("the folder");
         let names = entries.map(|entry| entry.expect("an entry").file_name());
         let mut names: Vec<String> = names.map(|n| n.to_string_lossy().into_owned()).collect();
@@ -123,7 +128,7 @@ impl Views {
 const FLIGHTS: u32 = 100;
 
 /// Books until it is told to stop, or nobody answers.
-async fn book(replica: &Replica, tag: &str, stop: &Arc<AtomicBool>) -> JoinSet<u64> {
+pub(crate) async fn book(replica: &Replica, tag: &str, stop: &Arc<AtomicBool>) -> JoinSet<u64> {
     let client = Client::new(&replica.url);
     let flights: Vec<_> = (1..=FLIGHTS)
         .map(|n| events::schedule(&events::flight(n), 2_000, 1))
@@ -151,7 +156,7 @@ async fn book(replica: &Replica, tag: &str, stop: &Arc<AtomicBool>) -> JoinSet<u
 }
 
 /// Waits until a table is what PostgreSQL itself makes of the query.
-async fn equals(tables: &tokio_postgres::Client, view: (&str, &str, &str)) {
+pub(crate) async fn equals(tables: &tokio_postgres::Client, view: (&str, &str, &str)) {
     let (table, own) = (format!("SELECT * FROM views.{}", view.0), own(view));
     // In the order of the table: the key's columns come first there and in these queries.
     let differs = format!(

@@ -50,6 +50,8 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
         .url
         .parse()
         .map_err(|e| Usage(anyhow::anyhow!("payments.url: {e}")))?;
+    let stream = config.stream.place().map_err(Usage)?;
+    let views = super::dataflow::configured(&config.dataflow.views, stream.is_shared());
     Ok(ReplicaConfig {
         telemetry: config.telemetry.configured(),
         data_dir: config.data_dir.clone(),
@@ -58,11 +60,11 @@ pub(crate) fn replica_config(config: &Config) -> anyhow::Result<ReplicaConfig> {
             crate::config::AuthMode::Open => AuthMode::Open,
             crate::config::AuthMode::Tokens => AuthMode::Tokens,
         },
-        stream: config.stream.place().map_err(Usage)?,
+        stream,
         partitions: config.stream.partitions,
         database_url: config.database.url.clone(),
         workers: config.dataflow.workers,
-        views: super::dataflow::configured(&config.dataflow.views).map_err(Usage)?,
+        views: views.map_err(Usage)?,
         queue_max: config.http.queue_max,
         shutdown_timeout: std::time::Duration::from_secs(config.http.shutdown_timeout_s),
         settings: config.ledger.settings(),

@@ -58,7 +58,8 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
             Some(_) => Err(anyhow::anyhow!("the replica answered something else")),
             None => {
                 let policy = config.checkpoint.policy();
-                let files = super::dataflow::configured(&config.dataflow.views).map_err(Usage)?;
+                let files =
+                    super::dataflow::configured(&config.dataflow.views, false).map_err(Usage)?;
                 let views = files.map(|files| files.views).unwrap_or_default();
                 let url = config.database.url.as_deref();
                 offline::verify(&config.data_dir, url, &policy, views).await

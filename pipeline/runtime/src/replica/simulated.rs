@@ -199,7 +199,7 @@ impl<S: EpochSink> Simulated<S> {
         let checkpoints = Checkpoints::new(store, &stream_id, CheckpointPolicy::default());
         let _ = inner.checkpoints.set(checkpoints);
         let (sink, progress) = tables.unzip();
-        let tables = Arc::new(Tables::new(sink, partitions));
+        let tables = Arc::new(Tables::new(sink, partitions, Vec::new()));
         let reached = Arc::new(Reached::default());
         reached.note(&vec![0; partitions as usize]);
         let fanout = Fanout {
@@ -424,7 +424,7 @@ impl<S: EpochSink> Simulated<S> {
     /// Begins to take the tables over, when it is as far as they are: gives how far it is itself, and keeps its
     /// epochs from there on.
     pub fn gather(&self, progress: &[u64]) -> Option<Vec<u64>> {
-        self.tables.gather(progress)
+        self.tables.gather(progress).map(|(until, _)| until)
     }
 
     /// Takes the tables over: gives the sink what lies between, and its own epochs from then on.

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::backend::Inner;
 use crate::booking::BookingData;
 use crate::checkpoint::{Checkpoints, Store};
-use crate::config::ReplicaConfig;
+use crate::config::{ReplicaConfig, ViewFiles};
 use crate::database::{Database, Opened};
 use crate::intake::Intakes;
 use crate::orders::cashier::Cashier;
@@ -32,9 +32,10 @@ use crate::several::digests::{self, Comparer};
 use crate::several::rings::Rings;
 use crate::several::tables::{Tables, ToTables};
 use crate::several::takeover::{Setup, Watcher};
+use crate::several::views::SharedViews;
 use crate::stream::OpenStream;
 use crate::telemetry::Telemetry;
-use crate::views::{LiveViews, Refold, Watching};
+use crate::views::{LiveViews, Refold, Together, Watching};
 use crate::webhooks::Webhooks;
 
 use super::Replica;
@@ -118,18 +119,40 @@ impl Replica {
         let mut config = config;
         config.booking.is_live = !service.is_test();
         let (stop_http, http) = start_http(&config, &inner, auth, listener, booking);
+        let (views, shared_views) = match &common {
+            None => (config.views.take().map(|files| (files, None)), None),
+            Some(common) => {
+                let by = format!("{:016x}", producer.id());
+                let store = SharedViews::later(&common.connect, by)
+                    .context("the views that the replicas share")?;
+                let store = Arc::new(store);
+                let begun = begin_together(&mut config, is_away, store.clone()).await?;
+                (begun, Some(store))
+            }
+        };
+        let from_start: Vec<Arc<View>> = views
+            .iter()
+            .flat_map(|(files, _)| files.views.iter().cloned())
+            .collect();
         inner.set_phase("starting PostgreSQL");
         let on_commit = telemetry
             .clone()
             .map(|telemetry| OnCommit(Arc::new(move |committed| telemetry.committed(committed))));
-        let (database, opened) =
-            Database::start(&config, partitions, &stream_id, on_commit, is_away).await?;
+        let (database, opened) = Database::start(
+            &config,
+            &from_start,
+            partitions,
+            &stream_id,
+            on_commit,
+            is_away,
+        )
+        .await?;
         let Opened { sink, postgres } = opened;
         let progress = sink.as_ref().map(|sink| sink.progress().to_vec());
         if sink.is_none() && !is_away {
             tracing::info!("another replica writes the tables");
         }
-        let tables = Arc::new(Tables::new(sink, partitions));
+        let tables = Arc::new(Tables::new(sink, partitions, from_start));
         let shared_in = is_shared.then(|| postgres.connect.clone());
         if inner.postgres.set(Arc::new(database)).is_err() {
             unreachable!("the database is set once, here");
@@ -175,21 +198,16 @@ impl Replica {
         let started = Instant::now();
         let folding = inner.clone();
         let workers = config.workers;
-        let views = config.views.take();
-        let from_start: Vec<Arc<View>> = views
-            .iter()
-            .flat_map(|files| files.views.iter().cloned())
-            .collect();
         let to_tables = ToTables(tables.clone());
         let rows: Box<dyn EpochSink> = match views {
             None => Box::new(to_tables),
-            Some(files) => {
+            Some((files, together)) => {
                 let (failing, told) = (Arc::downgrade(&inner), tell_failure.clone());
                 let setup = crate::views::Setup {
                     partitions,
                     workers,
                     data_dir: &config.data_dir,
-                    is_shared,
+                    together,
                     past: Refold::new(&inner),
                 };
                 let (views, live) = LiveViews::start(setup, files, to_tables, move |why| {
@@ -256,16 +274,13 @@ impl Replica {
             unreachable!("the keys are opened once, here");
         }
         configure(&inner, config.settings, order_settings(&config))?;
-        let watcher = is_shared.then(|| {
-            let views = from_start;
-            Watcher::start(
-                &inner,
-                Setup {
-                    postgres,
-                    views,
-                    tables,
-                },
-            )
+        let watcher = shared_views.map(|common| {
+            let setup = Setup {
+                postgres,
+                tables,
+                common,
+            };
+            Watcher::start(&inner, setup)
         });
         let comparer = match shared_in {
             Some(connect) => {
@@ -337,6 +352,37 @@ impl Replica {
             from_checkpoint: history.loaded,
         })
     }
+}
+
+/// The views of a start that several replicas share, if this one runs any.
+async fn begin_together(
+    config: &mut ReplicaConfig,
+    is_away: bool,
+    store: Arc<SharedViews>,
+) -> anyhow::Result<Option<(ViewFiles, Option<Together>)>> {
+    let (files, data_dir) = (config.views.take(), config.data_dir.clone());
+    let beginning = tokio::task::spawn_blocking(move || {
+        if let Some(files) = files {
+            let (files, together) = crate::views::begin(store, is_away, &data_dir, files)?;
+            return Ok(Some((files, Some(together))));
+        }
+        if !is_away {
+            let there = store
+                .read()
+                .context("the views that the replicas share")?
+                .views;
+            anyhow::ensure!(
+                there.is_empty(),
+                "the replicas of this stream have views in SQL ({}), and each of them may have to write their tables: start \
+                 this one with `--views DIR` (setting dataflow.views), too; an empty folder will do",
+                there.keys().cloned().collect::<Vec<_>>().join(", ")
+            );
+        }
+        Ok(None)
+    });
+    beginning
+        .await
+        .context("reading the views that the replicas share was broken off")?
 }
 
 fn control_token() -> String {

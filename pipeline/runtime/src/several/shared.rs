@@ -17,9 +17,9 @@ use crate::booking;
 /// How long one call may take, connecting included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-const SCHEMA: Schema = Schema {
+pub(crate) const SCHEMA: Schema = Schema {
     name: "flightline_shared",
-    steps: &[FIRST],
+    steps: &[FIRST, VIEWS],
 };
 
 const FIRST: &str = "\
@@ -67,6 +67,19 @@ CREATE TABLE flightline_shared.digest (
 COMMENT ON TABLE flightline_shared.digest IS 'How far each replica has folded each partition, and the running hash of all records up to there.';
 CREATE TABLE flightline_shared.schema_version (version integer PRIMARY KEY);
 COMMENT ON TABLE flightline_shared.schema_version IS 'Versions of these tables.';
+";
+
+const VIEWS: &str = "\
+CREATE TABLE flightline_shared.view (
+    name       text PRIMARY KEY,
+    text       text NOT NULL,
+    version    bigint NOT NULL,
+    changed_by text NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE flightline_shared.view IS 'Files of the views in SQL that all replicas run. Change them with `flightline dataflow`, not here: replicas look at the count in flightline_shared.change.';
+COMMENT ON COLUMN flightline_shared.view.version IS 'The count in flightline_shared.change when it was changed last.';
+INSERT INTO flightline_shared.change VALUES ('view', 0);
 ";
 
 /// Connects to what is shared and makes its tables when they are missing. Blocking.

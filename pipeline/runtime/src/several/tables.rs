@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flightline_dataflows::changelog::{Epoch, EpochSink};
+use flightline_dataflows::sql::View;
 use flightline_sinks::postgres::PostgresSink;
 use parking_lot::Mutex;
 
@@ -17,6 +18,8 @@ struct Slot<S> {
     place: Place<S>,
     /// Of the last epoch.
     covers: Vec<u64>,
+    /// Views that are live after it.
+    views: Vec<Arc<View>>,
 }
 
 #[derive(Debug)]
@@ -39,13 +42,14 @@ impl<S: EpochSink> EpochSink for ToTables<S> {
 }
 
 impl<S: EpochSink> Tables<S> {
-    /// `None`: another replica writes them.
-    pub(crate) fn new(sink: Option<S>, partitions: u32) -> Self {
+    /// `None`: another replica writes them. With the views that are live from the first epoch on.
+    pub(crate) fn new(sink: Option<S>, partitions: u32, views: Vec<Arc<View>>) -> Self {
         let place = sink.map_or(Place::Stands, Place::Writes);
         Self {
             slot: Mutex::new(Slot {
                 place,
                 covers: vec![0; partitions as usize],
+                views,
             }),
         }
     }
@@ -57,6 +61,11 @@ impl<S: EpochSink> Tables<S> {
         if !epoch.covers.is_empty() {
             slot.covers.clone_from(&epoch.covers);
         }
+        for ended in &epoch.ended_views {
+            slot.views.retain(|view| view.name != ended.name);
+        }
+        let begin = epoch.views.iter().filter(|changes| changes.begins);
+        slot.views.extend(begin.map(|changes| changes.view.clone()));
         match &mut slot.place {
             Place::Writes(sink) => sink.epoch(epoch),
             Place::Stands => {}
@@ -73,16 +82,21 @@ impl<S: EpochSink> Tables<S> {
         self.slot.lock().place = Place::Stands;
     }
 
+    /// Views that are live after the last epoch.
+    pub(crate) fn views(&self) -> Vec<Arc<View>> {
+        self.slot.lock().views.clone()
+    }
+
     /// Keeps the epochs from now on, if those before cover everything up to `progress`: gives how far
-    /// they go.
-    pub(crate) fn gather(&self, progress: &[u64]) -> Option<Vec<u64>> {
+    /// they go, and the views that are live there. Views that come or go later are in what is kept.
+    pub(crate) fn gather(&self, progress: &[u64]) -> Option<(Vec<u64>, Vec<Arc<View>>)> {
         let mut slot = self.slot.lock();
         let covered = slot.covers.iter().zip(progress).all(|(c, p)| c >= p);
         if !covered {
             return None;
         }
         slot.place = Place::Gathers(Vec::new());
-        Some(slot.covers.clone())
+        Some((slot.covers.clone(), slot.views.clone()))
     }
 
     /// Writes from now on, what was gathered first.

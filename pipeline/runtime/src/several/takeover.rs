@@ -4,11 +4,16 @@
 //! one begins with a fold beside the running one: from a checkpoint to where the tables are, and from
 //! there to where its own epochs stand. The difference is written, and its own epochs after it. Nothing
 //! of this is needed while all is well, and decisions do not wait for it.
+//!
+//! Views in SQL come and go meanwhile. Who takes over first sees that it runs those that all replicas have, then makes
+//! the tables of the views that are live between two of its own epochs, and those that come after that come with
+//! the epochs.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use flightline_connectors::database::DatabaseError;
 use flightline_dataflows::Dataflow;
 use flightline_dataflows::changelog::{DecisionSink, Epoch, EpochSink};
 use flightline_dataflows::live::{Views, ViewsConfig};
@@ -26,12 +31,15 @@ use crate::backend::Inner;
 use crate::checkpoint;
 use crate::names;
 use crate::reading::{ReadError, for_each_batch};
-use crate::views::Refold;
+use crate::several::views::SharedViews;
+use crate::views::{LiveViews, Refold};
 
 /// How often who does not write looks whether anybody does.
 const LOOK: Duration = Duration::from_millis(300);
 /// How often who writes looks at the clock of the database.
 const LOOK_WRITING: Duration = Duration::from_secs(1);
+/// How often who would write looks whether it has the views that all have.
+const LOOK_VIEWS: Duration = Duration::from_millis(50);
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(2);
 /// After what another try will not mend by itself, such as a table that somebody changed.
@@ -73,8 +81,9 @@ impl Turn {
 /// Everything that taking over needs.
 pub(crate) struct Setup {
     pub(crate) postgres: PostgresConfig,
-    pub(crate) views: Vec<Arc<View>>,
     pub(crate) tables: Arc<Tables>,
+    /// Which views there are.
+    pub(crate) common: Arc<SharedViews>,
 }
 
 /// The task that looks; stopping it ends it between two takings-over.
@@ -100,9 +109,10 @@ impl Watcher {
 async fn run(inner: Weak<Inner>, setup: Setup, mut stopped: watch::Receiver<bool>) {
     let mut watch = LockWatch::new(setup.postgres.connect.clone());
     let mut is_away = false;
+    let mut waits = None;
     loop {
         let Some(inner) = inner.upgrade() else { return };
-        let pause = match turn(&inner, &setup, &mut watch).await {
+        let pause = match turn(&inner, &setup, &mut watch, &mut waits).await {
             Ok(pause) => {
                 is_away = false;
                 pause
@@ -132,6 +142,7 @@ async fn turn(
     inner: &Arc<Inner>,
     setup: &Setup,
     watch: &mut LockWatch,
+    waits: &mut Option<Instant>,
 ) -> anyhow::Result<Duration> {
     let database = inner.postgres.get().context("the database is not there")?;
     if setup.tables.is_writing() {
@@ -178,14 +189,36 @@ async fn turn(
         }
         Step::Take => {}
     }
+    match views_to_write(inner, setup).await? {
+        Writes::All => *waits = None,
+        Writes::NotYet => {
+            let since = *waits.get_or_insert_with(Instant::now);
+            if since.elapsed() < REACH_MAX {
+                return Ok(LOOK_VIEWS);
+            }
+            tracing::warn!(
+                "the tables are taken over with the views that are live here: others are not ready yet"
+            );
+        }
+        Writes::None => {
+            let why = "the replicas have views in SQL, and this one was started without: start it with `--views DIR`, an \
+                       empty folder will do";
+            tracing::warn!("this replica leaves the tables to another: {why}");
+            database.set_trouble(Some(why.to_owned()));
+            return Ok(PAUSE_BROKEN);
+        }
+    }
     let started = Instant::now();
-    let sink = match PostgresSink::open(setup.postgres.clone()).await {
+    let mut postgres = setup.postgres.clone();
+    postgres.views = setup.tables.views();
+    let views = postgres.views.clone();
+    let sink = match PostgresSink::open(postgres).await {
         Ok(sink) => sink,
         // Another was faster.
         Err(PostgresError::HeldByAnother) => return Ok(LOOK),
         Err(error) => return Err(error.into()),
     };
-    if take_over(inner, setup, sink).await? {
+    if take_over(inner, setup, sink, views).await? {
         inner.turn.counts.lock().taken += 1;
         tracing::info!(
             took_ms = started.elapsed().as_millis() as u64,
@@ -193,6 +226,32 @@ async fn turn(
         );
     }
     Ok(LOOK)
+}
+
+/// Can a replica write the tables of all views?
+enum Writes {
+    All,
+    /// Another replica has changed views, and that is not live here yet.
+    NotYet,
+    /// It runs none.
+    None,
+}
+
+async fn views_to_write(inner: &Arc<Inner>, setup: &Setup) -> anyhow::Result<Writes> {
+    let (common, inner) = (setup.common.clone(), inner.clone());
+    let looked = tokio::task::spawn_blocking(move || {
+        let applied = inner.views.get().and_then(LiveViews::applied);
+        Ok::<_, DatabaseError>(match applied {
+            Some(applied) if applied == common.version()? => Writes::All,
+            Some(_) => Writes::NotYet,
+            None if common.read()?.views.is_empty() => Writes::All,
+            None => Writes::None,
+        })
+    });
+    let looked = looked
+        .await
+        .context("looking at the views was broken off")?;
+    looked.context("the views that the replicas share")
 }
 
 /// What a replica that does not write the tables does next.
@@ -221,11 +280,17 @@ fn set_clock(inner: &Inner, look: &Look) {
     inner.sequencer.set_clock(look.clock_ahead_ms, error_ms);
 }
 
-async fn take_over(inner: &Arc<Inner>, setup: &Setup, sink: PostgresSink) -> anyhow::Result<bool> {
+/// `views` are those whose tables the sink has made.
+async fn take_over(
+    inner: &Arc<Inner>,
+    setup: &Setup,
+    sink: PostgresSink,
+    views: Vec<Arc<View>>,
+) -> anyhow::Result<bool> {
     let handle = sink.handle();
     let progress = sink.progress().to_vec();
     let deadline = Instant::now() + REACH_MAX;
-    let until = loop {
+    let (until, live) = loop {
         if let Some(until) = setup.tables.gather(&progress) {
             break until;
         }
@@ -235,7 +300,12 @@ async fn take_over(inner: &Arc<Inner>, setup: &Setup, sink: PostgresSink) -> any
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
-    let (folding, views) = (inner.clone(), setup.views.clone());
+    if live != views {
+        // They were changed since the sink looked at their tables: it is opened again.
+        setup.tables.stand();
+        return Ok(false);
+    }
+    let folding = inner.clone();
     let folded =
         tokio::task::spawn_blocking(move || fold_between(&folding, views, &progress, &until, sink));
     match folded

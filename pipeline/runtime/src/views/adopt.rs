@@ -9,7 +9,7 @@ use flightline_dataflows::sql::Text;
 
 use super::ask::await_tables;
 use super::watch::Settled;
-use super::{Files, Hindrance, LiveViews, told};
+use super::{Files, Hindrance, LiveViews, Together, told};
 use crate::database::Database;
 
 /// How files that settled fared.
@@ -23,12 +23,15 @@ pub(super) struct Adopted {
 impl LiveViews {
     /// How the files stand.
     pub(crate) fn folder(&self) -> ViewFolder {
+        let mut lines = self.watched.lock().files.clone();
+        let left_out = self.together.iter().flat_map(Together::left_out);
+        lines.extend(left_out.map(|line| (line.file.clone(), line)));
         let watched = self.watched.lock();
         ViewFolder {
             paths: self.paths.iter().map(|p| p.display().to_string()).collect(),
             is_watched: watched.is_watching,
             problem: watched.problem.clone(),
-            files: watched.files.values().cloned().collect(),
+            files: lines.into_values().collect(),
             taken: watched.taken,
             refused: watched.refused,
             removed: watched.removed,
@@ -38,6 +41,7 @@ impl LiveViews {
     /// Lets the views follow files.
     pub(super) fn adopt(&self, database: &Database, settled: Vec<Settled>) -> Adopted {
         let mut files = self.files.lock();
+        self.catch_up(&mut files);
         let mut outcome = Adopted::default();
         let failed: BTreeSet<String> = self
             .list()
@@ -64,6 +68,13 @@ impl LiveViews {
             if known == one.text.as_ref() && (one.text.is_none() || stopped.is_none()) {
                 // It was put there by a command, or is as it was.
                 self.settle(&one, Ok(()), false);
+                continue;
+            }
+            if known != one.text.as_ref()
+                && let Some(together) = &self.together
+                && together.is_copy(&one.file, one.text.as_ref())
+            {
+                // It is what all replicas have, or had: nobody changed it here.
                 continue;
             }
             anew.extend(stopped);
@@ -182,6 +193,7 @@ fn at_fault(hindrance: &Hindrance, todo: &[Settled], batch: &[usize]) -> Vec<usi
     let is_named = |file: &str| match hindrance {
         Hindrance::Problems(found) => found.iter().any(|problem| problem.file == file),
         Hindrance::Fault { file: named, .. } => named.as_deref() == Some(file),
+        Hindrance::Overtaken => false,
     };
     let named = batch.iter().filter(|at| is_named(&todo[**at].file));
     named.copied().collect()
@@ -191,6 +203,10 @@ fn at_fault(hindrance: &Hindrance, todo: &[Settled], batch: &[usize]) -> Vec<usi
 fn fault_of(hindrance: &Hindrance, one: &Settled) -> ViewFault {
     let fault = match hindrance {
         Hindrance::Fault { fault, .. } => fault.clone(),
+        Hindrance::Overtaken => ViewFault::Unavailable(
+            "the views were changed at another replica meanwhile: this is tried again in a moment"
+                .to_owned(),
+        ),
         Hindrance::Problems(found) => {
             let own = found.iter().filter(|problem| problem.file == one.file);
             let own: Vec<_> = own.cloned().collect();
@@ -273,7 +289,7 @@ mod tests {
             partitions: 1,
             workers: 1,
             data_dir: folder.path(),
-            is_shared: false,
+            together: None,
             past: Arc::new(Nobody),
         };
         let (running, live) = LiveViews::start(setup, files, Nobody, |_| {}).unwrap();

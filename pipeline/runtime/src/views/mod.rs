@@ -8,11 +8,18 @@
 //! - this file: the change itself, all of it or nothing. `ask`: PostgreSQL beforehand. `file`: files, whole.
 //! - `past`: what was decided before a view came that asks for it.
 //! - `watch`: files that somebody puts into the folder, changes there or takes away. `adopt`: the views follow them.
+//! - `together`: several replicas on one database have the same views: what is changed at one becomes live at all.
+//!   `note`: what a replica last knew of them. `begin`: which views a start begins with.
 
 mod adopt;
 mod ask;
+mod begin;
 mod file;
+mod note;
 mod past;
+#[cfg(test)]
+mod tests;
+mod together;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -31,9 +38,11 @@ use crate::config::ViewFiles;
 use crate::database::Database;
 use crate::names;
 
-use ask::{ask, await_tables};
+use ask::{ask, await_others, await_tables};
+pub(crate) use begin::begin;
 use file::{remove_file, write_file};
 pub(crate) use past::Refold;
+pub(crate) use together::Together;
 pub(crate) use watch::Watching;
 
 /// Who runs the views.
@@ -41,16 +50,16 @@ pub(crate) struct Setup<'a> {
     pub(crate) partitions: u32,
     pub(crate) workers: usize,
     pub(crate) data_dir: &'a Path,
-    /// Several replicas write the same tables in turn.
-    pub(crate) is_shared: bool,
+    /// Several replicas write the same tables in turn, and have the same views.
+    pub(crate) together: Option<Together>,
     pub(crate) past: Arc<dyn History>,
 }
 
 /// The views of a running replica.
 pub(crate) struct LiveViews {
     handle: ViewsHandle,
-    /// Several replicas write the same tables in turn: they must have the same views.
-    is_shared: bool,
+    /// Several replicas write the same tables in turn: they have the same views.
+    together: Option<Together>,
     followers: Arc<ViewFollowers>,
     folder: Option<PathBuf>,
     /// Where files of views are looked for.
@@ -95,7 +104,7 @@ impl LiveViews {
             partitions,
             workers,
             data_dir,
-            is_shared,
+            together,
             past,
         } = setup;
         let mut config = ViewsConfig::new(partitions);
@@ -114,7 +123,7 @@ impl LiveViews {
         let handle = views.handle();
         let live = Self {
             handle,
-            is_shared,
+            together,
             followers,
             folder: files.folder,
             paths: files.paths,
@@ -192,14 +201,9 @@ impl LiveViews {
         database: &Database,
         change: ViewChange,
     ) -> Result<Option<ViewLine>, ViewFault> {
-        if self.is_shared {
-            return Err(ViewFault::Conflict(
-                "the tables are those of several replicas, which must have the same views: change the files of all of \
-                 them, and start them again one after the other"
-                    .to_owned(),
-            ));
-        }
         let mut files = self.files.lock();
+        self.catch_up(&mut files);
+        let before = files.views.clone();
         let name = match change {
             ViewChange::Add { name, text } => {
                 if let Some(known) = files.view(&name) {
@@ -220,12 +224,21 @@ impl LiveViews {
             }
             ViewChange::Remove { name } => {
                 self.remove(&mut files, database, &name)?;
-                await_tables(database);
+                self.await_tables(database, &before, &files);
                 return Ok(None);
             }
         };
-        await_tables(database);
+        self.await_tables(database, &before, &files);
         Ok(self.list().into_iter().rev().find(|line| line.name == name))
+    }
+
+    /// Waits until the tables are those of the views, whoever writes them.
+    fn await_tables(&self, database: &Database, before: &[Arc<View>], files: &Files) {
+        if self.together.is_some() && database.sink().is_none() {
+            await_others(database, before, &files.views);
+        } else {
+            await_tables(database);
+        }
     }
 
     /// Where the file of a view is, or goes.
@@ -297,13 +310,13 @@ impl LiveViews {
         self.make(files, database, texts, &anew, write, unwrite)
             .map_err(|hindrance| match hindrance {
                 Hindrance::Problems(found) => self.judged(files, name, &new, found),
-                Hindrance::Fault { fault, .. } => fault,
+                other => other.into_fault(),
             })
     }
 
     /// Makes the views those of `texts`, or leaves everything as it was. What has stopped begins anew if it is one of
     /// `anew`. `write` is called when everything is ready, before any of it is live, and `unwrite` when it comes to
-    /// nothing after all.
+    /// nothing after all; not where several replicas have the same views: there the files follow.
     fn make(
         &self,
         files: &mut Files,
@@ -313,6 +326,35 @@ impl LiveViews {
         write: impl FnOnce() -> Result<(), ViewFault>,
         unwrite: impl FnOnce(),
     ) -> Result<(), Hindrance> {
+        let plan = self.plan(files, texts, anew)?;
+        for view in &plan.adds {
+            let failed = run_examples(view).into_iter().filter_map(|o| o.problem);
+            let failed: Vec<Problem> = failed.collect();
+            if !failed.is_empty() {
+                return Err(Hindrance::Problems(failed));
+            }
+        }
+        if !plan.adds.is_empty() {
+            ask(database, &plan.adds).map_err(Hindrance::of)?;
+        }
+        let Some(together) = &self.together else {
+            let write = |_: &Files, _: &Plan| write().map_err(Hindrance::of);
+            return self.enact(files, plan, write, |()| unwrite());
+        };
+        let publish = |files: &Files, plan: &Plan| together.publish(files, plan, anew);
+        let withdraw = |published| together.withdraw(&published);
+        let published = self.enact(files, plan, publish, withdraw)?;
+        together.keep(published, files, self.folder.as_deref());
+        Ok(())
+    }
+
+    /// What is to be done so that the views are those of `texts`.
+    fn plan(
+        &self,
+        files: &Files,
+        texts: Vec<Text>,
+        anew: &BTreeSet<String>,
+    ) -> Result<Plan, Hindrance> {
         let views = compile(texts.clone()).map_err(Hindrance::Problems)?;
         let failed: Vec<String> = self
             .list()
@@ -322,48 +364,56 @@ impl LiveViews {
             .collect();
         let goes_on = |view: &Arc<View>| files.views.contains(view) && !failed.contains(&view.name);
         let adds: Vec<Arc<View>> = views.iter().filter(|v| !goes_on(v)).cloned().collect();
-        for view in &adds {
-            let failed = run_examples(view).into_iter().filter_map(|o| o.problem);
-            let failed: Vec<Problem> = failed.collect();
-            if !failed.is_empty() {
-                return Err(Hindrance::Problems(failed));
-            }
-        }
-        let fault = |fault| Hindrance::Fault { fault, file: None };
-        if !adds.is_empty() {
-            ask(database, &adds).map_err(fault)?;
-        }
         let is_over = |view: &&Arc<View>| !views.iter().any(|v| v.name == view.name && goes_on(v));
         let ended = files.views.iter().filter(is_over);
         let ended: Vec<String> = ended.map(|view| view.name.clone()).collect();
-        if adds.is_empty() {
-            write().map_err(fault)?;
-            if !ended.is_empty()
-                && let Err(refusal) = self.handle.remove(&ended)
-            {
-                unwrite();
-                return Err(refused(refusal));
+        Ok(Plan {
+            texts,
+            views,
+            adds,
+            ended,
+        })
+    }
+
+    /// Does it, or leaves everything as it was. `write` and `unwrite` as for [`Self::make`]; what the one gives the
+    /// other gets.
+    fn enact<T>(
+        &self,
+        files: &mut Files,
+        plan: Plan,
+        write: impl FnOnce(&Files, &Plan) -> Result<T, Hindrance>,
+        unwrite: impl FnOnce(T),
+    ) -> Result<T, Hindrance> {
+        let coming = match plan.adds.is_empty() {
+            true => None,
+            false => {
+                let coming = self.handle.prepare(plan.adds.clone()).map_err(refused)?;
+                coming.wait().map_err(refused)?;
+                Some(coming)
             }
-        } else {
-            let coming = self.handle.prepare(adds.clone()).map_err(refused)?;
-            coming.wait().map_err(refused)?;
-            write().map_err(fault)?;
-            if let Err(refusal) = coming.commit(&ended) {
-                unwrite();
-                return Err(refused(refusal));
-            }
+        };
+        let written = write(files, &plan)?;
+        let done = match coming {
+            Some(coming) => coming.commit(&plan.ended),
+            None if plan.ended.is_empty() => Ok(()),
+            None => self.handle.remove(&plan.ended),
+        };
+        if let Err(refusal) = done {
+            unwrite(written);
+            return Err(refused(refusal));
         }
-        for view in &adds {
+        for view in &plan.adds {
             tracing::info!(view = view.name, file = view.file, "a view is live");
         }
-        for name in ended
-            .iter()
-            .filter(|name| !adds.iter().any(|v| v.name == **name))
-        {
+        let is_replaced = |name: &String| plan.adds.iter().any(|v| v.name == *name);
+        for name in plan.ended.iter().filter(|name| !is_replaced(name)) {
             tracing::info!(view = name, "a view is removed");
         }
-        *files = Files { texts, views };
-        Ok(())
+        *files = Files {
+            texts: plan.texts,
+            views: plan.views,
+        };
+        Ok(written)
     }
 
     /// What to say of problems: of those in other files, which read this view, only which they are.
@@ -404,11 +454,18 @@ impl LiveViews {
         let mut texts = files.texts.clone();
         texts.retain(|text| text.file != view.file);
         self.make(files, database, texts, &BTreeSet::new(), write, unwrite)
-            .map_err(|hindrance| match hindrance {
-                Hindrance::Problems(found) => problems(&found),
-                Hindrance::Fault { fault, .. } => fault,
-            })
+            .map_err(Hindrance::into_fault)
     }
+}
+
+/// What is to be done so that the views are others.
+struct Plan {
+    texts: Vec<Text>,
+    views: Vec<Arc<View>>,
+    /// Those that come, also in the place of others.
+    adds: Vec<Arc<View>>,
+    /// Names of those that go, also for others.
+    ended: Vec<String>,
 }
 
 /// Why views stay as they are.
@@ -420,6 +477,27 @@ enum Hindrance {
         fault: ViewFault,
         file: Option<String>,
     },
+    /// Another replica was faster: what was checked is not what all have.
+    Overtaken,
+}
+
+impl Hindrance {
+    /// One that is about no file.
+    fn of(fault: ViewFault) -> Self {
+        Self::Fault { fault, file: None }
+    }
+
+    fn into_fault(self) -> ViewFault {
+        match self {
+            Self::Problems(found) => problems(&found),
+            Self::Fault { fault, .. } => fault,
+            Self::Overtaken => ViewFault::Conflict(
+                "the views were changed at another replica meanwhile, so nothing was changed here: look at them with \
+                 `flightline dataflow list`, and try again"
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
 fn size(kept: Kept) -> ViewSize {

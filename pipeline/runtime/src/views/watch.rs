@@ -5,7 +5,8 @@
 //! so does its absence, since editors and `git` take files away for a moment. What counts goes the way of every other
 //! change: with its examples, PostgreSQL asked before, all of it or nothing. Files that came together are tried
 //! together, since they may read each other; those that are at fault are set aside, with the reason, until they change
-//! or something else does, and what was there before goes on.
+//! or something else does, and what was there before goes on. Of several replicas, each sees here what the others have
+//! changed, too.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -147,7 +148,7 @@ impl Watching {
             is_stopping: Arc::clone(&is_stopping),
             thread: None,
         };
-        let Some(views) = inner.views.get().filter(|views| !views.is_shared) else {
+        let Some(views) = inner.views.get() else {
             return Ok(watching);
         };
         let mut watcher = Watcher {
@@ -199,6 +200,7 @@ impl Watcher {
         let (Some(views), Some(database)) = (inner.views.get(), inner.postgres.get()) else {
             return;
         };
+        views.follow();
         let now = Instant::now();
         let found = match look_through(&self.paths) {
             Ok(found) => found,

@@ -96,12 +96,17 @@ fn told(problems: &[Problem]) -> String {
 }
 
 /// The views that a configuration names; `None` when it names none. The first folder is where views are added.
-pub(crate) fn configured(paths: &[PathBuf]) -> anyhow::Result<Option<ViewFiles>> {
+/// `is_copy`: several replicas have the same, and the start finds out what they are; the files are compiled then.
+pub(crate) fn configured(paths: &[PathBuf], is_copy: bool) -> anyhow::Result<Option<ViewFiles>> {
     if paths.is_empty() {
         return Ok(None);
     }
     let texts = read(paths, true).context("dataflow.views")?;
-    let views = compile(texts.clone()).map_err(|problems| {
+    let compiled = match is_copy {
+        true => Ok(Vec::new()),
+        false => compile(texts.clone()),
+    };
+    let views = compiled.map_err(|problems| {
         anyhow::anyhow!(
             "dataflow.views: nothing was started, since there are problems\n{}",
             told(&problems)
