@@ -35,7 +35,7 @@ pub(crate) struct SizeAnswer {
 pub(crate) struct FilesAnswer<'a> {
     /// Files and folders, as configured.
     paths: &'a [String],
-    /// Changes there are followed; not where several replicas write the same tables.
+    /// Changes there are followed, as soon as the replica has started.
     watched: bool,
     /// Why they cannot be looked through; nothing is changed meanwhile.
     problem: Option<&'a str>,

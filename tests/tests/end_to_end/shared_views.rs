@@ -36,7 +36,7 @@ async fn connect(shared: &Shared) -> tokio_postgres::Client {
 }
 
 /// Waits until a replica has just these views, live, and its folder their files.
-async fn has(views: &Views, replica: &Replica, names: &[&str]) {
+async fn has(views: &Views, replica: &Replica, names: &[&str]) -> Duration {
     let client = Client::new(&replica.url);
     let files: Vec<String> = names.iter().map(|name| format!("{name}.yaml")).collect();
     wait_until(&format!("{} has {names:?}", replica.url), || async {
@@ -55,7 +55,7 @@ async fn has(views: &Views, replica: &Replica, names: &[&str]) {
         seen.retain(|name| !name.starts_with('.'));
         live == names && seen == files
     })
-    .await;
+    .await
 }
 
 fn text(views: &Views, view: View) -> String {
@@ -111,7 +111,8 @@ async fn what_is_changed_at_one_replica_becomes_live_at_all() {
     assert!(added.starts_with("busy: live, "), "{added}");
     let there = tables.query_one("SELECT to_regclass('views.busy') IS NOT NULL", &[]);
     assert!(there.await.expect("an answer").get::<_, bool>(0));
-    has(&a, &at_a, &["busy", "sales"]).await;
+    let took = has(&a, &at_a, &["busy", "sales"]).await;
+    eprintln!("live at the other {took:?} after the command was done");
     has(&b, &at_b, &["busy", "sales"]).await;
     equals(&tables, BUSY).await;
     let refused = a.run(&["add", &a.file(BUSY)]).unwrap_err();
@@ -226,6 +227,68 @@ async fn the_tables_are_right_when_their_writer_dies_in_the_middle_of_a_change()
     for replica in running.into_iter().flatten() {
         replica.stop();
     }
+}
+
+/// The one where a change is made is killed: the change is made at both, or at neither.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_dies_in_the_middle_of_its_own_change_leaves_all_of_it_or_nothing() {
+    let Some(shared) = Shared::new("views-cut-off").await else {
+        return;
+    };
+    let (a, b) = (
+        Views::with_config(shared.config()),
+        Views::with_config(shared.config()),
+    );
+    let at_a = a.place.start();
+    let tables = connect(&shared).await;
+    a.run(&["add", &a.file(SALES)]).unwrap();
+    let text_of = |view| text(&a, view);
+    let mut made = 0;
+    for (round, delay_ms) in [60, 150, 240, 330, 420, 510, 900].into_iter().enumerate() {
+        let at_b = b.place.start();
+        has(&b, &at_b, &["sales"]).await;
+        let before = std::fs::read_to_string(b.folder.path().join("sales.yaml")).expect("a file");
+        let view = if before == text_of(SALES) {
+            SALES_2
+        } else {
+            SALES
+        };
+        let load = Load::start(&at_a, &format!("c{round}")).await;
+        let changing = b
+            .command(&["replace", &b.file(view)])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        at_b.kill();
+        let mut changing = changing;
+        changing.wait().expect("it ends");
+        let at_b = b.place.start();
+        has(&b, &at_b, &["sales"]).await;
+        let after = std::fs::read_to_string(b.folder.path().join("sales.yaml")).expect("a file");
+        wait_until("both have the same", || async {
+            std::fs::read_to_string(a.folder.path().join("sales.yaml"))
+                .ok()
+                .as_ref()
+                == Some(&after)
+        })
+        .await;
+        let is_new = after != before;
+        made += u32::from(is_new);
+        let there = if after == text_of(SALES) {
+            SALES
+        } else {
+            SALES_2
+        };
+        assert_eq!(after, text_of(there), "one or the other");
+        assert!(load.end().await > 0, "a was booked at");
+        equals(&tables, there).await;
+        a.place.verify();
+        at_b.stop();
+    }
+    eprintln!("{made} of 7 changes were made");
+    at_a.stop();
 }
 
 /// Of two changes at the same time one is first, and the other is refused or comes after it; all replicas have the same.
