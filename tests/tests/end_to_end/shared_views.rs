@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::harness::Replica;
+use crate::harness::{Replica, run, stderr};
 use crate::replicas::{Shared, wait_until, writes};
 use crate::tables::until;
 use crate::views::{BUSY, DECIDED, SALES, SALES_2, Views, book, equals};
@@ -227,6 +227,52 @@ async fn the_tables_are_right_when_their_writer_dies_in_the_middle_of_a_change()
     for replica in running.into_iter().flatten() {
         replica.stop();
     }
+}
+
+/// A replica without views would take their tables away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_without_views_leaves_the_tables_of_those_that_have_some() {
+    let Some(shared) = Shared::new("views-without").await else {
+        return;
+    };
+    let (a, without) = (Views::with_config(shared.config()), shared.place());
+    let (at_a, bare) = (a.place.start(), without.start());
+    let tables = connect(&shared).await;
+    a.run(&["add", &a.file(SALES)]).unwrap();
+    at_a.kill();
+    let client = Client::new(&bare.url);
+    wait_until("it says why it does not write", || async {
+        let ready = client.get("/health/ready").await;
+        ready.body.to_string().contains("was started without")
+    })
+    .await;
+    let there = "SELECT to_regclass('views.sales') IS NOT NULL";
+    until(&tables, there, &[&["t"]]).await;
+    bare.stop();
+    let (config, dir) = (without.config_file(), without.data_dir_text());
+    let serve = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        &config,
+        "--data-dir",
+        &dir,
+    ];
+    let refused = run(&serve);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = stderr(&refused);
+    assert!(
+        said.contains("have views in SQL (sales)") && said.contains("--views DIR"),
+        "{said}"
+    );
+    let at_a = a.place.start();
+    has(&a, &at_a, &["sales"]).await;
+    let load = Load::start(&at_a, "w").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(load.end().await > 0, "a was booked at");
+    equals(&tables, SALES).await;
+    at_a.stop();
 }
 
 /// The one where a change is made is killed: the change is made at both, or at neither.
