@@ -462,6 +462,11 @@ impl Flight {
         (0..self.holds.len() as HoldIx).map(|at| self.hold(at))
     }
 
+    /// Ids of all holds ever made, oldest first.
+    pub fn hold_ids(&self) -> impl ExactSizeIterator<Item = CommandId> + '_ {
+        self.holds.iter().map(|hold| hold.id)
+    }
+
     /// Was a command of this id decided here?
     pub fn knows(&self, id: CommandId) -> bool {
         self.look_up(mix::hash_id(id), id).is_some()

@@ -15,6 +15,10 @@ use parking_lot::{Mutex, RwLock};
 
 const SHARDS: usize = 64;
 
+/// So many ids of a shard are put into it together when many are known beforehand: one shard stays in the processor's
+/// caches meanwhile, where the whole index would not.
+const TOGETHER: usize = 4096;
+
 /// 16 bytes without the alignment of `u128`, which would waste a quarter of every entry.
 type Id = [u64; 2];
 
@@ -68,6 +72,63 @@ impl HoldIndex {
                 drop(shard);
                 Claim::Taken(self.flights.read().keys[n as usize])
             }
+        }
+    }
+
+    /// Claims what `each` gives, as [`Self::claim`] on one after the other would, on several threads. Each of them goes through all
+    /// of it and takes some shards, so that who is first does not depend on their pace. `len` is how many ids there are, or a little less
+    /// than that: it saves growing.
+    pub(crate) fn fill(
+        &self,
+        threads: usize,
+        len: usize,
+        each: impl Fn(&mut dyn FnMut(&FlightKey, CommandId)) + Sync,
+    ) {
+        let (threads, each) = (threads.clamp(1, SHARDS), &each);
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                scope.spawn(move || self.fill_shards(thread, threads, len, each));
+            }
+        });
+    }
+
+    /// Those whose number is `thread` modulo `threads`.
+    fn fill_shards(
+        &self,
+        thread: usize,
+        threads: usize,
+        len: usize,
+        each: impl Fn(&mut dyn FnMut(&FlightKey, CommandId)),
+    ) {
+        for shard in self.shards.iter().skip(thread).step_by(threads) {
+            shard.lock().reserve(len / SHARDS);
+        }
+        let mut waiting: Vec<Vec<(Id, u32)>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        let put = |at: usize, waiting: &mut Vec<(Id, u32)>| {
+            let mut shard = self.shards[at].lock();
+            for (key, number) in waiting.drain(..) {
+                shard.entry(key).or_insert(number);
+            }
+        };
+        let mut last: Option<(FlightKey, u32)> = None;
+        each(&mut |flight, id| {
+            let key = split(id);
+            let at = Self::shard_of(&key);
+            if at % threads != thread {
+                return;
+            }
+            let number = match last {
+                Some((known, number)) if known == *flight => number,
+                _ => self.number(flight),
+            };
+            last = Some((*flight, number));
+            waiting[at].push((key, number));
+            if waiting[at].len() == TOGETHER {
+                put(at, &mut waiting[at]);
+            }
+        });
+        for (at, waiting) in waiting.iter_mut().enumerate() {
+            put(at, waiting);
         }
     }
 
@@ -126,9 +187,13 @@ impl HoldIndex {
     }
 
     fn shard(&self, key: &Id) -> &Mutex<HashMap<Id, u32, foldhash::fast::FixedState>> {
+        &self.shards[Self::shard_of(key)]
+    }
+
+    fn shard_of(key: &Id) -> usize {
         // Ids are hashes already where they come from clients; a fixed mix serves the others.
         let hash = foldhash::fast::FixedState::with_seed(7).hash_one(key);
-        &self.shards[(hash >> 58) as usize % SHARDS]
+        (hash >> 58) as usize % SHARDS
     }
 }
 
@@ -152,6 +217,43 @@ mod tests {
         assert_eq!(index.find(CommandId(2)), None);
         index.unclaim(CommandId(1));
         assert_eq!(index.claim(CommandId(1), &b), Claim::New);
+    }
+
+    #[test]
+    fn filled_on_any_number_of_threads_it_is_as_claimed_one_by_one() {
+        let flights: Vec<FlightKey> = (1..=50)
+            .map(|n| format!("UA{n}.2027-01-05.EWR").parse().unwrap())
+            .collect();
+        // Some ids come twice, for another flight; the numbers of a linear congruence pick them.
+        let mut state = 7_u64;
+        let mut next = move |below: u64| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 33) % below
+        };
+        let claims: Vec<(FlightKey, CommandId)> = (0..300_000)
+            .map(|_| {
+                let flight = flights[next(50) as usize];
+                (flight, CommandId(u128::from(next(280_000)) << 70))
+            })
+            .collect();
+        let one_by_one = HoldIndex::default();
+        for (flight, id) in &claims {
+            one_by_one.claim(*id, flight);
+        }
+        for threads in [2, 1000] {
+            let filled = HoldIndex::default();
+            // Something is there before.
+            filled.claim(claims[0].1, &claims[0].0);
+            filled.fill(threads, claims.len() / 2, |give| {
+                claims.iter().for_each(|(flight, id)| give(flight, *id));
+            });
+            assert_eq!(filled.len(), one_by_one.len());
+            for (_, id) in claims.iter().step_by(7) {
+                assert_eq!(filled.find(*id), one_by_one.find(*id), "{threads} threads");
+            }
+        }
     }
 
     #[test]

@@ -139,13 +139,19 @@ impl Part {
         let ledger = self.folded.ledger();
         for (_, flight) in ledger.flights() {
             let key = flight.key();
-            flight.holds().for_each(|hold| give(&key, hold.id));
+            flight.hold_ids().for_each(|id| give(&key, id));
         }
         for (flight, id) in &self.claims {
             if !ledger.is_retired(flight) {
                 give(flight, *id);
             }
         }
+    }
+
+    /// How many they are at most.
+    pub(crate) fn claims_max(&self) -> usize {
+        let flights = self.folded.ledger().flights();
+        flights.map(|(_, f)| f.hold_ids().len()).sum::<usize>() + self.claims.len()
     }
 
     /// Keys of personal data, by order.

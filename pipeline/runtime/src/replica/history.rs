@@ -81,11 +81,17 @@ fn begin(inner: &Inner, progress: Option<&[u64]>, ends: &[u64]) -> anyhow::Resul
     Ok(Beginning { loaded, snapshot })
 }
 
-/// Fills what is beside the fold with what a partition of a checkpoint knows.
-fn note_part(inner: &Inner, part: &Part) {
-    part.each_claim(|flight, id| {
-        inner.holds.claim(id, flight);
+/// Fills what is beside the fold with what the partitions of a checkpoint know.
+fn note_parts(inner: &Inner, parts: &[Part]) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let claims = parts.iter().map(Part::claims_max).sum();
+    inner.holds.fill(threads, claims, |give| {
+        parts.iter().for_each(|part| part.each_claim(&mut *give));
     });
+    parts.iter().for_each(|part| note_part(inner, part));
+}
+
+fn note_part(inner: &Inner, part: &Part) {
     for (_, key) in part.sealed() {
         inner.desk.note_key(*key);
     }
@@ -124,7 +130,7 @@ pub(super) fn fold_history(
     let spared: u64 = from.iter().sum();
     inner.waiters.resume(&from);
     let mut checkers: Vec<_> = loaded.parts.iter().map(|p| p.checker().clone()).collect();
-    loaded.parts.iter().for_each(|part| note_part(inner, part));
+    note_parts(inner, &loaded.parts);
     let folded = loaded.parts.into_iter().map(|part| part.folded).collect();
     let mut dataflow = Dataflow::resume(flow_config, inner.waiters.clone(), fanout, folded)?;
     if inner.dataflow.set(dataflow.reader()).is_err() {
