@@ -160,7 +160,10 @@ pub(crate) fn day_ddmmyy(text: &str) -> Option<Date> {
         return None;
     }
     let part = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
-    Date::from_ymd(2000 + part(4..6)? as i32, part(2..4)?, part(0..2)?)
+    let year = part(4..6)? as i32;
+    // Displays of the last century are kept as examples: nothing is shown seventy years ahead.
+    let century = if year >= 70 { 1900 } else { 2000 };
+    Date::from_ymd(century + year, part(2..4)?, part(0..2)?)
 }
 
 fn settle_wall(zone: Zone, wall_s: i64) -> (Moment, Option<&'static str>) {

@@ -23,6 +23,8 @@ struct Flight {
     looks: Vec<Look>,
     aircraft: [u8; 3],
     stops: String,
+    /// Classes of which nothing is told.
+    untold: Vec<Class>,
     /// Why it cannot be taken.
     fault: Option<Fault>,
 }
@@ -40,6 +42,10 @@ pub(super) struct Messages<'a> {
     is_known: bool,
     pair: (Option<Station>, Option<Station>),
     flight: Option<Flight>,
+    /// An error that the message told, before it was known whether flights stand beside it.
+    error: Option<(Segment, Fault)>,
+    /// A flight stood in the message.
+    any_flight: bool,
     finished: bool,
     any: bool,
 }
@@ -62,6 +68,8 @@ impl<'a> Messages<'a> {
             is_known: false,
             pair: (None, None),
             flight: None,
+            error: None,
+            any_flight: false,
             finished: false,
             any: false,
         }
@@ -92,6 +100,15 @@ impl<'a> Messages<'a> {
             }
             "TVL" => {
                 self.end_flight();
+                // With flights beside it, it is a remark on them, such as that there are no more.
+                if let Some((error, _)) = self.error.take() {
+                    let text = format!(
+                        "the provider tells {} beside its flights: they are taken",
+                        quoted(error.get(1, 1))
+                    );
+                    self.gather.warn(error.line, None, text);
+                }
+                self.any_flight = true;
                 self.flight = Some(Flight {
                     line: segment.line,
                     raw: segment.raw.clone(),
@@ -99,6 +116,7 @@ impl<'a> Messages<'a> {
                     looks: Vec::new(),
                     aircraft: [0; 3],
                     stops: String::new(),
+                    untold: Vec::new(),
                     fault: None,
                 });
                 Ok(())
@@ -111,14 +129,30 @@ impl<'a> Messages<'a> {
                 }
                 Ok(())
             }
-            "ERC" => Err(Fault::new(
-                Code::ProviderError,
-                format!(
-                    "the provider answered with error {}; {}",
-                    quoted(segment.get(1, 1)),
-                    Code::ProviderError.remedy()
-                ),
-            )),
+            "ERC" if self.any_flight => {
+                self.gather.warn(
+                    segment.line,
+                    None,
+                    format!(
+                        "the provider tells {} beside its flights: they are taken",
+                        quoted(segment.get(1, 1))
+                    ),
+                );
+                Ok(())
+            }
+            "ERC" => {
+                let fault = Fault::new(
+                    Code::ProviderError,
+                    format!(
+                        "the provider answered with error {}; {}",
+                        quoted(segment.get(1, 1)),
+                        Code::ProviderError.remedy()
+                    ),
+                );
+                self.end_error();
+                self.error = Some((segment, fault));
+                Ok(())
+            }
             // Texts, warnings and what says who asked: nothing of it is about seats.
             _ => Ok(()),
         }
@@ -126,6 +160,8 @@ impl<'a> Messages<'a> {
 
     fn begin(&mut self, segment: &Segment) -> Result<(), Fault> {
         self.end_flight();
+        self.end_error();
+        self.any_flight = false;
         self.any = true;
         if let Some((_, messages)) = &mut self.interchange {
             *messages += 1;
@@ -157,6 +193,7 @@ impl<'a> Messages<'a> {
 
     fn end(&mut self, segment: &Segment) -> Result<(), Fault> {
         self.end_flight();
+        self.end_error();
         let Some((reference, count)) = self.message.take() else {
             return Err(bad("UNT without a UNH before it".to_owned()));
         };
@@ -180,6 +217,7 @@ impl<'a> Messages<'a> {
 
     fn end_all(&mut self, segment: &Segment) -> Result<(), Fault> {
         self.end_flight();
+        self.end_error();
         if let Some((reference, _)) = self.message.take() {
             return Err(bad(format!(
                 "message {} has no UNT: it may have lost segments",
@@ -200,13 +238,23 @@ impl<'a> Messages<'a> {
         Ok(())
     }
 
+    /// An error without flights is all that the message says.
+    fn end_error(&mut self) {
+        if let Some((segment, fault)) = self.error.take() {
+            self.gather.reject(segment.line, fault, &segment.raw);
+        }
+    }
+
     fn classes(&mut self, segment: &Segment) -> Result<(), Fault> {
         let Some(flight) = &mut self.flight else {
             return Err(bad("PDI without a TVL before it".to_owned()));
         };
         let result = classes(&self.codes, segment);
         match result {
-            Ok(looks) => flight.looks.extend(looks),
+            Ok((looks, untold)) => {
+                flight.looks.extend(looks);
+                flight.untold.extend(untold);
+            }
             // The flight is one record: it goes as a whole.
             Err(fault) => {
                 flight.fault.get_or_insert(fault);
@@ -232,6 +280,13 @@ impl<'a> Messages<'a> {
                         quoted(&flight.stops)
                     ));
                 }
+                if !flight.untold.is_empty() {
+                    let classes: Vec<_> = flight.untold.iter().map(Class::to_string).collect();
+                    shown.warnings.push(format!(
+                        "no status is told of class {}: nothing is taken of it",
+                        classes.join(", ")
+                    ));
+                }
                 let observed = Observed {
                     origin: self.pair.0,
                     destination: self.pair.1,
@@ -248,8 +303,10 @@ impl<'a> Messages<'a> {
     }
 }
 
-fn classes(codes: &CodeTable, segment: &Segment) -> Result<Vec<Look>, Fault> {
+/// What is told of classes, and the classes of which nothing is.
+fn classes(codes: &CodeTable, segment: &Segment) -> Result<(Vec<Look>, Vec<Class>), Fault> {
     let mut looks = Vec::new();
+    let mut untold = Vec::new();
     // The first element says what kind of product it is about, and is empty here.
     for (n, components) in segment.elements.iter().enumerate().skip(1) {
         let (Some(letter), status) = (components.first(), components.get(1)) else {
@@ -258,7 +315,7 @@ fn classes(codes: &CodeTable, segment: &Segment) -> Result<Vec<Look>, Fault> {
         if letter.is_empty() {
             continue;
         }
-        if looks.len() >= CLASSES_MAX {
+        if looks.len() + untold.len() >= CLASSES_MAX {
             return Err(bad(format!("PDI has more than {CLASSES_MAX} classes")));
         }
         let class: Class = letter.parse().map_err(|e| {
@@ -269,6 +326,11 @@ fn classes(codes: &CodeTable, segment: &Segment) -> Result<Vec<Look>, Fault> {
             )
         })?;
         let status = status.map_or("", String::as_str);
+        // A number in another place is none of seats.
+        if status.is_empty() {
+            untold.push(class);
+            continue;
+        }
         let meaning = codes.read(&format!("PDI class {class}"), status)?;
         looks.push(Look {
             cabin: None,
@@ -278,7 +340,7 @@ fn classes(codes: &CodeTable, segment: &Segment) -> Result<Vec<Look>, Fault> {
             price: None,
         });
     }
-    Ok(looks)
+    Ok((looks, untold))
 }
 
 /// `TVL+ddmmyy:hhmm:[ddmmyy]:hhmm[:var]+board+off+mkt[:opr]+number[::suffix]`.
@@ -405,6 +467,7 @@ impl Iterator for Messages<'_> {
             match self.segments.next_segment() {
                 None => {
                     self.end_flight();
+                    self.end_error();
                     if let Some((reference, _)) = self.message.take() {
                         let fault = Fault::new(
                             Code::Truncated,

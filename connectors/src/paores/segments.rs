@@ -133,11 +133,11 @@ impl<'a> Segments<'a> {
                     continue;
                 }
             }
-            let in_service_string = raw == b"UNA" && !self.started;
+            let in_service_string = !self.started && raw.starts_with(b"UNA") && raw.len() < 9;
             if !released && byte == self.end && !in_service_string {
                 break;
             }
-            released = !released && byte == self.release && raw.len() >= 3;
+            released = !released && byte == self.release && !in_service_string;
             if raw.len() < SEGMENT_BYTES_MAX {
                 raw.push(byte);
             } else {
@@ -240,6 +240,13 @@ mod tests {
             read(b"UNA|*.! ~UNB*A|1~TVL*b!*c~"),
             ["1 UNB [[\"A\", \"1\"]]", "1 TVL [[\"b*c\"]]"]
         );
+        // The usual ones, and none that releases.
+        for usual in ["UNA:+.? 'UNB+A:1'TVL+b?+c'", "UNA:+.  '\nUNB+A:1'TVL+b?+c'"] {
+            let read = read(usual.as_bytes());
+            assert!(read[0].ends_with("UNB [[\"A\", \"1\"]]"), "{read:?}");
+            assert_eq!(read.len(), 2);
+        }
+        assert_eq!(read(b"UNA:+.? 'TVL+b?+c'"), ["1 TVL [[\"b+c\"]]"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use flightline_connectors::reject::RAW_BYTES_MAX;
 use flightline_connectors::{Code, Parsed};
+use flightline_ledger::ProviderBody;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -266,6 +267,49 @@ fn paores_counts_its_segments() {
     assert_eq!(
         codes(&parse("paores", other.as_bytes())),
         [Code::UnknownType]
+    );
+}
+
+/// Errors beside flights, classes of which nothing is told, and the service string that most write.
+#[test]
+fn paores_takes_flights_beside_an_error() {
+    let text = |error: &str, flights: &str, count: u32| {
+        format!(
+            "UNA:+.? '\nUNB+UNOA:1+A+B+261201:1200+R1'\nUNH+1+PAORES:93:1:IA'\nMSG+1:45'\n{error}ODI+LON+NYC'\n{flights}UNT+{count}+1'\nUNZ+1+R1'\n"
+        )
+    };
+    let flight = "TVL+030127:0830::1110+LHR+JFK+BA+117'\nPDI++J:9+Y::3+M:0'\n";
+    let items = parse("paores", text("ERC+A1B:1:AMD'\n", flight, 7).as_bytes());
+    assert_eq!(codes(&items), [], "{:?}", rejects(&items));
+    let told: Vec<_> = warnings(&items).iter().map(|w| w.text.clone()).collect();
+    assert!(told[0].contains("A1B"), "{told:?}");
+    assert!(told[1].contains("class Y"), "{told:?}");
+    // J and M: of Y nothing is said, least of all that it is open.
+    let classes: Vec<_> = events(&items)
+        .iter()
+        .filter_map(|event| match &event.body {
+            ProviderBody::Availability(a) => a.class.map(|class| class.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(classes, ["J", "M"]);
+    let items = parse(
+        "paores",
+        text("", &format!("{flight}ERC+A1B'\n"), 7).as_bytes(),
+    );
+    assert_eq!(codes(&items), [], "{:?}", rejects(&items));
+    assert_eq!(events(&items).len(), 3);
+    // Alone it is all that is said.
+    let items = parse("paores", text("ERC+A1B'\n", "", 5).as_bytes());
+    assert_eq!(codes(&items), [Code::ProviderError]);
+    assert!(rejects(&items)[0].reason.contains("A1B"));
+    // A display of the last century.
+    let old = text("", &flight.replace("030127", "030193"), 6);
+    assert_eq!(
+        events(&parse("paores", old.as_bytes()))[0]
+            .flight
+            .to_string(),
+        "BA117.1993-01-03.LHR"
     );
 }
 
