@@ -201,8 +201,7 @@ fn events(
             .clock_change
             .map(|remark| format!("sched_arr_time falls into a change of clocks and {remark}")),
         times.hour_mismatch.then(|| {
-            "time_hour is not the hour of sched_dep_time in UTC; the local time was taken"
-                .to_owned()
+            "time_hour is not the hour of sched_dep_time; the local time was taken".to_owned()
         }),
     ];
     ready.extend(remarks.into_iter().flatten().map(|text| {

@@ -84,6 +84,8 @@ pub(super) struct Row<'a> {
     pub(super) distance_miles: i64,
     /// The scheduled hour in UTC as the dataset states it, Unix time in seconds.
     pub(super) hour_s: Option<i64>,
+    /// The scheduled hour as copies of the dataset state it that lost the zone: mostly local, as if it were UTC.
+    pub(super) hour_unzoned_s: Option<i64>,
     /// It did not depart.
     pub(super) cancelled: bool,
 }
@@ -141,6 +143,11 @@ impl<'a> Row<'a> {
                 )
             })?;
         let distance = field(columns.distance);
+        let (hour_s, hour_unzoned_s) = match hour(field(columns.time_hour))? {
+            Some((hour_s, true)) => (Some(hour_s), None),
+            Some((hour_s, false)) => (None, Some(hour_s)),
+            None => (None, None),
+        };
         Ok(Self {
             date,
             departs_min: scheduled("sched_dep_time", columns.sched_dep_time)?,
@@ -160,7 +167,8 @@ impl<'a> Row<'a> {
                         format!("{} is not 1 to 13000 miles", quoted(distance)),
                     )
                 })?,
-            hour_s: hour(field(columns.time_hour))?,
+            hour_s,
+            hour_unzoned_s,
             cancelled: departed.is_none(),
         })
     }
@@ -218,16 +226,21 @@ fn clock(name: &str, text: &str) -> Result<Option<i32>, Fault> {
         })
 }
 
-/// `2013-01-01T10:00:00Z` in seconds; `None` for a null.
-fn hour(text: &str) -> Result<Option<i64>, Fault> {
+/// `2013-01-01T10:00:00Z` in seconds, and whether it says that it is in UTC: `2013-01-01 05:00:00` does
+/// not. `None` for a null.
+fn hour(text: &str) -> Result<Option<(i64, bool)>, Fault> {
     if text == NULL {
         return Ok(None);
     }
     let read = || {
         let day: Date = text.get(..10)?.parse().ok()?;
         let hour = number(text.get(11..13)?).filter(|h| *h < 24)?;
-        let rest = (text.get(10..11)?, text.get(13..)?);
-        (rest == ("T", ":00:00Z")).then(|| i64::from(day.0) * 86_400 + hour * 3600)
+        let in_utc = match (text.get(10..11)?, text.get(13..)?) {
+            ("T", ":00:00Z") => true,
+            (" ", ":00:00") => false,
+            _ => return None,
+        };
+        Some((i64::from(day.0) * 86_400 + hour * 3600, in_utc))
     };
     read().map(Some).ok_or_else(|| {
         Fault::at(
@@ -318,6 +331,19 @@ mod tests {
         ] {
             let fault = fault(column, value).expect(column);
             assert_eq!(fault.code, code, "{column}: {}", fault.reason);
+        }
+        assert_eq!(fault("time_hour", "2013-01-01 05:00:00"), None);
+        for bad in [
+            "2013-01-01 05:00:00Z",
+            "2013-01-01T05:00:00",
+            "2013-01-01 05:00",
+            "2013-01-01 24:00:00",
+        ] {
+            assert_eq!(
+                fault("time_hour", bad).unwrap().code,
+                Code::BadTime,
+                "{bad}"
+            );
         }
         assert_eq!(fault("tailnum", "NA"), None);
         assert_eq!(fault("dep_time", "NA"), None);

@@ -78,13 +78,16 @@ pub(super) fn times(row: &Row<'_>, shift_days: i32) -> Result<Times, Fault> {
         arrives,
         origin_date,
         arrival_day_repaired: local_day(arrives) != origin_date,
-        hour_mismatch: row.hour_s.is_some_and(|stated_s| {
+        hour_mismatch: row.hour_s.or(row.hour_unzoned_s).is_some_and(|stated_s| {
             let own_s = if shift_days == 0 {
                 departs.instant_s
             } else {
                 moment(departure_zone, midnight_s, row.departs_min).instant_s
             };
-            own_s.div_euclid(3600) * 3600 != stated_s
+            let hour = |s: i64| s.div_euclid(3600) * 3600;
+            let local = row.hour_unzoned_s.is_some()
+                && hour(midnight_s + i64::from(row.departs_min) * 60) == stated_s;
+            hour(own_s) != stated_s && !local
         }),
     })
 }
@@ -148,6 +151,7 @@ mod tests {
             dest: dest.parse().unwrap(),
             distance_miles: miles,
             hour_s: None,
+            hour_unzoned_s: None,
             cancelled: false,
         }
     }
@@ -236,6 +240,17 @@ mod tests {
         row.hour_s = Some(hour_s("2013-01-01T09:00:00Z"));
         assert!(times(&row, 0).unwrap().hour_mismatch);
         assert!(times(&row, 189).unwrap().hour_mismatch);
+        // Copies without the zone: the local hour, or the one in UTC.
+        row.hour_s = None;
+        for (text, mismatch) in [
+            ("2013-01-01T05:00:00Z", false),
+            ("2013-01-01T10:00:00Z", false),
+            ("2013-01-01T09:00:00Z", true),
+        ] {
+            row.hour_unzoned_s = Some(hour_s(text));
+            assert_eq!(times(&row, 0).unwrap().hour_mismatch, mismatch, "{text}");
+            assert_eq!(times(&row, 189).unwrap().hour_mismatch, mismatch, "{text}");
+        }
     }
 
     #[test]
