@@ -128,6 +128,15 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// A line of a teletype message as it counts: capitals, without blanks and the characters around it
+/// with which lines of telegrams begin and end their texts.
+pub(crate) fn telegram(line: &str) -> String {
+    line.trim_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '\u{1}'..='\u{4}' | '\u{b}' | '\u{1a}')
+    })
+    .to_ascii_uppercase()
+}
+
 fn text_of(raw: &[u8]) -> Result<&str, Fault> {
     let is_utf16 = looks_like_utf16(raw);
     let bad = match std::str::from_utf8(raw) {

@@ -1,4 +1,4 @@
-//! Days without a year and message times without a month, settled by when the file was received.
+//! Days without a year, settled by when the file was received.
 
 use flightline_ledger::Date;
 
@@ -59,27 +59,12 @@ impl Day {
             .find(|date| (received.0 - 3..received.0 + 363).contains(&date.0))
             .ok_or_else(|| {
                 // 29 February of another year, or the two days that lie in no window.
-                format!("{}: write the year", none())
+                match Date::from_ymd(2000, self.month, self.day) {
+                    Some(_) => format!("{}: write the year", none()),
+                    None => none(),
+                }
             })
     }
-}
-
-/// When a message was made that says `DDHHMM`: the last such time up to a day after the file was
-/// received. Unix time in milliseconds.
-pub(super) fn message_ms(text: &str, received_ms: i64) -> Option<i64> {
-    if text.len() != 6 || !text.bytes().all(|b| b.is_ascii_digit()) || received_ms <= 0 {
-        return None;
-    }
-    let part = |at: usize| text.get(at..at + 2)?.parse::<u32>().ok();
-    let (day, hour, minute) = (part(0)?, part(2)?, part(4)?);
-    if hour > 23 || minute > 59 {
-        return None;
-    }
-    let last = received_ms.div_euclid(86_400_000) as i32 + 1;
-    (0..62)
-        .map(|back| Date(last - back))
-        .find(|date| date.ymd().2 == day)
-        .map(|date| (i64::from(date.0) * 86_400 + i64::from(hour * 3600 + minute * 60)) * 1000)
 }
 
 #[cfg(test)]
@@ -127,24 +112,5 @@ mod tests {
         ] {
             assert_eq!(read(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_message_time_is_the_last_such_one() {
-        let received = i64::from(date("2026-11-22").0) * 86_400_000;
-        for (text, want) in [
-            ("220912", Some("2026-11-22")),
-            ("230001", Some("2026-11-23")),
-            ("240001", Some("2026-10-24")),
-            ("310000", Some("2026-10-31")),
-            ("322400", None),
-            ("222400", None),
-            ("22091", None),
-        ] {
-            let got =
-                message_ms(text, received).map(|ms| Date((ms / 86_400_000) as i32).to_string());
-            assert_eq!(got.as_deref(), want, "{text}");
-        }
-        assert_eq!(message_ms("220912", 0), None);
     }
 }

@@ -7,12 +7,13 @@ use flightline_ledger::command::{Availability, Counts, Level, SaleStatus, Source
 use flightline_ledger::{Cabin, Carrier, Class, Date, FlightKey, ProviderBody, Station};
 
 use super::line::{self, FORMS, Line, Named, Pair};
-use super::{Config, LINE_BYTES_MAX, date};
+use super::{Config, LINE_BYTES_MAX};
 use crate::canonical::CanonicalEvent;
 use crate::connector::{Parsed, Source, Warning};
 use crate::lines;
 use crate::market::{Meaning, Scope, Seats};
 use crate::reject::{Code, Fault, Reject, quoted};
+use crate::schedule::calendar;
 
 /// The most flights of which the first station is remembered.
 const FLIGHTS_MAX: usize = 100_000;
@@ -68,7 +69,8 @@ impl<'a> Lines<'a> {
         let (number, complete) = (line.number, line.complete);
         // The borrowed line ends here: reading it changes the state.
         let raw = line.raw.to_vec();
-        let taken = match line.text.map(str::trim).map(str::to_owned) {
+        let taken = match line.text.map(lines::telegram) {
+            Ok(text) if text.is_empty() => return true,
             Ok(text) => {
                 let mut flight = None;
                 self.line(number, &text, complete, &mut flight)
@@ -261,7 +263,7 @@ impl<'a> Lines<'a> {
                 self.in_addresses = false;
                 self.made_ms = rest
                     .first()
-                    .and_then(|time| date::message_ms(time, self.config.observed_ms));
+                    .and_then(|time| calendar::message_ms(time, self.config.observed_ms));
             }
             ["AVS" | "AVA" | "AVN"] => {
                 // A second one without an envelope of its own is another message.
@@ -269,7 +271,7 @@ impl<'a> Lines<'a> {
                     self.new_message();
                 }
             }
-            ["PDM"] => {}
+            ["PDM" | "="] => {}
             ["RVR" | "RAS", ..] => {
                 self.ready.push_back(Parsed::Warning(Warning {
                     line: number,

@@ -11,6 +11,8 @@ const SEATS_MAX: u16 = 2000;
 pub(crate) struct Configuration {
     /// Cabins with their seats, in the order given.
     pub(crate) cabins: Vec<(Cabin, Option<u16>)>,
+    /// It has places for freight.
+    pub(crate) freight: bool,
 }
 
 impl Configuration {
@@ -22,6 +24,7 @@ impl Configuration {
         let text = text.split_once("VV").map_or(text, |(seats, _)| seats);
         let bytes = text.as_bytes();
         let mut cabins: Vec<(Cabin, Option<u16>)> = Vec::new();
+        let mut any_freight = false;
         let mut at = 0;
         while let Some(letter) = bytes.get(at) {
             if *letter == b' ' {
@@ -51,6 +54,7 @@ impl Configuration {
             let seats = text[at..at + digits].parse::<u16>().ok();
             at += digits;
             if freight {
+                any_freight = true;
                 continue;
             }
             match cabins.iter_mut().find(|(known, _)| *known == cabin) {
@@ -63,7 +67,10 @@ impl Configuration {
                 }
             }
         }
-        Ok(Self { cabins })
+        Ok(Self {
+            cabins,
+            freight: any_freight,
+        })
     }
 
     /// Whether any cabin has a count.
@@ -149,8 +156,10 @@ pub(crate) struct Seating {
 pub(crate) fn seating(configuration: &Configuration, classes: &str, aircraft: [u8; 3]) -> Seating {
     let mut cabins = configuration.cabins.clone();
     let mut imputed = false;
+    let only_freight = configuration.freight && cabins.is_empty();
     if !configuration.has_seats()
         && cabins.len() <= 1
+        && !only_freight
         && let Some(seats) = usual_seats(aircraft)
     {
         let cabin = cabins
@@ -277,6 +286,9 @@ mod tests {
             (vec!["C? ".to_owned(), "Y? ".to_owned()], false)
         );
         assert_eq!(shown("", "Y", b"ZZZ"), (vec![], false));
+        // Freight alone: nobody sits there.
+        assert_eq!(shown("LL12PP8", "", b"738"), (vec![], false));
+        assert_eq!(shown("LL12Y", "", b"738"), (vec!["Y174 ".to_owned()], true));
     }
 
     #[test]

@@ -38,11 +38,46 @@ pub(crate) fn nearest((day, month): (u32, u32), to: Date) -> Option<Date> {
         .min_by_key(|date| ((date.0 - to.0).abs(), date.0))
 }
 
-fn two(text: &str) -> Option<u32> {
+/// Reads two digits.
+pub(crate) fn two(text: &str) -> Option<u32> {
     match text.as_bytes() {
         [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Some(u32::from(a - b'0') * 10 + u32::from(b - b'0')),
         _ => None,
     }
+}
+
+/// The day of that name that was last, up to another day: for texts without a year that speak of what was.
+pub(crate) fn last((day, month): (u32, u32), up_to: Date) -> Option<Date> {
+    let (year, _, _) = up_to.ymd();
+    (year - 8..=year)
+        .rev()
+        .filter_map(|year| Date::from_ymd(year, month, day))
+        .find(|date| *date <= up_to)
+}
+
+/// The next day of the month of that number, from a few days before another day to four weeks behind it.
+pub(crate) fn of_month(wanted: u32, near: Date) -> Option<Date> {
+    (-3..=28)
+        .map(|days| Date(near.0 + days))
+        .find(|date| date.ymd().2 == wanted)
+}
+
+/// When a message was made that says `DDHHMM`: the last such time up to a day after the file was
+/// received. Unix time in milliseconds.
+pub(crate) fn message_ms(text: &str, received_ms: i64) -> Option<i64> {
+    if text.len() != 6 || !text.bytes().all(|b| b.is_ascii_digit()) || received_ms <= 0 {
+        return None;
+    }
+    let part = |at: usize| text.get(at..at + 2)?.parse::<u32>().ok();
+    let (day, hour, minute) = (part(0)?, part(2)?, part(4)?);
+    if hour > 23 || minute > 59 {
+        return None;
+    }
+    let last = received_ms.div_euclid(86_400_000) as i32 + 1;
+    (0..62)
+        .map(|back| Date(last - back))
+        .find(|date| date.ymd().2 == day)
+        .map(|date| (i64::from(date.0) * 86_400 + i64::from(hour * 3600 + minute * 60)) * 1000)
 }
 
 /// Minutes since midnight of `HHMM`; `2400` is the end of the day.
@@ -70,13 +105,14 @@ pub(crate) fn variation(text: &str) -> Option<i16> {
 pub(crate) struct Days(u8);
 
 impl Days {
-    /// Reads digits `1` (Monday) to `7`; blanks and repeated digits do not matter. At least one.
+    /// Reads digits `1` (Monday) to `7`; blanks and repeated digits do not matter, nor the points and
+    /// zeros that some write for other days. At least one.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let mut days = 0;
         for byte in text.bytes() {
             match byte {
                 b'1'..=b'7' => days |= 1 << (byte - b'1'),
-                b' ' => {}
+                b' ' | b'.' | b'0' => {}
                 _ => return None,
             }
         }
@@ -184,6 +220,11 @@ mod tests {
         assert_eq!(dates(period("1234567", false)).len(), 27);
         assert_eq!(Days::read("       "), None);
         assert_eq!(Days::read("8"), None);
+        for text in ["1.3.5..", "1030500", "135"] {
+            assert_eq!(Days::read(text).unwrap().digits(), [1, 3, 5], "{text}");
+        }
+        assert_eq!(Days::read("0000000"), None);
+        assert_eq!(Days::read("1-3"), None);
     }
 
     #[test]
@@ -204,5 +245,46 @@ mod tests {
         assert_eq!(of("02JAN", "2026-12-31"), day("2027-01-02"));
         assert_eq!(of("29FEB", "2027-01-02"), day("2028-02-29"));
         assert_eq!(day_and_month("31XXX"), None);
+    }
+
+    #[test]
+    fn a_day_that_was_is_the_last_one_and_a_day_of_the_month_the_next() {
+        let last = |text: &str, up_to: &str| {
+            super::last(day_and_month(text).unwrap(), day(up_to)).map(|d| d.to_string())
+        };
+        for (text, up_to, want) in [
+            ("20APR", "2026-11-23", "2026-04-20"),
+            ("23NOV", "2026-11-23", "2026-11-23"),
+            ("24NOV", "2026-11-23", "2025-11-24"),
+            ("29FEB", "2027-11-23", "2024-02-29"),
+        ] {
+            assert_eq!(last(text, up_to).as_deref(), Some(want), "{text}");
+        }
+        let next = |n, near: &str| of_month(n, day(near)).map(|d| d.to_string());
+        assert_eq!(next(28, "2026-11-21").as_deref(), Some("2026-11-28"));
+        assert_eq!(next(19, "2026-11-21").as_deref(), Some("2026-11-19"));
+        assert_eq!(next(2, "2026-11-21").as_deref(), Some("2026-12-02"));
+        assert_eq!(next(17, "2026-11-21").as_deref(), Some("2026-12-17"));
+        assert_eq!(next(31, "2026-02-02"), Some("2026-01-31".to_owned()));
+        assert_eq!(next(31, "2026-02-05"), None);
+    }
+
+    #[test]
+    fn a_message_time_is_the_last_such_one() {
+        let received = i64::from(day("2026-11-22").0) * 86_400_000;
+        for (text, want) in [
+            ("220912", Some("2026-11-22")),
+            ("230001", Some("2026-11-23")),
+            ("240001", Some("2026-10-24")),
+            ("310000", Some("2026-10-31")),
+            ("322400", None),
+            ("222400", None),
+            ("22091", None),
+        ] {
+            let got =
+                message_ms(text, received).map(|ms| Date((ms / 86_400_000) as i32).to_string());
+            assert_eq!(got.as_deref(), want, "{text}");
+        }
+        assert_eq!(message_ms("220912", 0), None);
     }
 }

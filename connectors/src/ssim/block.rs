@@ -39,7 +39,7 @@ impl Block {
         line: u64,
         group: u32,
     ) -> (Self, Vec<String>) {
-        let mut remarks = Vec::new();
+        let mut remarks = carrier.remarks.clone();
         let version = SourceVersion {
             time_ms: carrier.created_ms.unwrap_or(0),
             group,

@@ -55,16 +55,27 @@ pub(super) fn period(record: &LegRecord, last: Date) -> Period {
     }
 }
 
+/// What a time of a record means.
+fn moment(mode: Mode, written_s: i64, stated_min: Option<i16>, station: Station) -> Moment {
+    // A record is read without an offset only where the zone of the station is known.
+    let unstated = stated_min
+        .is_none()
+        .then(|| clock::unstated(mode, written_s, station))
+        .flatten();
+    unstated
+        .unwrap_or_else(|| clock::stated(mode, written_s, stated_min.unwrap_or_default(), station))
+}
+
 /// A record on one day.
 pub(super) fn dated(mode: Mode, record: &LegRecord, index: u32, date: Date) -> DatedLeg {
     let departure_s = i64::from(date.0) * DAY_S + i64::from(record.departs_min) * 60;
-    let departs = clock::stated(mode, departure_s, record.departs_offset_min, record.board);
+    let departs = moment(mode, departure_s, record.departs_offset_min, record.board);
     let days_later = record
         .arrives_day
         .map(|day| i64::from(day) - i64::from(record.departs_day.unwrap_or(0)));
     let arrival = |days: i64| {
         let written_s = (i64::from(date.0) + days) * DAY_S + i64::from(record.arrives_min) * 60;
-        clock::stated(mode, written_s, record.arrives_offset_min, record.off)
+        moment(mode, written_s, record.arrives_offset_min, record.off)
     };
     let stated = arrival(days_later.unwrap_or(0));
     let block_s = stated.instant_s - departs.instant_s;

@@ -257,7 +257,7 @@ fn leg(record: &LegRecord, segments: &[SegmentRecord], found: &mut Findings) -> 
     let configuration = Configuration::read(text).unwrap_or_else(|why| {
         found.remarks.push((
             record.line,
-            format!("the aircraft configuration {text:?} cannot be read ({why}): seats are taken as unknown"),
+            format!("the aircraft configuration {text:?} cannot be read ({why}): passed over, as if there were none"),
         ));
         Configuration::default()
     });

@@ -1,5 +1,6 @@
 //! Record after record to items.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -82,7 +83,19 @@ impl<'a> Records<'a> {
             let line = self.lines.next_line()?;
             let (number, complete) = (line.number, line.complete);
             let mut key = None;
-            let what = line.text.and_then(|text| {
+            // Titles and remarks come in the letters of other times, one byte each.
+            let text = match line.text {
+                Err(fault) if fault.code == Code::NotUtf8 && is_record(line.raw) => Ok(Cow::Owned(
+                    line.raw.iter().copied().map(char::from).collect::<String>(),
+                )),
+                text => text.map(Cow::Borrowed),
+            };
+            let what = text.and_then(|text| {
+                let text = text.as_ref();
+                // What ends a file on old systems.
+                if text.trim() == "\u{1a}" {
+                    return Ok(None);
+                }
                 if !complete && text.chars().count() < super::RECORD_CHARS {
                     return Err(Fault::new(
                         Code::Truncated,
@@ -329,6 +342,11 @@ impl<'a> Records<'a> {
             &mut self.stations_told,
         )));
     }
+}
+
+/// Whether a line has the length of a record when each byte is one character, and none is what no text has.
+fn is_record(raw: &[u8]) -> bool {
+    (record::CHARS_MIN..=record::CHARS_MAX).contains(&raw.len()) && !raw.contains(&0)
 }
 
 fn what(card: Box<Card>, line: u64) -> Result<What, Fault> {

@@ -3,6 +3,7 @@
 use flightline_ledger::{Carrier, Date, Station};
 
 use super::RECORD_CHARS;
+use crate::airports::airports;
 use crate::reject::{Code, Fault, quoted};
 use crate::schedule::calendar::{self, Days};
 use crate::schedule::clock::Mode;
@@ -17,10 +18,10 @@ pub(super) struct Card {
 }
 
 /// Characters that a record must have: those behind hold only its serial number.
-const CHARS_MIN: usize = 194;
+pub(super) const CHARS_MIN: usize = 194;
 
 /// The longest record that is taken, its end cut.
-const CHARS_MAX: usize = 204;
+pub(super) const CHARS_MAX: usize = 204;
 
 impl Card {
     /// Takes a line. Characters outside of ASCII, which only titles and remarks have, become `?`.
@@ -204,6 +205,8 @@ pub(super) struct CarrierRecord {
     pub(super) created_ms: Option<i64>,
     /// Another airline of the same designator is about.
     pub(super) shared_designator: bool,
+    /// What could not be read, and what is done without it.
+    pub(super) remarks: Vec<String>,
 }
 
 impl CarrierRecord {
@@ -220,30 +223,44 @@ impl CarrierRecord {
                 ));
             }
         };
-        let day = card.date("creation date (29-35)", 29, true)?;
+        // Without its stamps and its period a block still says what flies.
+        let mut remarks = Vec::new();
+        let day = card
+            .date("creation date (29-35)", 29, true)
+            .unwrap_or_else(|fault| {
+                remarks.push(format!("{}: passed over", fault.reason));
+                None
+            });
         let time = card.field(191, 194);
-        let minutes = if time.trim().is_empty() {
-            Some(0)
-        } else {
-            calendar::minutes(time)
+        let minutes = match calendar::minutes(time) {
+            Some(minutes) => minutes,
+            None => {
+                if !time.trim().is_empty() {
+                    remarks.push(format!(
+                        "creation time (191-194): {} is no time as HHMM: the beginning of the day is taken",
+                        quoted(time)
+                    ));
+                }
+                0
+            }
         };
-        let Some(minutes) = minutes else {
-            return Err(at(
-                Code::BadTime,
-                "creation time (191-194)",
-                time,
-                "write HHMM",
-            ));
-        };
+        let valid = card
+            .date("valid from (15-21)", 15, true)
+            .and_then(|first| Ok((first, card.date("valid to (22-28)", 22, true)?)));
+        let (first, last) = valid.unwrap_or_else(|fault| {
+            remarks.push(format!("{}: passed over", fault.reason));
+            (None, None)
+        });
         Ok(Self {
             mode,
             carrier: card.carrier()?,
             season: card.field(11, 13).trim().to_owned(),
-            first: card.date("valid from (15-21)", 15, true)?,
-            last: card.date("valid to (22-28)", 22, true)?,
+            first,
+            last,
             created_ms: day
                 .map(|day| i64::from(day.0) * calendar::DAY_S * 1000 + i64::from(minutes) * 60_000),
             shared_designator: card.letter(108) != b' ',
+            remarks,
         })
     }
 }
@@ -262,9 +279,10 @@ pub(super) struct LegRecord {
     pub(super) board: Station,
     pub(super) off: Station,
     pub(super) departs_min: i32,
-    pub(super) departs_offset_min: i16,
+    /// `None` = that of the station's zone.
+    pub(super) departs_offset_min: Option<i16>,
     pub(super) arrives_min: i32,
-    pub(super) arrives_offset_min: i16,
+    pub(super) arrives_offset_min: Option<i16>,
     pub(super) aircraft: [u8; 3],
     pub(super) classes: String,
     pub(super) configuration: String,
@@ -316,9 +334,14 @@ impl LegRecord {
             calendar::minutes(text)
                 .ok_or_else(|| at(Code::BadTime, name, text, "write HHMM, 0000 to 2359"))
         };
-        let offset = |name: &str, first: usize| {
+        let board = card.station("departure station (37-39)", 37)?;
+        let off = card.station("arrival station (55-57)", 55)?;
+        let offset = |name: &str, first: usize, station: Station| {
             let text = card.field(first, first + 4);
-            calendar::variation(text).ok_or_else(|| {
+            if text.trim().is_empty() && airports().get(station).is_some() {
+                return Ok(None);
+            }
+            calendar::variation(text).map(Some).ok_or_else(|| {
                 at(
                     Code::BadTime,
                     name,
@@ -352,12 +375,12 @@ impl LegRecord {
             last,
             days,
             every_second_week: card.letter(36) == b'2',
-            board: card.station("departure station (37-39)", 37)?,
-            off: card.station("arrival station (55-57)", 55)?,
+            board,
+            off,
             departs_min: time("departure (40-43)", 40, 44)?,
-            departs_offset_min: offset("UTC variation of departure (48-52)", 48)?,
+            departs_offset_min: offset("UTC variation of departure (48-52)", 48, board)?,
             arrives_min: time("arrival (62-65)", 62, 58)?,
-            arrives_offset_min: offset("UTC variation of arrival (66-70)", 66)?,
+            arrives_offset_min: offset("UTC variation of arrival (66-70)", 66, off)?,
             aircraft: kind,
             classes: card.field(76, 95).trim().to_owned(),
             configuration: card.field(173, 192).trim().to_owned(),

@@ -5,8 +5,8 @@ use flightline_ledger::{Date, Station};
 
 use super::PART_FLIGHTS_MAX;
 use super::config::Config;
-use super::grammar::{Action, Day, Line, Stop};
-use super::message::{Part, Reference};
+use super::grammar::{Action, Day, Line, Stop, is_disclosed};
+use super::message::Part;
 use crate::reject::{Code, Fault, quoted};
 use crate::schedule::cabins::{self, Configuration, Seating};
 use crate::schedule::calendar::{self, DAY_S, Period};
@@ -18,6 +18,12 @@ const NO_END_DAYS: i32 = 364;
 
 /// Places for parts in a message's sequence numbers.
 const PARTS_MAX: u32 = 10_000;
+
+/// Places for messages without a reference in the sequence numbers of an input.
+const MESSAGES_MAX: u32 = u32::MAX / PARTS_MAX - 1;
+
+/// What a line of a part may be, for people.
+const FORMS: &str = "such as UT422 (in an ASM UT422/21JAN), 25APR27 03MAY27 1234567, J 735 GV.Y126, UFA1515 AER1700, UFA/AER or UFAAER 10/KL2561";
 
 /// An aircraft as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +40,8 @@ pub(super) struct LegLine {
     pub(super) off: Stop,
     /// Which of the aircraft.
     pub(super) aircraft: Option<usize>,
+    /// Another airline's aircraft flies it, which counts the seats.
+    pub(super) elsewhere: bool,
 }
 
 /// A part, read.
@@ -47,8 +55,10 @@ pub(super) struct Change {
     pub(super) flights: Vec<(Designator, Vec<Date>)>,
     pub(super) aircraft: Vec<Aircraft>,
     pub(super) legs: Vec<LegLine>,
-    /// Stations of legs that are named without times.
-    pub(super) boards: Vec<Station>,
+    /// Stations of legs that are named without times, each with which of the aircraft.
+    pub(super) boards: Vec<(Station, Option<usize>)>,
+    /// Another airline's aircraft flies all of it.
+    pub(super) elsewhere: bool,
     /// Data elements 10 and 50.
     pub(super) operating: Option<Designator>,
     pub(super) marketing: Vec<(Option<Station>, Option<Station>, Designator)>,
@@ -68,12 +78,12 @@ impl Change {
             Some(Err(why)) => return Err(Fault::new(Code::UnknownType, why)),
             None => return Err(Fault::new(Code::BadRecord, "an empty part")),
         };
-        let Some(reference) = part.head.reference else {
+        if part.head.reference.is_none() && config.received.is_none() {
             return Err(Fault::new(
                 Code::MissingField,
-                "the message has no reference such as 21JAN00052E001 behind its first line: its place among others is not known",
+                "the message has no reference such as 21JAN00052E001 behind its first line: its place among others is not known; add one, or say when it was received, with the option received=2027-01-05",
             ));
-        };
+        }
         let mut change = Self {
             line: part.line,
             action,
@@ -83,6 +93,7 @@ impl Change {
             aircraft: Vec::new(),
             legs: Vec::new(),
             boards: Vec::new(),
+            elsewhere: false,
             operating: None,
             marketing: Vec::new(),
             remarks: Vec::new(),
@@ -96,12 +107,14 @@ impl Change {
                     return Err(Fault::new(
                         Code::BadRecord,
                         format!(
-                            "line {}: {} is no flight, period, aircraft, leg or segment",
+                            "line {}: {} is no flight, period, aircraft, leg or segment, {FORMS}",
                             part.line + n as u64,
                             quoted(text)
                         ),
                     ));
                 };
+                let disclosed = is_disclosed(text);
+                change.elsewhere |= disclosed && !matches!(line, Line::Leg { .. });
                 match line {
                     Line::Remark => break,
                     Line::Flight { .. }
@@ -121,10 +134,18 @@ impl Change {
                     Line::Flight {
                         designator,
                         day,
-                        leg,
+                        boards,
                     } => {
-                        change.boards.extend(leg.map(|(board, _)| board));
+                        change
+                            .boards
+                            .extend(boards.iter().map(|board| (*board, None)));
                         flights.push((designator, day));
+                    }
+                    Line::Legs(boards) => {
+                        let aircraft = change.aircraft.len().checked_sub(1);
+                        change
+                            .boards
+                            .extend(boards.iter().map(|board| (*board, aircraft)));
                     }
                     Line::Period {
                         from,
@@ -148,6 +169,7 @@ impl Change {
                             board,
                             off,
                             aircraft,
+                            elsewhere: disclosed,
                         });
                     }
                     Line::Segment {
@@ -161,9 +183,14 @@ impl Change {
                 }
             }
         }
-        change.days(part, config, reference, reference_day, &flights, &periods)?;
+        change.days(part, config, reference_day, &flights, &periods)?;
         if change.action != Action::Housekeeping {
             change.complete()?;
+        }
+        if matches!(action, Action::Cancel | Action::Reinstate) && !change.boards.is_empty() {
+            change.remarks.push(
+                "it names legs, and is taken for the whole flight: where other legs of it fly all the same, send them as RPL".to_owned(),
+            );
         }
         Ok(change)
     }
@@ -197,6 +224,7 @@ impl Change {
         element: u16,
         data: &str,
     ) {
+        self.elsewhere |= element == 2;
         if !matches!(element, 10 | 50) {
             return;
         }
@@ -214,12 +242,38 @@ impl Change {
         }
     }
 
+    /// The place of the part among others. `made`: the day of its message.
+    fn version(&mut self, part: &Part, made: Date) -> SourceVersion {
+        let day_ends_ms = (i64::from(made.0) + 1) * DAY_S * 1000 - 1000;
+        let head = &part.head;
+        let place = head.parts.min(PARTS_MAX - 1);
+        if let Some(reference) = head.reference {
+            return SourceVersion {
+                time_ms: day_ends_ms,
+                group: reference.group,
+                sequence: reference.number * PARTS_MAX + place,
+            };
+        }
+        let origin = head.origin.as_deref();
+        let origin_ms = origin.and_then(|time| calendar::message_ms(time, day_ends_ms));
+        if head.parts == 1 {
+            self.remarks.push(match origin_ms {
+                Some(_) => "the message has no reference such as 21JAN00052E001: it counts from the time of its origin line".to_owned(),
+                None => format!("the message has no reference such as 21JAN00052E001, and no origin line with a time: it counts from the day of its receipt, {made}, and sent again on another day as a new one"),
+            });
+        }
+        SourceVersion {
+            time_ms: origin_ms.unwrap_or(day_ends_ms),
+            group: 0,
+            sequence: head.ordinal.min(MESSAGES_MAX) * PARTS_MAX + place,
+        }
+    }
+
     /// Settles years, the version, and the days of every flight.
     fn days(
         &mut self,
         part: &Part,
         config: Config,
-        reference: Reference,
         reference_day: &mut Option<Date>,
         flights: &[(Designator, Option<Day>)],
         periods: &[(Day, Day, calendar::Days, bool)],
@@ -233,12 +287,20 @@ impl Change {
             .flat_map(|(from, to, ..)| [from, to])
             .chain(flights.iter().filter_map(|(_, day)| day.as_ref()))
             .find_map(full);
-        let made = match (*reference_day, config.received, first_full) {
+        let made = match (
+            *reference_day,
+            part.head.reference,
+            config.received,
+            first_full,
+        ) {
             (Some(day), ..) => Some(day),
-            (None, Some(received), _) => calendar::nearest(reference.day, received),
+            (None, Some(reference), Some(received), _) => reference.made(received),
             // Messages are about days to come, at most a year ahead.
-            (None, None, Some(date)) => calendar::nearest(reference.day, Date(date.0 - 150)),
-            (None, None, None) => None,
+            (None, Some(reference), None, Some(date)) => {
+                calendar::nearest(reference.day, Date(date.0 - 150))
+            }
+            (None, None, received, _) => received,
+            (None, Some(_), None, None) => None,
         };
         let Some(made) = made else {
             return Err(Fault::new(
@@ -247,11 +309,7 @@ impl Change {
             ));
         };
         *reference_day = Some(made);
-        self.version = SourceVersion {
-            time_ms: (i64::from(made.0) + 1) * DAY_S * 1000 - 1000,
-            group: reference.group,
-            sequence: reference.number * PARTS_MAX + part.head.parts.min(PARTS_MAX - 1),
-        };
+        self.version = self.version(part, made);
         let resolve = |day: Day| match day {
             Day::Full(date) => Ok(Some(date)),
             Day::NoYear(day) => match calendar::nearest(day, made) {
@@ -259,6 +317,13 @@ impl Change {
                 None => Err(Fault::new(
                     Code::BadTime,
                     "there is no such day in any near year",
+                )),
+            },
+            Day::OfMonth(day) => match calendar::of_month(day, made) {
+                Some(date) => Ok(Some(date)),
+                None => Err(Fault::new(
+                    Code::BadTime,
+                    format!("no day {day} comes within four weeks of {made}: write its month"),
                 )),
             },
             Day::Open => Ok(None),
@@ -337,18 +402,25 @@ impl Change {
             Action::New | Action::Replace if self.legs.iter().any(|leg| leg.aircraft.is_none()) => {
                 missing("no aircraft before the first leg: write one as J 735 Y.Y126")
             }
-            Action::Times if self.legs.is_empty() => {
+            Action::Times | Action::TimesAndEquipment if self.legs.is_empty() => {
                 missing("no leg with new times: write one as UFA1515 AER1700")
             }
-            Action::Equipment if self.aircraft.is_empty() => {
+            Action::Equipment | Action::TimesAndEquipment if self.aircraft.is_empty() => {
                 missing("no aircraft: write one as J 735 Y.Y126")
             }
-            Action::Equipment if self.aircraft.iter().any(|a| a.seating.cabins.is_empty()) => {
+            Action::Equipment | Action::TimesAndEquipment
+                if self.aircraft.iter().any(|a| a.seating.cabins.is_empty()) =>
+            {
                 missing(
                     "the aircraft has no configuration, and what its type usually has is not known: write J 735 Y.Y126",
                 )
             }
-            Action::Equipment if self.aircraft.len() > 1 && self.legs.is_empty() => {
+            Action::Equipment
+                if self.aircraft.len() > 1
+                    && self.legs.is_empty()
+                    && (self.boards.is_empty()
+                        || self.boards.iter().any(|(_, aircraft)| aircraft.is_none())) =>
+            {
                 missing("several aircraft, and no legs that say which flies where")
             }
             _ => Ok(()),

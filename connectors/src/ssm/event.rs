@@ -71,13 +71,22 @@ pub(super) fn push(
         Action::Equipment => equipment(change, |body, marks| {
             items.push(unplaced(body, marks, None))
         }),
+        Action::TimesAndEquipment => {
+            let legs = flown(change, date)?;
+            let marks = marks(&legs);
+            let times = legs.iter().map(times).collect();
+            items.push(unplaced(ProviderBody::TimeChange(times), marks, None));
+            equipment(change, |body, marks| {
+                items.push(unplaced(body, marks, None))
+            });
+        }
         Action::Administrative | Action::Housekeeping => {}
     }
     Ok(())
 }
 
 fn equipment(change: &Change, mut push: impl FnMut(ProviderBody, u32)) {
-    let mut one = |board, index: usize| {
+    let mut one = |board, index: usize, elsewhere: bool| {
         let aircraft = &change.aircraft[index];
         let marks = if aircraft.seating.imputed {
             quality::SEATS_IMPUTED
@@ -85,7 +94,7 @@ fn equipment(change: &Change, mut push: impl FnMut(ProviderBody, u32)) {
             0
         };
         let mut cabins = aircraft.seating.cabins.clone();
-        if !sells(aircraft.service) {
+        if elsewhere || !sells(aircraft.service) {
             cabins
                 .iter_mut()
                 .for_each(|cabin| cabin.authorised = Some(0));
@@ -102,13 +111,18 @@ fn equipment(change: &Change, mut push: impl FnMut(ProviderBody, u32)) {
     let last = change.aircraft.len() - 1;
     if !change.legs.is_empty() {
         for leg in &change.legs {
-            one(Some(leg.board.station), leg.aircraft.unwrap_or(last));
+            let elsewhere = change.elsewhere || leg.elsewhere;
+            one(
+                Some(leg.board.station),
+                leg.aircraft.unwrap_or(last),
+                elsewhere,
+            );
         }
     } else if change.boards.is_empty() {
-        one(None, last);
+        one(None, last, change.elsewhere);
     } else {
-        for board in &change.boards {
-            one(Some(*board), last);
+        for (board, aircraft) in &change.boards {
+            one(Some(*board), aircraft.unwrap_or(last), change.elsewhere);
         }
     }
 }
@@ -175,7 +189,7 @@ fn schedules(
             if aircraft.seating.imputed {
                 bits |= quality::SEATS_IMPUTED;
             }
-            if !sells(aircraft.service) {
+            if change.elsewhere || leg.line.elsewhere || !sells(aircraft.service) {
                 cabins
                     .iter_mut()
                     .for_each(|cabin| cabin.authorised = Some(0));

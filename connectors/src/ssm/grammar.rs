@@ -17,6 +17,8 @@ pub(super) enum Action {
     Times,
     /// Another type of aircraft, or another configuration.
     Equipment,
+    /// New times and other equipment at once: `TIM/EQT`.
+    TimesAndEquipment,
     /// Data that says nothing of times and seats.
     Administrative,
     /// Answers and questions between systems.
@@ -36,19 +38,44 @@ impl Action {
             "EQT" | "CON" => Self::Equipment,
             "ADM" => Self::Administrative,
             "RSD" | "ACK" | "NAC" => Self::Housekeeping,
+            several if several.contains('/') => return Self::of_several(several),
             "FLT" | "REV" | "SKD" | "RRT" => {
                 return Err(format!(
                     "{word} is not read: send what it changes as CNL of the old and NEW of the new flights"
                 ));
             }
-            _ => {
-                return Err(format!(
-                    "{} is no action: NEW, RPL, CNL, RIN, TIM, EQT, CON, ADM",
-                    crate::reject::quoted(word)
-                ));
-            }
+            _ => return Err(no_action(word)),
         })
     }
+
+    /// `TIM/EQT`: the action, and which others it does at once.
+    fn of_several(words: &str) -> Result<Self, String> {
+        let mut times = false;
+        let mut equipment = false;
+        for word in words.split('/') {
+            match Self::read(word)? {
+                // Behind it stands what of the flight has changed: the whole of it is there anyway.
+                Self::Replace if !times && !equipment => return Ok(Self::Replace),
+                Self::Times => times = true,
+                Self::Equipment => equipment = true,
+                Self::Administrative => {}
+                _ => return Err(no_action(words)),
+            }
+        }
+        Ok(match (times, equipment) {
+            (true, true) => Self::TimesAndEquipment,
+            (true, false) => Self::Times,
+            (false, true) => Self::Equipment,
+            (false, false) => Self::Administrative,
+        })
+    }
+}
+
+fn no_action(word: &str) -> String {
+    format!(
+        "{} is no action: NEW, RPL, CNL, RIN, TIM, EQT, CON, ADM, or several such as TIM/EQT",
+        crate::reject::quoted(word)
+    )
 }
 
 /// A day, with or without a year.
@@ -56,6 +83,8 @@ impl Action {
 pub(super) enum Day {
     Full(flightline_ledger::Date),
     NoYear((u32, u32)),
+    /// The day of the month alone, which only an ASM has: `UT422/21`.
+    OfMonth(u32),
     /// `00XXX00`.
     Open,
 }
@@ -71,6 +100,9 @@ impl Day {
         match text.len() {
             7 => calendar::date(text).map(Self::Full),
             5 => calendar::day_and_month(text).map(Self::NoYear),
+            2 => calendar::two(text)
+                .filter(|day| (1..=31).contains(day))
+                .map(Self::OfMonth),
             _ => None,
         }
     }
@@ -83,8 +115,11 @@ pub(super) enum Line {
     Flight {
         designator: Designator,
         day: Option<Day>,
-        leg: Option<(Station, Station)>,
+        /// The legs that are meant, as the stations where they depart; none: all.
+        boards: Vec<Station>,
     },
+    /// `UFA/AER`, `UFA/AER/MOW`: legs without times, as the stations where they depart.
+    Legs(Vec<Station>),
     /// `25APR18 03MAY21 123456 /W2`.
     Period {
         from: Day,
@@ -132,17 +167,29 @@ impl Line {
         let mut tokens = text.split(' ').filter(|t| !t.is_empty());
         let first = tokens.next()?;
         let rest: Vec<&str> = tokens.collect();
+        let with_elements = rest.iter().all(element);
+        if let Some(boards) = route(first).filter(|_| with_elements) {
+            return Some(Self::Legs(boards));
+        }
+        if let [off] = rest.as_slice()
+            && let Some(boards) = route(&format!("{first}/{off}"))
+        {
+            return Some(Self::Legs(boards));
+        }
         if first.len() == 1 && first.as_bytes()[0].is_ascii_uppercase() {
             return equipment(first, &rest);
         }
-        if let Some(from) = Day::read(first) {
+        if let Some(from) = Day::read(first).filter(|day| !matches!(day, Day::OfMonth(_))) {
             return period(from, &rest);
         }
-        if rest.len() >= 2 || rest.len() == 1 {
+        if !rest.is_empty() {
             if let (Some(board), Some(off)) =
                 (Stop::read(first, is_asm), Stop::read(rest[0], is_asm))
             {
-                return Some(Self::Leg { board, off });
+                return rest[1..]
+                    .iter()
+                    .all(element)
+                    .then_some(Self::Leg { board, off });
             }
             if let Some(segment) = segment(first, &rest) {
                 return Some(segment);
@@ -160,65 +207,108 @@ fn equipment(service: &str, rest: &[&str]) -> Option<Line> {
     {
         return None;
     }
-    let text = rest.get(1).copied().unwrap_or_default();
-    // Classes, behind `/` their modifiers, behind `.` the configuration.
+    let text = rest
+        .get(1)
+        .copied()
+        .filter(|text| !element(text))
+        .unwrap_or_default();
+    // Classes, behind `/` their modifiers, behind `.` the configuration, which may stand apart.
     let (classes, configuration) = text.split_once('.').unwrap_or((text, ""));
+    let apart = rest.get(2).and_then(|text| text.strip_prefix('.'));
+    let configuration = match apart {
+        Some(apart) if configuration.is_empty() => apart,
+        _ => configuration,
+    };
     let classes = classes.split('/').next().unwrap_or_default();
+    // Classes have no digits: cabins with their seats, in front of the name of the version.
+    let (classes, configuration) = if classes.bytes().any(|b| b.is_ascii_digit()) {
+        ("", format!("{classes}{configuration}"))
+    } else {
+        (classes, configuration.to_owned())
+    };
     Some(Line::Equipment {
         service: service.as_bytes()[0],
         aircraft,
         classes: classes.to_owned(),
-        configuration: configuration.to_owned(),
+        configuration,
     })
 }
 
 fn period(from: Day, rest: &[&str]) -> Option<Line> {
-    let to = Day::read(rest.first()?)?;
-    let days = rest.get(1)?;
-    let (digits, week) = match days.split_once('/') {
-        Some((digits, week)) => (digits, Some(week)),
-        None => (*days, rest.get(2).and_then(|t| t.strip_prefix('/'))),
-    };
-    let every_second_week = match week {
-        None => false,
-        Some("W2") => true,
-        Some(_) => return None,
-    };
+    let to = Day::read(rest.first()?).filter(|day| !matches!(day, Day::OfMonth(_)))?;
+    let mut digits = String::new();
+    let mut every_second_week = false;
+    let mut behind = false;
+    // `135`, `135/W2`, `1 3 5 /W2`, and data elements behind.
+    for token in &rest[1..] {
+        if element(token) {
+            behind = true;
+        } else if let Some(days) = token.strip_suffix("/W2") {
+            digits.push_str(days);
+            every_second_week = true;
+        } else if behind || every_second_week {
+            return None;
+        } else {
+            digits.push_str(token);
+        }
+    }
     Some(Line::Period {
         from,
         to,
-        days: calendar::Days::read(digits)?,
+        days: calendar::Days::read(&digits)?,
         every_second_week,
     })
 }
 
 fn flight(first: &str, rest: &[&str], is_asm: bool) -> Option<Line> {
     if !is_asm {
-        // Behind the number stand data elements, such as `1/OW1`.
-        let element = |token: &&str| {
-            token
-                .split_once('/')
-                .is_some_and(|(number, _)| number.parse::<u16>().is_ok())
-        };
         if !rest.iter().all(element) {
             return None;
         }
         return Some(Line::Flight {
             designator: Designator::read(first)?,
             day: None,
-            leg: None,
+            boards: Vec::new(),
         });
     }
     let (number, day) = first.split_once('/')?;
-    let leg = rest.iter().find_map(|token| {
-        let (board, off) = token.split_once('/')?;
-        Some((board.parse().ok()?, off.parse().ok()?))
-    });
+    let mut boards = Vec::new();
+    for token in rest {
+        match route(token) {
+            Some(legs) => boards.extend(legs),
+            None if element(token) => {}
+            None => return None,
+        }
+    }
     Some(Line::Flight {
         designator: Designator::read(number)?,
         day: Some(Day::read(day)?).filter(|day| *day != Day::Open),
-        leg,
+        boards,
     })
+}
+
+/// A data element behind a flight, a period, an aircraft or a leg: `1/OW1`.
+fn element(token: &&str) -> bool {
+    token.split_once('/').is_some_and(|(number, data)| {
+        number.parse::<u16>().is_ok_and(|n| n <= 999) && !matches!(data, "" | "W2")
+    })
+}
+
+/// Whether data elements behind the first word say that another airline's aircraft flies: `2/AF`.
+pub(super) fn is_disclosed(text: &str) -> bool {
+    text.split(' ')
+        .skip(1)
+        .any(|token| element(&token) && token.starts_with("2/"))
+}
+
+/// `UFA/AER/MOW`: where each leg departs.
+fn route(text: &str) -> Option<Vec<Station>> {
+    let stations: Vec<Station> = text
+        .split('/')
+        .map(|station| station.parse().ok())
+        .collect::<Option<_>>()?;
+    let (_, boards) = stations.split_last()?;
+    (!boards.is_empty()).then(|| boards.to_vec())
 }
 
 fn segment(first: &str, rest: &[&str]) -> Option<Line> {
@@ -295,6 +385,7 @@ mod tests {
             Some(Line::Equipment { .. }) => "equipment",
             Some(Line::Leg { .. }) => "leg",
             Some(Line::Segment { .. }) => "segment",
+            Some(Line::Legs(_)) => "legs",
             Some(Line::Remark) => "remark",
         };
         for (text, asm, want) in [
@@ -302,16 +393,32 @@ mod tests {
             ("UT422 1/OW1/OW2 4/XX", false, "flight"),
             ("UT422/21JAN", true, "flight"),
             ("UT422/21JAN27 AER/UFA", true, "flight"),
+            ("UT422/21JAN27 AER/UFA/MOW 2/KL", true, "flight"),
+            ("UT422/21", true, "flight"),
+            ("UT422/32", true, "none"),
+            ("UT422/21JAN27 SOMEWHERE", true, "none"),
+            ("AER/UFA", false, "legs"),
+            ("AER/UFA/MOW 2/KL", false, "legs"),
+            ("AER UFA", true, "legs"),
+            ("AERUFA", false, "none"),
             ("UT422", true, "none"),
             ("25APR18 03MAY21 123456 /W2", false, "period"),
             ("25APR18 03MAY21 123456/W2", false, "period"),
             ("25APR 00XXX00 1", false, "period"),
+            ("25APR18 03MAY21 1 3 5 /W2 2/KL", false, "period"),
+            ("25APR18 03MAY21 1.3.5..", false, "period"),
+            ("25APR18 03MAY21 2/KL 3", false, "none"),
+            ("25APR18 03MAY21 135/W3", false, "none"),
+            ("25APR18 03MAY21", false, "none"),
+            ("21 22 135", false, "none"),
             ("25APR18 03MAY21 8", false, "none"),
             ("CDG0800 AMS2520", false, "none"),
             ("J 735 GV.Y126", false, "equipment"),
             ("J 735 GV/XX.Y126 VPBXX", false, "equipment"),
             ("UFA1515/M1/1520 AER1500/1", false, "leg"),
             ("UFA211515 AER211700", true, "leg"),
+            ("UFA1515 AER1700 2/KL 6/UT423", false, "leg"),
+            ("UFA1515 AER1700 735", false, "none"),
             ("UFA211515 AER211700", false, "none"),
             ("UFAAER 505/ET", false, "segment"),
             ("QQQQQQ 10/KL2561", false, "segment"),
@@ -319,6 +426,74 @@ mod tests {
             ("HELLO WORLD", false, "none"),
         ] {
             assert_eq!(kind(text, asm), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn legs_are_named_by_where_they_depart() {
+        let boards = |text: &str| match Line::read(text, true) {
+            Some(Line::Legs(boards) | Line::Flight { boards, .. }) => boards
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" "),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(boards("AER/UFA/MOW"), "AER UFA");
+        assert_eq!(boards("AER UFA"), "AER");
+        assert_eq!(boards("UT422/21JAN AER/UFA"), "AER");
+        assert_eq!(boards("UT422/21JAN AER/UFA/MOW"), "AER UFA");
+        assert_eq!(boards("UT422/21JAN"), "");
+    }
+
+    #[test]
+    fn a_configuration_may_stand_apart_or_in_the_place_of_the_classes() {
+        let read = |text: &str| match Line::read(text, false) {
+            Some(Line::Equipment {
+                classes,
+                configuration,
+                ..
+            }) => format!("{classes}|{configuration}"),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(read("J 320 CY.C8Y162VV582 VNA001"), "CY|C8Y162VV582");
+        assert_eq!(read("J 320 CY .C8Y162VV582"), "CY|C8Y162VV582");
+        assert_eq!(read("J 320 C8Y162.VV582"), "|C8Y162VV582");
+        assert_eq!(read("J 320 C8Y162 .VV582"), "|C8Y162VV582");
+        assert_eq!(read("J 320 CY/BN 2/KL"), "CY|");
+        assert_eq!(read("J 320 2/KL"), "|");
+        assert_eq!(read("J 320"), "|");
+    }
+
+    #[test]
+    fn another_airline_is_told_by_a_data_element() {
+        for (text, told) in [
+            ("UT422 2/KL", true),
+            ("25APR27 03MAY27 123 1/OW1 2/KL", true),
+            ("J 735 Y.Y126 2/KL", true),
+            ("25APR27 03MAY27 2/W2", false),
+            ("UT422 3/KL 9/KL", false),
+            ("2/KL", false),
+        ] {
+            assert_eq!(is_disclosed(text), told, "{text}");
+        }
+    }
+
+    #[test]
+    fn several_actions_at_once() {
+        for (words, want) in [
+            ("TIM/EQT COMM", Some(Action::TimesAndEquipment)),
+            ("EQT/TIM", Some(Action::TimesAndEquipment)),
+            ("EQT/CON", Some(Action::Equipment)),
+            ("TIM/ADM", Some(Action::Times)),
+            ("RPL/EQT/TIM", Some(Action::Replace)),
+            ("CNL/TIM", None),
+            ("EQT/RPL", None),
+            ("EQT/RRT", None),
+            ("EQT/XXX", None),
+            ("EQT/", None),
+        ] {
+            assert_eq!(Action::read(words).ok(), want, "{words}");
         }
     }
 

@@ -1,12 +1,22 @@
 //! Lines to messages and their parts.
 
-use crate::lines::Lines;
+use std::collections::VecDeque;
+
+use flightline_ledger::Date;
+
+use crate::lines::{self, Lines, telegram};
 use crate::reject::{Code, Fault};
 use crate::schedule::calendar;
 use crate::schedule::clock::Mode;
 
 use super::PART_LINES_MAX;
 use super::grammar::Line;
+
+/// How many days a message may seem to come from behind the day of its receipt.
+const CLOCKS_DAYS: i32 = 3;
+
+/// The most lines of addresses that a message has.
+const ADDRESS_LINES_MAX: usize = 100;
 
 /// The head of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +25,10 @@ pub(super) struct Head {
     pub(super) is_asm: bool,
     pub(super) mode: Mode,
     pub(super) reference: Option<Reference>,
+    /// Day and time of the origin line before it, `DDHHMM`, as they are written.
+    pub(super) origin: Option<String>,
+    /// Which message of the input it is, from 1.
+    pub(super) ordinal: u32,
     /// How many parts of it were read.
     pub(super) parts: u32,
 }
@@ -30,6 +44,12 @@ pub(super) struct Reference {
 }
 
 impl Reference {
+    /// The day of the message when it was received on another day. Messages are about days to come
+    /// and are made before they are received, but for clocks that differ.
+    pub(super) fn made(self, received: Date) -> Option<Date> {
+        calendar::last(self.day, Date(received.0 + CLOCKS_DAYS))
+    }
+
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.split('/').next().unwrap_or_default().trim_end();
         if text.len() != 14 || !text.is_ascii() {
@@ -77,6 +97,13 @@ impl Part {
         });
     }
 
+    /// Whether it begins with `SI`: words that say nothing to a program.
+    pub(super) fn is_words(&self) -> bool {
+        self.lines
+            .first()
+            .is_some_and(|line| matches!(Line::read(line, false), Some(Line::Remark)))
+    }
+
     /// As it came.
     pub(super) fn raw(&self) -> Vec<u8> {
         self.lines.join("\n").into_bytes()
@@ -95,6 +122,39 @@ pub(super) struct Messages<'a> {
     lines: Lines<'a>,
     head: Option<Head>,
     part: Option<Part>,
+    /// Of the envelope that was read last.
+    origin: Option<String>,
+    /// Messages so far.
+    messages: u32,
+    /// Lines that were read to see what follows others.
+    looked_at: VecDeque<Text>,
+}
+
+/// A line, kept.
+struct Text {
+    number: u64,
+    text: Result<String, Fault>,
+    raw: Vec<u8>,
+    complete: bool,
+}
+
+impl Text {
+    fn of(line: lines::Line<'_>) -> Self {
+        Self {
+            number: line.number,
+            text: line.text.map(telegram),
+            raw: line.raw.to_vec(),
+            complete: line.complete,
+        }
+    }
+
+    fn has_addresses(&self) -> bool {
+        self.text.as_ref().is_ok_and(|text| is_addresses(text))
+    }
+
+    fn is_origin(&self) -> bool {
+        self.text.as_ref().is_ok_and(|text| text.starts_with('.'))
+    }
 }
 
 impl<'a> Messages<'a> {
@@ -103,20 +163,53 @@ impl<'a> Messages<'a> {
             lines,
             head: None,
             part: None,
+            origin: None,
+            messages: 0,
+            looked_at: VecDeque::new(),
+        }
+    }
+
+    /// The next line that is no address of an envelope.
+    fn next_line(&mut self) -> Option<Text> {
+        loop {
+            if let Some(line) = self.looked_at.pop_front() {
+                return Some(line);
+            }
+            let line = Text::of(self.lines.next_line()?);
+            if !line.has_addresses() {
+                return Some(line);
+            }
+            // Addresses stand before the origin, with a priority in front of them or without.
+            let mut addresses = vec![line];
+            loop {
+                let next = self.lines.next_line().map(Text::of);
+                if next.as_ref().is_some_and(Text::is_origin) {
+                    self.looked_at.extend(next);
+                    break;
+                }
+                let goes_on = next.as_ref().is_some_and(Text::has_addresses);
+                if goes_on && addresses.len() < ADDRESS_LINES_MAX {
+                    addresses.extend(next);
+                    continue;
+                }
+                self.looked_at.extend(addresses);
+                self.looked_at.extend(next);
+                break;
+            }
         }
     }
 
     /// The next part of a message, or what is none.
     pub(super) fn next(&mut self) -> Option<Item> {
         loop {
-            let Some(line) = self.lines.next_line() else {
+            let Some(line) = self.next_line() else {
                 return self.part.take().map(Item::Part);
             };
             let number = line.number;
             let text = match line.text {
-                Ok(text) => text.trim_end(),
+                Ok(text) => text,
                 Err(fault) => {
-                    let raw = line.raw.to_vec();
+                    let raw = line.raw;
                     match &mut self.part {
                         Some(part) => part.broken(number, fault, &raw),
                         None => return Some(Item::Bad(number, fault, raw)),
@@ -124,6 +217,10 @@ impl<'a> Messages<'a> {
                     continue;
                 }
             };
+            let text = text.as_str();
+            if text.is_empty() {
+                continue;
+            }
             // A short last line without an end may be cut in the middle of a time.
             if !line.complete
                 && self.part.is_some()
@@ -141,7 +238,7 @@ impl<'a> Messages<'a> {
                         Code::Truncated.remedy()
                     ),
                 );
-                let raw = line.raw.to_vec();
+                let raw = line.raw;
                 if let Some(part) = &mut self.part {
                     part.broken(number, fault, &raw);
                 }
@@ -149,6 +246,9 @@ impl<'a> Messages<'a> {
             }
             if envelope(text) {
                 self.head = None;
+                // Its day and time, behind who sent it.
+                let origin = text.strip_prefix('.');
+                self.origin = origin.and_then(|text| text.split(' ').nth(1).map(str::to_owned));
                 if let Some(part) = self.part.take() {
                     return Some(Item::Part(part));
                 }
@@ -156,10 +256,13 @@ impl<'a> Messages<'a> {
             }
             match text {
                 "SSM" | "ASM" => {
+                    self.messages = self.messages.saturating_add(1);
                     self.head = Some(Head {
                         is_asm: text == "ASM",
                         mode: Mode::Utc,
                         reference: None,
+                        origin: self.origin.clone(),
+                        ordinal: self.messages,
                         parts: 0,
                     });
                     if let Some(part) = self.part.take() {
@@ -183,7 +286,7 @@ impl<'a> Messages<'a> {
                         Code::BadRecord.remedy()
                     ),
                 );
-                return Some(Item::Bad(number, fault, line.raw.to_vec()));
+                return Some(Item::Bad(number, fault, line.raw));
             };
             if head.parts == 0 && self.part.is_none() {
                 match text {
@@ -234,8 +337,20 @@ fn envelope(text: &str) -> bool {
         || text.starts_with("ZCZC")
         || text.starts_with("NNNN")
         || text.starts_with('=')
+        || text == "PDM"
         || (matches!(first, "QU" | "QK" | "QD" | "QN" | "QP" | "QX" | "QS" | "QC")
             && text.len() > 3)
+}
+
+/// Whether a line has addresses only: a city, a department and an airline each, such as `MOWRMSU`.
+fn is_addresses(text: &str) -> bool {
+    !text.is_empty()
+        && text.split_ascii_whitespace().all(|word| {
+            let bytes = word.as_bytes();
+            bytes.len() == 7
+                && bytes[..5].iter().all(u8::is_ascii_uppercase)
+                && bytes[5..].iter().all(u8::is_ascii_alphanumeric)
+        })
 }
 
 /// Whether a last line without line end can be whole: it reads as one of its kind, and a flight

@@ -14,7 +14,6 @@ use super::{Config, LINE_BYTES_MAX};
 use crate::connector::{Parsed, Source, Warning};
 use crate::lines::Lines;
 use crate::reject::{Fault, Reject};
-use crate::schedule::calendar;
 
 /// The iterator.
 pub(super) struct Parts<'a> {
@@ -72,7 +71,7 @@ impl<'a> Parts<'a> {
         self.told = message;
         // Numbers count from 1; of a day without a year nothing can be said.
         let received = self.config.received.filter(|_| reference.number > 0);
-        let Some(day) = received.and_then(|day| calendar::nearest(reference.day, day)) else {
+        let Some(day) = received.and_then(|day| reference.made(day)) else {
             return;
         };
         let series = match part.head.is_asm {
@@ -96,6 +95,10 @@ impl<'a> Parts<'a> {
         let raw = part.raw();
         if let Some(fault) = part.fault.take() {
             return self.set_aside(part.line, fault, &raw);
+        }
+        // Words that are added to all parts of the message.
+        if part.is_words() {
+            return;
         }
         let reference = part.head.reference;
         let mut day = self

@@ -801,3 +801,28 @@ fn an_observation_that_came_too_late_is_set_aside_with_its_reason() {
 fn auh_text() -> String {
     "<OfferPriceRS><Offer><OfferID>O1</OfferID><OfferExpirationDateTime>2027-01-01T00:30:00Z</OfferExpirationDateTime><OfferItem><Price><TotalAmount CurCode='EUR'>90.00</TotalAmount></Price><FareComponent><RBD>Q</RBD><PaxSegmentRefID>S1</PaxSegmentRefID></FareComponent></OfferItem></Offer><PaxSegment><PaxSegmentID>S1</PaxSegmentID><Dep><IATA_LocationCode>AUH</IATA_LocationCode><AircraftScheduledDateTime>2027-03-10T02:30:00</AircraftScheduledDateTime></Dep><Arrival><IATA_LocationCode>CDG</IATA_LocationCode><AircraftScheduledDateTime>2027-03-10T07:10:00</AircraftScheduledDateTime></Arrival><MarketingCarrierInfo><CarrierDesigCode>EY</CarrierDesigCode><MarketingCarrierFlightNumberText>31</MarketingCarrierFlightNumberText></MarketingCarrierInfo></PaxSegment></OfferPriceRS>".to_owned()
 }
+
+#[test]
+fn telegrams_of_availability_in_small_letters_and_with_what_frames_them() {
+    let plain = "QU MOWRMSU\n.FRARMLH 231010\nAVS\nPK0785Y25DEC26 A4 LHEKHI\nBA0175/27SEP27/LHRJFK\nY/O4 J/C\n";
+    let framed = format!(
+        "\u{1}{}=\r\n\u{3}",
+        plain
+            .to_lowercase()
+            .replace("avs", "\u{2}avs")
+            .replace('\n', "\r\n")
+    );
+    let good = parse("avs", plain.as_bytes());
+    assert_eq!(events(&good).len(), 3);
+    let items = parse("avs", framed.as_bytes());
+    assert!(rejects(&items).is_empty(), "{:?}", rejects(&items));
+    assert_eq!(events(&items), events(&good));
+    // A day that no month has is not one whose year is missing.
+    let options = Options::new().with("observed_at", "2026-11-25T12:00:00Z");
+    let reason = |text: &str| {
+        let items = parse_with("avs", &options, text.as_bytes());
+        rejects(&items)[0].reason.clone()
+    };
+    assert!(!reason("PK0785Y32DEC A4 LHEKHI\n").contains("year"));
+    assert!(reason("PK0785Y29FEB A4 LHEKHI\n").contains("year"));
+}

@@ -754,3 +754,117 @@ fn pitfall_13_a_city_is_no_airport_and_is_marked() {
     let told: Vec<_> = warnings(&items).iter().map(|w| w.line).collect();
     assert_eq!(told, [7], "once");
 }
+
+/// Stamps and a period that cannot be read cost a block what they say, and not its flights.
+#[test]
+fn a_block_is_read_without_its_stamps() {
+    let row = LegRow::default().text();
+    let made = |text: &str| {
+        let items = parse("ssim", text.as_bytes());
+        assert!(rejects(&items).is_empty(), "{:?}", rejects(&items));
+        let whole = items
+            .iter()
+            .any(|item| matches!(item, Parsed::ReplaceEnd { .. }));
+        let [event] = &events(&items)[..] else {
+            panic!("{items:?}")
+        };
+        let remarks: Vec<_> = warnings(&items).iter().map(|w| w.text.clone()).collect();
+        (event.version.time_ms, whole, remarks)
+    };
+    let good = january(std::slice::from_ref(&row));
+    let (noon_ms, whole, remarks) = made(&good);
+    assert!(whole && remarks.is_empty());
+    // A serial number of more digits reaches into the time.
+    let (ms, whole, remarks) = made(&good.replace("1200000002", "8000000002"));
+    assert_eq!((noon_ms - ms, whole), (12 * 3_600_000, true));
+    assert!(remarks[0].contains("(191-194)"), "{remarks:?}");
+    let (ms, whole, remarks) = made(&good.replace("01DEC26", "1DEC26 "));
+    assert_eq!((ms, whole), (0, false));
+    assert!(remarks[0].contains("(29-35)"), "{remarks:?}");
+    for (from, to) in [("01JAN2 ", "31JAN27"), ("01JAN27", "31JAN  ")] {
+        let text = file(
+            &carrier('L', "FL", from, to, "01DEC26"),
+            std::slice::from_ref(&row),
+        );
+        let (ms, whole, remarks) = made(&text);
+        assert_eq!((ms, whole), (noon_ms, false));
+        assert!(remarks[0].contains("valid "), "{remarks:?}");
+    }
+}
+
+#[test]
+fn letters_of_one_byte_and_the_end_of_old_files() {
+    let row = LegRow::default();
+    let text = january(&[row.text(), row.segment("127", "CDGAMS", "A~ROSUD")]);
+    let titled = text.replacen("01DEC26   ", "01DEC26A~R", 1);
+    let latin: Vec<u8> = titled
+        .bytes()
+        .map(|b| if b == b'~' { 0xc9 } else { b })
+        .chain(*b"\x1a")
+        .collect();
+    let items = parse("ssim", &latin);
+    clean(&items);
+    assert_eq!(keys(&items), ["FL100.2027-01-05.CDG"]);
+    assert!(
+        items
+            .iter()
+            .any(|item| matches!(item, Parsed::ReplaceEnd { .. }))
+    );
+    // What has not the length of a record is no text of one byte a letter.
+    let damaged = [&latin[..150], b"\n"].concat();
+    assert_eq!(rejects(&parse("ssim", &damaged))[0].code, Code::BadRecord);
+    assert_eq!(rejects(&parse("ssim", b"3 \xc9\n"))[0].code, Code::NotUtf8);
+}
+
+#[test]
+fn a_blank_offset_is_that_of_the_zone() {
+    let row = LegRow {
+        departs_offset: "     ",
+        arrives_offset: "     ",
+        ..LegRow::default()
+    };
+    let items = one(row);
+    clean(&items);
+    assert_eq!(flights(&items), flights(&one(LegRow::default())));
+    assert_eq!(events(&items)[0].quality, 0);
+    let utc = file(
+        &carrier('U', "FL", "01JAN27", "31JAN27", "01DEC26"),
+        &[LegRow {
+            departs: "2330",
+            arrives: "0050",
+            ..row
+        }
+        .text()],
+    );
+    assert_eq!(
+        flights(&parse("ssim", utc.as_bytes())),
+        [(
+            "FL100.2027-01-06.CDG".to_owned(),
+            vec!["CDG 2027-01-05T23:30Z AMS 2027-01-06T00:50Z".to_owned()]
+        )]
+    );
+    // A city has none.
+    let items = one(LegRow {
+        board: "LON",
+        ..row
+    });
+    assert_eq!(rejects(&items)[0].code, Code::BadTime);
+}
+
+#[test]
+fn days_with_points_or_zeros_and_freight_alone() {
+    for days in [".2.....", "0200000"] {
+        let row = LegRow {
+            days,
+            ..LegRow::default()
+        };
+        assert_eq!(keys(&one(row)), ["FL100.2027-01-05.CDG"], "{days}");
+    }
+    let freight = LegRow {
+        configuration: "LL12PP8",
+        ..LegRow::default()
+    };
+    let items = one(freight);
+    let schedule = schedule(&events(&items)[0]).clone();
+    assert!(schedule.legs[0].cabins.is_empty(), "{schedule:?}");
+}

@@ -334,7 +334,7 @@ fn pitfall_11_a_bad_part_costs_itself_alone() {
         );
     }
     // Nothing says what came first.
-    let items = read(&format!("SSM\n{good}"));
+    let items = parse_with("ssm", &Options::new(), format!("SSM\n{good}").as_bytes());
     assert_eq!(rejects(&items)[0].code, Code::MissingField);
     assert_eq!(rejects(&read("HELLO\n"))[0].code, Code::BadRecord);
 }
@@ -356,4 +356,196 @@ fn pitfall_13_a_city_has_no_clock() {
     let items = read(&format!("{HEAD}{new}"));
     assert_eq!(rejects(&items)[0].code, Code::UnknownAirport);
     assert!(rejects(&items)[0].reason.contains("LON"));
+}
+
+/// Version and remarks of messages.
+fn places(text: &str) -> (Vec<String>, Vec<String>) {
+    let items = read(text);
+    let places = items.iter().filter_map(|item| {
+        let (flight, version) = match item {
+            Parsed::Event { event, .. } => (event.flight.number, event.version),
+            Parsed::Unplaced { event, .. } => (event.flights.number, event.version),
+            _ => return None,
+        };
+        let (day, minute) = (
+            version.time_ms / 86_400_000,
+            version.time_ms / 60_000 % 1440,
+        );
+        Some(format!(
+            "{flight}: {} {:02}{:02} {} {}",
+            flightline_ledger::Date(day as i32),
+            minute / 60,
+            minute % 60,
+            version.group,
+            version.sequence
+        ))
+    });
+    let places = places.collect();
+    let remarks = warnings(&items).iter().map(|w| w.text.clone()).collect();
+    (places, remarks)
+}
+
+#[test]
+fn a_message_without_reference_counts_from_its_origin_or_its_receipt() {
+    let (versions, remarks) = places(
+        "QU HDQRMFL\n.HDQRM1A 011230\nSSM\nLT\nCNL\nFL1\n05JAN27 05JAN27 2\n//\nCNL\nFL2\n05JAN27 05JAN27 2\n//\n\
+         ASM\nLT\nCNL\nFL3/05JAN\n",
+    );
+    assert_eq!(
+        versions,
+        [
+            "1: 2027-01-01 1230 0 10001",
+            "2: 2027-01-01 1230 0 10002",
+            "3: 2027-01-01 1230 0 20001"
+        ]
+    );
+    // Once a message.
+    assert_eq!(remarks.len(), 2, "{remarks:?}");
+    assert!(remarks[0].contains("origin line"));
+    let (versions, remarks) =
+        places("SSM\nCNL\nFL1\n05JAN27 05JAN27 2\nNNNN\nSSM\nCNL\nFL2\n05JAN27 05JAN27 2\n");
+    assert_eq!(
+        versions,
+        ["1: 2027-01-02 2359 0 10001", "2: 2027-01-02 2359 0 20001"]
+    );
+    assert!(remarks[0].contains("receipt, 2027-01-02"), "{remarks:?}");
+    // A reference stands above the origin.
+    let (versions, remarks) =
+        places(".HDQRM1A 011230\nSSM\n31DEC00052E003\nCNL\nFL1\n05JAN27 05JAN27 2\n");
+    assert_eq!(versions, ["1: 2026-12-31 2359 52 30001"]);
+    assert!(remarks.is_empty());
+}
+
+#[test]
+fn a_message_is_not_made_after_its_receipt() {
+    // Nearer is the June to come; it was the last one.
+    let (versions, _) = places("SSM\n15JUN00052E001\nCNL\nFL1\n05JAN27 05JAN27 2\n");
+    assert_eq!(versions, ["1: 2026-06-15 2359 52 10001"]);
+    // Clocks differ.
+    let (versions, _) = places("SSM\n04JAN00052E001\nCNL\nFL1\n05JAN27 05JAN27 2\n");
+    assert_eq!(versions, ["1: 2027-01-04 2359 52 10001"]);
+}
+
+#[test]
+fn legs_may_be_named_without_times() {
+    let part = |lines: &str| {
+        let items = read(&format!("{HEAD}EQT\nFL100\n05JAN27 05JAN27 2\n{lines}"));
+        shown(&items)
+    };
+    for legs in ["CDG/AMS", "CDG AMS"] {
+        assert_eq!(
+            part(&format!("J 319 CY.C20Y110\n{legs}\n")),
+            ["FL100 of 2027-01-05: Some(CDG) 319 C20Y110"]
+        );
+    }
+    assert_eq!(
+        part("J 319 CY.C20Y110\nCDG/AMS\nJ 772 CY.C40Y300\nAMS/JFK/LAX\n"),
+        [
+            "FL100 of 2027-01-05: Some(CDG) 319 C20Y110",
+            "FL100 of 2027-01-05: Some(AMS) 772 C40Y300",
+            "FL100 of 2027-01-05: Some(JFK) 772 C40Y300",
+        ]
+    );
+    let asm = "ASM\nLT\n01JAN00053E001\nEQT\nFL100/05JAN27 CDG/AMS/JFK\nJ 319 .Y130\n//\nCNL\nFL200/05JAN27 CDG/AMS\n";
+    assert_eq!(
+        shown(&read(asm)),
+        [
+            "FL100 of 2027-01-05: Some(CDG) 319 Y130",
+            "FL100 of 2027-01-05: Some(AMS) 319 Y130",
+            "8 note: it names legs, and is taken for the whole flight: where other legs of it fly all the same, send them as RPL",
+            "FL200 of 2027-01-05: Cancel",
+        ]
+    );
+    // What stands behind an ASM's flight and is none of these is not passed over.
+    let bad = "ASM\nLT\n01JAN00053E001\nCNL\nFL100/05JAN27 FL101/05JAN27\n";
+    assert_eq!(rejects(&read(bad))[0].code, Code::BadRecord);
+}
+
+#[test]
+fn times_and_equipment_may_come_in_one_part() {
+    for action in ["TIM/EQT COMM", "EQT/TIM"] {
+        let text = format!(
+            "ASM\nLT\n01JAN00053E001\n{action}\nFL100/05JAN27\nJ 319 CY.C20Y110\nCDG050830 AMS050950\n"
+        );
+        assert_eq!(
+            shown(&read(&text)),
+            [
+                "FL100 of 2027-01-05: CDG05T0730-05T0850",
+                "FL100 of 2027-01-05: Some(CDG) 319 C20Y110",
+            ]
+        );
+    }
+    let cut = "ASM\nLT\n01JAN00053E001\nTIM/EQT\nFL100/05JAN27\nCDG050830 AMS050950\n";
+    assert_eq!(rejects(&read(cut))[0].code, Code::MissingField);
+    let cut = "ASM\nLT\n01JAN00053E001\nTIM/EQT\nFL100/05JAN27\nJ 319 CY.C20Y110\n";
+    assert_eq!(rejects(&read(cut))[0].code, Code::MissingField);
+    let unread = "ASM\nLT\n01JAN00053E001\nEQT/RRT\nFL100/05JAN27\nJ 319 CY.C20Y110\n";
+    assert_eq!(rejects(&read(unread))[0].code, Code::UnknownType);
+}
+
+#[test]
+fn seats_of_another_airlines_aircraft_are_not_sold_twice() {
+    for (flight, period, aircraft, leg) in [
+        ("FL100 2/KL", "", "", ""),
+        ("FL100", " 2/KL", "", ""),
+        ("FL100", "", " 2/KL", ""),
+        ("FL100", "", "", " 2/KL"),
+        ("FL100", "", "", "\nCDGAMS 2/KL"),
+    ] {
+        let text = format!(
+            "{HEAD}NEW\n{flight}\n05JAN27 05JAN27 2{period}\nJ 738 CY.C30Y150{aircraft}\nCDG0800 AMS0920{leg}\n"
+        );
+        assert_eq!(
+            shown(&read(&text)),
+            ["FL100.2027-01-05.CDG CDG05T0700-AMS05T0820 C0 Y0"],
+            "{text}"
+        );
+    }
+    // A leg alone; another airline's crew or a joint service is no other aircraft.
+    let text = format!(
+        "{HEAD}NEW\nFL100 1/KL 4/KL\n05JAN27 05JAN27 2\nJ 738 Y.Y150\nCDG0800 AMS0920\nAMS1000 LHR1030 2/KL\n"
+    );
+    assert_eq!(
+        shown(&read(&text)),
+        ["FL100.2027-01-05.CDG CDG05T0700-AMS05T0820 Y150, AMS05T0900-LHR05T1030 Y0"]
+    );
+    let text = format!("{HEAD}EQT\nFL100 2/KL\n05JAN27 05JAN27 2\nJ 738 Y.Y150\n");
+    let items = read(&text);
+    let [_, Parsed::Unplaced { event, .. }] = &items[..] else {
+        panic!("{items:?}")
+    };
+    let ProviderBody::Equipment(equipment) = &event.body else {
+        panic!("{event:?}")
+    };
+    assert_eq!(equipment.cabins[0].authorised, Some(0));
+}
+
+#[test]
+fn words_telegrams_and_small_letters() {
+    let text = "\u{1}HDQRMFL MUCRMLH\r\nFRARMLH\r\n.HDQRM1A 011230\r\n\u{2}Ssm\r\n\r\nlt\r\n01jan00052e001/acme\r\n\
+                cnl\r\nfl1\r\n05Jan27 05JAN27 2\r\n//\r\nSI AUTOFEED 12\r\nMORE WORDS\r\n\u{3}\r\n\
+                HDQRMFL\r\n.HDQRM1A 011231\r\nASM\r\nLT\r\n01JAN00053E001\r\nCNL\r\nFL2/05\r\n";
+    assert_eq!(
+        shown(&read(text)),
+        ["FL1 of 2027-01-05: Cancel", "FL2 of 2027-01-05: Cancel"]
+    );
+    // Addresses stand in front of an origin, and nowhere else.
+    let lost = "HDQRMFL\nSSM\nLT\n01JAN00052E001\nCNL\nFL1\n05JAN27 05JAN27 2\nHDQRMFL\n";
+    let codes: Vec<_> = rejects(&read(lost))
+        .iter()
+        .map(|r| (r.line, r.code))
+        .collect();
+    assert_eq!(codes, [(1, Code::BadRecord), (5, Code::BadRecord)]);
+}
+
+#[test]
+fn days_of_operation_may_stand_apart() {
+    for days in ["2 3", "23", ".23....", "0230000", "2 3 6/FL7"] {
+        let text = format!("{HEAD}CNL\nFL1\n04JAN27 10JAN27 {days}\n");
+        assert_eq!(
+            shown(&read(&text)),
+            ["FL1 of 2027-01-05: Cancel", "FL1 of 2027-01-06: Cancel"],
+            "{days}"
+        );
+    }
 }

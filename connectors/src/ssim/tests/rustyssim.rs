@@ -83,14 +83,17 @@ fn fields(record: &LegRecord) -> Vec<(&'static str, String)> {
         ),
         (
             "time_variation_departure",
-            offset(record.departs_offset_min),
+            offset(record.departs_offset_min.unwrap()),
         ),
         ("arrival_station", record.off.to_string()),
         (
             "scheduled_time_of_passenger_arrival",
             hhmm(record.arrives_min),
         ),
-        ("time_variation_arrival", offset(record.arrives_offset_min)),
+        (
+            "time_variation_arrival",
+            offset(record.arrives_offset_min.unwrap()),
+        ),
         ("aircraft_type", text(&record.aircraft)),
         (
             "passenger_reservations_booking_designator",
