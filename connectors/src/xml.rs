@@ -35,6 +35,10 @@ const DEPTH_MAX: usize = 256;
 pub(crate) enum Item {
     /// The first element of a document: its local name and version attributes.
     Root { line: u64, node: Node },
+    /// A message begins: one of those that [`Records::messages`] names. Stands for the root where it is it.
+    Message { node: Node },
+    /// It has ended, and everything in it was told.
+    MessageEnd,
     /// An element that was asked for.
     Record { line: u64, node: Node },
     /// A record, or the rest of the document, that cannot be read.
@@ -54,6 +58,9 @@ pub(crate) struct Records<'a> {
     wanted: &'static [&'static str],
     /// Parts of records that nobody reads.
     skipped: &'static [&'static str],
+    /// How the names of messages end.
+    messages: &'static [&'static str],
+    message_ended: bool,
     /// How deep inside of such a part.
     skipping: usize,
     buffer: Vec<u8>,
@@ -138,6 +145,8 @@ impl<'a> Records<'a> {
             lines,
             wanted,
             skipped,
+            messages: &[],
+            message_ended: false,
             skipping: 0,
             buffer: Vec::new(),
             outer: Vec::new(),
@@ -151,6 +160,25 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// Tells where messages begin and end whose local names end so: they may stand in an envelope, and
+    /// several behind each other.
+    pub(crate) fn messages(mut self, names: &'static [&'static str]) -> Self {
+        self.messages = names;
+        self
+    }
+
+    fn is_message(&self, name: &str) -> bool {
+        self.messages.iter().any(|known| name.ends_with(known))
+    }
+
+    /// Leaves the elements around the records down to this depth.
+    fn leave(&mut self, depth: usize) {
+        let left = self.outer.split_off(depth);
+        if left.iter().any(|name| self.is_message(name)) {
+            self.message_ended = true;
+        }
+    }
+
     /// Line up to which was read: within a record, a little ahead of it.
     fn line(&self) -> u64 {
         self.lines.load(Ordering::Relaxed)
@@ -159,6 +187,9 @@ impl<'a> Records<'a> {
     /// The next item; `None` behind [`Item::End`] or a fatal fault.
     pub(crate) fn next_item(&mut self) -> Option<Item> {
         while !self.ended {
+            if std::mem::take(&mut self.message_ended) {
+                return Some(Item::MessageEnd);
+            }
             self.buffer.clear();
             let line = self.line();
             let counted = self.reader.get_mut();
@@ -257,8 +288,11 @@ impl<'a> Records<'a> {
             return None;
         }
         self.outer.push(node.name.clone());
-        if !self.rooted {
-            self.rooted = true;
+        let is_root = !std::mem::replace(&mut self.rooted, true);
+        if self.is_message(&node.name) {
+            return Some(Item::Message { node });
+        }
+        if is_root {
             return Some(Item::Root { line, node });
         }
         None
@@ -271,7 +305,7 @@ impl<'a> Records<'a> {
         }
         let Some(last) = self.open.last() else {
             if let Some(at) = self.outer.iter().rposition(|outer| &**outer == name) {
-                self.outer.truncate(at);
+                self.leave(at);
             }
             return None;
         };
@@ -283,7 +317,7 @@ impl<'a> Records<'a> {
                 None => {
                     // The end of something around the record ends the record, too.
                     let at = self.outer.iter().rposition(|outer| &**outer == name)?;
-                    self.outer.truncate(at);
+                    self.leave(at);
                     self.open.truncate(1);
                 }
             }
@@ -442,6 +476,8 @@ mod tests {
         while let Some(item) = records.next_item() {
             out.push(match item {
                 Item::Root { node, .. } => format!("root {}", node.name),
+                Item::Message { node } => format!("message {}", node.name),
+                Item::MessageEnd => "message end".to_owned(),
                 Item::Record { line, node } => {
                     format!("{line} {}", String::from_utf8(outline(&node)).unwrap())
                 }
@@ -463,6 +499,43 @@ mod tests {
                 "4 <Segment></Segment>",
                 "end"
             ]
+        );
+    }
+
+    #[test]
+    fn messages_are_told_in_envelopes_and_behind_each_other() {
+        let read = |text: &str| {
+            let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+            let mut records = Records::new(reader, &["Offer"], &[]).messages(&["ShoppingRS"]);
+            let mut out = Vec::new();
+            while let Some(item) = records.next_item() {
+                out.push(match item {
+                    Item::Root { node, .. } => format!("root {}", node.name),
+                    Item::Message { node } => format!("message {}", node.name),
+                    Item::MessageEnd => "message end".to_owned(),
+                    Item::Record { .. } => "record".to_owned(),
+                    Item::Fault { fault, .. } => fault.code.to_string(),
+                    Item::End => "end".to_owned(),
+                });
+            }
+            out.join(", ")
+        };
+        assert_eq!(
+            read("<E><B><s:AirShoppingRS><Offer/></s:AirShoppingRS></B></E>"),
+            "root E, message AirShoppingRS, record, message end, end"
+        );
+        assert_eq!(
+            read("<ShoppingRS><Offer/></ShoppingRS><!-- x --><ShoppingRS/>"),
+            "message ShoppingRS, record, message end, message ShoppingRS, message end, end"
+        );
+        // The end of the message ends the record that was not closed.
+        assert_eq!(
+            read("<ShoppingRS><Offer><a></ShoppingRS>"),
+            "message ShoppingRS, bad_xml, message end, end"
+        );
+        assert_eq!(
+            read("<ShoppingRS><Offer/>"),
+            "message ShoppingRS, record, truncated"
         );
     }
 

@@ -5,7 +5,7 @@ use flightline_ledger::{Carrier, Class, Station};
 use crate::connector::{Parsed, Source};
 use crate::market::{
     CodeTable, Gather, Local, Look, Operator, Shown, Terms, aircraft_code, day_ddmmyy,
-    flight_number, minutes_hhmm, settle,
+    flight_number, minutes_hhmm, provider_error, settle,
 };
 use crate::observed::Observed;
 use crate::reject::{Code, Fault, quoted};
@@ -22,6 +22,8 @@ pub(super) struct Display<'a> {
     journey: Vec<(Shown, Vec<Look>)>,
     journey_line: (u64, Vec<u8>),
     item: Option<Box<str>>,
+    /// What stood around the displays, until there was one, or an error in its place.
+    around: Option<(u64, Node)>,
     finished: bool,
 }
 
@@ -35,15 +37,19 @@ impl<'a> Display<'a> {
                     "flightInfo",
                     "errorOrWarningSection",
                     "errorOrWarningInfo",
+                    "cityPairErrorOrWarning",
+                    "Fault",
                 ],
                 &[],
-            ),
+            )
+            .messages(&["MultiAvailabilityReply"]),
             gather: Gather::new(source.message, terms),
             codes,
             pair: (None, None),
             journey: Vec::new(),
             journey_line: (1, Vec::new()),
             item: None,
+            around: None,
             finished: false,
         }
     }
@@ -70,25 +76,54 @@ impl<'a> Display<'a> {
                 self.journey.push((flight, looks));
                 Ok(())
             }
-            _ => {
+            "Fault" => {
+                self.around = None;
+                let text = |ways: [&[&str]; 2]| ways.into_iter().find_map(|way| node.text_at(way));
+                Err(provider_error(Some([
+                    text([&["faultcode"], &["Code", "Value"]]),
+                    text([&["faultstring"], &["Reason", "Text"]]),
+                ])))
+            }
+            name => {
                 let mut texts = Vec::new();
                 node.below("freeText", &mut texts);
                 let mut codes = Vec::new();
                 node.below("code", &mut codes);
-                let first = |nodes: &[&Node]| {
-                    quoted(nodes.first().map(|n| n.text.as_str()).unwrap_or_default())
+                let text = |nodes: &[&Node]| {
+                    let filled = nodes.iter().find(|node| !node.text.is_empty());
+                    filled.map(|node| node.text.clone())
                 };
-                Err(Fault::new(
-                    Code::ProviderError,
-                    format!(
-                        "the provider answered with an error: {} {}; {}",
-                        first(&codes),
-                        first(&texts),
-                        Code::ProviderError.remedy()
-                    ),
-                ))
+                let (code, text) = (text(&codes), text(&texts));
+                let mut kinds = Vec::new();
+                node.below("type", &mut kinds);
+                // Other kinds are warnings and information.
+                let is_error = kinds
+                    .iter()
+                    .any(|kind| ["001", "EC"].contains(&kind.text.as_str()));
+                if name == "cityPairErrorOrWarning" && !is_error {
+                    let [code, text] =
+                        [code, text].map(|text| quoted(text.as_deref().unwrap_or_default()));
+                    self.gather
+                        .warn(line, None, format!("the provider remarks: {code} {text}"));
+                    return Ok(());
+                }
+                Err(provider_error(Some([code.as_deref(), text.as_deref()])))
             }
         }
+    }
+
+    /// Nothing of what was read was a display.
+    fn no_display(&mut self) {
+        let Some((line, node)) = self.around.take() else {
+            return;
+        };
+        self.journey.clear();
+        let reason = format!(
+            "there is no Air_MultiAvailabilityReply in <{}>; choose the format that it has",
+            node.name
+        );
+        let fault = Fault::new(Code::UnknownType, reason);
+        self.gather.reject(line, fault, &outline(&node));
     }
 
     fn end_journey(&mut self) {
@@ -221,27 +256,27 @@ impl Iterator for Display<'_> {
             }
             match self.records.next_item() {
                 None => {
+                    self.no_display();
                     self.end_journey();
                     self.gather.finish();
                     self.finished = true;
                 }
-                Some(Item::Root { line, node }) => {
-                    if !node.name.contains("MultiAvailabilityReply") {
-                        let reason = format!(
-                            "<{}> is no Air_MultiAvailabilityReply; choose the format that it has",
-                            node.name
-                        );
-                        let fault = Fault::new(Code::UnknownType, reason);
-                        self.gather.reject(line, fault, &outline(&node));
-                        self.finished = true;
-                    }
+                Some(Item::Root { line, node }) => self.around = Some((line, node)),
+                Some(Item::Message { .. }) => self.around = None,
+                Some(Item::MessageEnd) => {
+                    self.end_journey();
+                    self.pair = (None, None);
+                    self.item = None;
                 }
                 Some(Item::Record { line, node }) => {
                     if let Err(fault) = self.record(line, &node) {
                         self.gather.reject(line, fault, &outline(&node));
                     }
                 }
-                Some(Item::Fault { line, fault, raw }) => self.gather.reject(line, fault, &raw),
+                Some(Item::Fault { line, fault, raw }) => {
+                    self.around = None;
+                    self.gather.reject(line, fault, &raw);
+                }
                 Some(Item::End) => {}
             }
         }

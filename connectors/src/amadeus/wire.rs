@@ -3,9 +3,18 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 type Text<'a> = Cow<'a, str>;
+
+/// A list, where `null` is an empty one.
+fn or_none<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
 
 /// What a record can be: told by the fields that it has.
 #[derive(Deserialize)]
@@ -21,7 +30,7 @@ pub(super) struct Record<'a> {
     pub(super) itineraries: Option<Vec<Itinerary<'a>>>,
     #[serde(borrow, default)]
     pub(super) price: Option<Price<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_none")]
     pub(super) traveler_pricings: Vec<Traveler<'a>>,
     #[serde(borrow, default)]
     pub(super) segments: Option<Vec<Segment<'a>>>,
@@ -39,7 +48,7 @@ pub(super) struct Problem<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct Itinerary<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_none")]
     pub(super) segments: Vec<Segment<'a>>,
 }
 
@@ -61,7 +70,7 @@ pub(super) struct Traveler<'a> {
     pub(super) traveler_type: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) price: Option<Price<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_none")]
     pub(super) fare_details_by_segment: Vec<FareDetails<'a>>,
 }
 
@@ -97,11 +106,11 @@ pub(super) struct Segment<'a> {
     pub(super) duration: Option<Text<'a>>,
     #[serde(default)]
     pub(super) number_of_stops: Option<i64>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_none")]
     pub(super) stops: Vec<Stop<'a>>,
     #[serde(borrow, default)]
     pub(super) closed_status: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_none")]
     pub(super) availability_classes: Vec<AvailabilityClass<'a>>,
 }
 

@@ -106,7 +106,7 @@ pub(super) fn take(
 fn flights(field: &str, slices: &[Slice<'_>]) -> Result<Vec<Shown>, Fault> {
     let mut flights = Vec::new();
     for (n, slice) in slices.iter().enumerate() {
-        for (m, segment) in slice.segments.iter().enumerate() {
+        for (m, segment) in slice.all().iter().enumerate() {
             flights.push(shown(&format!("{field}[{n}].segments[{m}]"), segment)?);
         }
     }

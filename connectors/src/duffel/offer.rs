@@ -6,7 +6,7 @@ use flightline_ledger::codes::Money;
 use flightline_ledger::command::SaleStatus;
 use flightline_ledger::{Cabin, Carrier, Station};
 
-use super::wire::{Place, Record, Segment, Slice};
+use super::wire::{Place, Record, Segment, Slice, Stop};
 use crate::market::{
     Gather, Look, Operator, Seats, Shown, aircraft_code, cabin_named, flight_number, instant_ms,
     local, minutes_of,
@@ -39,7 +39,7 @@ pub(super) fn take(
         needed("total_amount", offer.total_amount.as_deref())?,
         needed("total_currency", offer.total_currency.as_deref())?,
     )?;
-    let flights_in_all: usize = slices.iter().map(|slice| slice.segments.len()).sum();
+    let flights_in_all: usize = slices.iter().map(|slice| slice.all().len()).sum();
     if flights_in_all == 0 {
         return Err(Fault::at(Code::MissingField, "slices", "has no segments"));
     }
@@ -55,8 +55,8 @@ pub(super) fn take(
     let mut journeys = Vec::with_capacity(slices.len());
     for (n, slice) in slices.iter().enumerate() {
         let at = format!("slices[{n}]");
-        let mut flights = Vec::with_capacity(slice.segments.len());
-        for (m, segment) in slice.segments.iter().enumerate() {
+        let mut flights = Vec::with_capacity(slice.all().len());
+        for (m, segment) in slice.all().iter().enumerate() {
             let at = format!("{at}.segments[{m}]");
             let shown = shown(&at, segment)?;
             let looks = looks(&at, segment, count, price)?;
@@ -164,13 +164,13 @@ pub(super) fn shown(at: &str, segment: &Segment<'_>) -> Result<Shown, Fault> {
     let off = station(field("destination"), segment.destination.as_ref())?;
     let departs = moment(
         "departing_at",
-        segment.departing_at.as_deref(),
+        (segment.departing_at.as_deref()).or(segment.departure_datetime.as_deref()),
         segment.origin.as_ref(),
         board,
     )?;
     let arrives = moment(
         "arriving_at",
-        segment.arriving_at.as_deref(),
+        (segment.arriving_at.as_deref()).or(segment.arrival_datetime.as_deref()),
         segment.destination.as_ref(),
         off,
     )?;
@@ -182,7 +182,13 @@ pub(super) fn shown(at: &str, segment: &Segment<'_>) -> Result<Shown, Fault> {
     );
     let operator = Operator::told(marketing, operating, operating_number);
     let minutes = segment.duration.as_deref().and_then(minutes_of);
-    let stops = segment.stops.as_deref().unwrap_or_default();
+    let all = segment.stops.as_deref().unwrap_or_default();
+    // Stops are legs where each has its times; otherwise the flight is taken as one leg.
+    let is_timed = |stop: &Stop<'_>| stop.arriving_at.is_some() && stop.departing_at.is_some();
+    let stops = match all.iter().all(is_timed) {
+        true => all,
+        false => &[],
+    };
     let mut from = (board, departs);
     let mut shown: Option<Shown> = None;
     for (n, stop) in stops.iter().enumerate() {
@@ -221,15 +227,24 @@ pub(super) fn shown(at: &str, segment: &Segment<'_>) -> Result<Shown, Fault> {
         from = (there, on);
     }
     match shown {
-        None => Shown::one_leg(
-            at,
-            (marketing, number),
-            from,
-            (off, arrives),
-            aircraft,
-            operator,
-            minutes,
-        ),
+        None => {
+            let mut shown = Shown::one_leg(
+                at,
+                (marketing, number),
+                from,
+                (off, arrives),
+                aircraft,
+                operator,
+                minutes,
+            )?;
+            if !all.is_empty() {
+                shown.warnings.push(format!(
+                    "{at}: it stops {} times on the way, when is not told: taken as one leg",
+                    all.len()
+                ));
+            }
+            Ok(shown)
+        }
         Some(mut shown) => {
             shown.add_leg(at, from, (off, arrives), aircraft, None)?;
             Ok(shown)

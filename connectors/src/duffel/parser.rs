@@ -1,17 +1,22 @@
 //! Where records lie in an answer, and what each is.
 
-use super::wire;
+use super::wire::{self, Slices};
 use super::{change, offer};
 use crate::documents::{self, Path};
 use crate::market::{Found, Gather, provider_error};
 use crate::reject::Fault;
 
-/// A document, what it is about, a list of that, and the offers of an offer request.
+/// A document, what it is about, a list of that, the offers of offer requests, and the changes of orders.
 pub(super) const PATHS: &[Path] = &[
     &[],
     &["data"],
     &["data", "[]"],
     &["data", "offers", "[]"],
+    &["data", "[]", "offers", "[]"],
+    &["data", "airline_initiated_changes", "[]"],
+    &["data", "[]", "airline_initiated_changes", "[]"],
+    &["offers", "[]"],
+    &["airline_initiated_changes", "[]"],
     &["[]"],
 ];
 
@@ -29,16 +34,42 @@ pub(super) fn take(gather: &mut Gather, record: &documents::Record) -> Result<Fo
         // none.
         return Ok(Found::Taken);
     }
-    if let Some(slices) = &wire.slices {
-        offer::take(gather, place, &wire, slices)?;
-        return Ok(Found::Taken);
-    }
     if wire.added.is_some() || wire.removed.is_some() {
         change::take(gather, place, &wire)?;
         return Ok(Found::Taken);
     }
-    Ok(Found::Nothing(
-        "this is neither an offer (with slices) nor an airline-initiated change (with added and removed)"
-            .to_owned(),
-    ))
+    if wire.airline_initiated_changes.is_some() {
+        // An order: what counts are its changes, which came before, or there are none.
+        return Ok(Found::Taken);
+    }
+    if wire.booking_reference.is_some() {
+        return Ok(Found::Nothing(
+            "this is an order, which tells what was bought and not what is for sale; send offers, or the airline-initiated changes of orders"
+                .to_owned(),
+        ));
+    }
+    match &wire.slices {
+        Some(Slices::List(slices))
+            if wire.total_amount.is_none()
+                && !slices.is_empty()
+                && slices.iter().all(|slice| slice.segments.is_none()) =>
+        {
+            Ok(Found::Nothing(
+                "this is an offer request without its offers, which tells what was asked for; send its offers"
+                    .to_owned(),
+            ))
+        }
+        Some(Slices::List(slices)) => {
+            offer::take(gather, place, &wire, slices)?;
+            Ok(Found::Taken)
+        }
+        Some(Slices::Other) => Ok(Found::Nothing(
+            "this is about the change of an order (its slices are none of an offer); send offers, or airline-initiated changes"
+                .to_owned(),
+        )),
+        None => Ok(Found::Nothing(
+            "this is neither an offer (with slices) nor an airline-initiated change (with added and removed)"
+                .to_owned(),
+        )),
+    }
 }

@@ -2,9 +2,11 @@
 //! that the reason can say for what.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 type Text<'a> = Cow<'a, str>;
 
@@ -26,7 +28,7 @@ pub(super) struct Record<'a> {
     #[serde(borrow, default)]
     pub(super) passengers: Option<Vec<Passenger<'a>>>,
     #[serde(borrow, default)]
-    pub(super) slices: Option<Vec<Slice<'a>>>,
+    pub(super) slices: Option<Slices<'a>>,
     #[serde(borrow, default)]
     pub(super) added: Option<Vec<Slice<'a>>>,
     #[serde(borrow, default)]
@@ -34,8 +36,49 @@ pub(super) struct Record<'a> {
     /// Of an offer request: its offers, which are records of their own.
     #[serde(default)]
     pub(super) offers: Option<IgnoredAny>,
+    /// Of an order: likewise.
+    #[serde(default)]
+    pub(super) airline_initiated_changes: Option<IgnoredAny>,
+    /// Orders have one.
+    #[serde(default)]
+    pub(super) booking_reference: Option<IgnoredAny>,
     #[serde(borrow, default)]
     pub(super) errors: Option<Vec<Problem<'a>>>,
+}
+
+/// The slices of an offer; those of a change of an order are something else.
+pub(super) enum Slices<'a> {
+    List(Vec<Slice<'a>>),
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Slices<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<'a>(PhantomData<Slices<'a>>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for Either<'a> {
+            type Value = Slices<'a>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a list of slices")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut slices = Vec::new();
+                while let Some(slice) = list.next_element()? {
+                    slices.push(slice);
+                }
+                Ok(Slices::List(slices))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Slices::Other)
+            }
+        }
+
+        deserializer.deserialize_any(Either(PhantomData))
+    }
 }
 
 #[derive(Deserialize)]
@@ -59,7 +102,7 @@ pub(super) struct Slice<'a> {
     #[serde(borrow, default)]
     pub(super) destination: Option<Place<'a>>,
     #[serde(borrow, default)]
-    pub(super) segments: Vec<Segment<'a>>,
+    pub(super) segments: Option<Vec<Segment<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +129,12 @@ pub(super) struct Segment<'a> {
     pub(super) departing_at: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) arriving_at: Option<Text<'a>>,
+    /// What airline-initiated changes were seen to call it.
+    #[serde(borrow, default)]
+    pub(super) departure_datetime: Option<Text<'a>>,
+    /// Likewise.
+    #[serde(borrow, default)]
+    pub(super) arrival_datetime: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) duration: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -118,4 +167,11 @@ pub(super) struct Stop<'a> {
 pub(super) struct Seated<'a> {
     #[serde(borrow, default)]
     pub(super) cabin_class: Option<Text<'a>>,
+}
+
+impl<'a> Slice<'a> {
+    /// Its segments.
+    pub(super) fn all(&self) -> &[Segment<'a>] {
+        self.segments.as_deref().unwrap_or_default()
+    }
 }

@@ -98,7 +98,7 @@ impl Lists {
                     self.journeys.entry(key.to_owned()).or_insert(segments);
                 }
             }
-            "Pax" | "Passenger" => {
+            "Pax" | "Passenger" | "AnonymousTraveler" => {
                 let kind = node.text_at(&["PTC"]).unwrap_or("ADT");
                 self.travellers.push(kind.to_owned());
             }

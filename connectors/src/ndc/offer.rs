@@ -20,6 +20,14 @@ struct Seat {
     left: Option<i32>,
 }
 
+/// Something about offers, and none itself.
+pub(super) fn is_metadata(offer: &Node) -> bool {
+    let mut parts = offer.children.iter().map(|part| &*part.name);
+    offer.attributes.is_empty()
+        && !offer.children.is_empty()
+        && parts.all(|name| name.ends_with("Metadatas") || name.ends_with("Metadata"))
+}
+
 /// Takes an offer.
 pub(super) fn take(
     gather: &mut Gather,
@@ -32,7 +40,10 @@ pub(super) fn take(
         .ok_or_else(|| Fault::new(Code::MissingField, "the offer has no OfferID"))?;
     let expires = offer
         .at(&["TimeLimits", "OfferExpiration"])
-        .and_then(|node| node.attribute("DateTime"))
+        .and_then(|node| {
+            node.attribute("DateTime")
+                .or_else(|| node.attribute("Timestamp"))
+        })
         .or_else(|| {
             first(
                 offer,
@@ -61,8 +72,9 @@ pub(super) fn take(
     let flights_in_all: usize = journeys.iter().map(Vec::len).sum();
     let seated = lists.seated();
     let fare = (flights_in_all == 1 && (lists.adults_only() || seated == 1))
-        .then(|| total.and_then(|total| money::share(total, seated)))
-        .flatten();
+        .then(|| flown(offer, lists, total))
+        .flatten()
+        .and_then(|total| money::share(total, seated));
     let seats = seats(offer, lists, &journeys, &mut remarks);
     let mut parts = Vec::with_capacity(journeys.len());
     for journey in &journeys {
@@ -124,70 +136,96 @@ pub(super) fn take(
     Ok(())
 }
 
+/// Where the price of an offer stands.
+const OF_OFFER: &[&[&str]] = &[
+    &["TotalPrice", "TotalAmount"],
+    &["TotalPrice", "SimpleCurrencyPrice"],
+    &["TotalPrice", "DetailCurrencyPrice", "Total"],
+];
+
+/// Where the price of an item stands.
+const OF_ITEM: &[&[&str]] = &[
+    &["Price", "TotalAmount"],
+    &["TotalPriceDetail", "TotalAmount", "SimpleCurrencyPrice"],
+    &[
+        "TotalPriceDetail",
+        "TotalAmount",
+        "DetailCurrencyPrice",
+        "Total",
+    ],
+    &["TotalPriceDetail", "TotalAmount"],
+];
+
+fn price(node: &Node, ways: &[&[&str]], lists: &Lists) -> Result<Option<Money>, Fault> {
+    let Some(node) = ways
+        .iter()
+        .find_map(|way| node.at(way).filter(|node| !node.text.is_empty()))
+    else {
+        return Ok(None);
+    };
+    let currency = node
+        .attribute("CurCode")
+        .or_else(|| node.attribute("Code"))
+        .ok_or_else(|| Fault::new(Code::MissingField, "the total has no currency"))?;
+    let amount = match lists.decimals.get(currency) {
+        // Where the message tells the decimals of its amounts, one without a point is in minor units.
+        Some(decimals) if *decimals > 0 && !node.text.contains('.') => {
+            point(&node.text, usize::from(*decimals))
+        }
+        _ => node.text.clone(),
+    };
+    money::read("total", &amount, currency).map(Some)
+}
+
+/// The sum of two amounts, where they are of one currency.
+fn plus(sum: Option<Money>, part: Money) -> Option<Money> {
+    match sum {
+        None => Some(part),
+        Some(sum) if (sum.currency, sum.exponent) == (part.currency, part.exponent) => {
+            Some(Money {
+                minor: sum.minor.saturating_add(part.minor),
+                ..sum
+            })
+        }
+        Some(_) => None,
+    }
+}
+
 /// The price of the whole offer.
 fn total(offer: &Node, lists: &Lists, remarks: &mut Vec<String>) -> Result<Option<Money>, Fault> {
-    const OF_OFFER: &[&[&str]] = &[
-        &["TotalPrice", "TotalAmount"],
-        &["TotalPrice", "SimpleCurrencyPrice"],
-        &["TotalPrice", "DetailCurrencyPrice", "Total"],
-    ];
-    const OF_ITEM: &[&[&str]] = &[
-        &["Price", "TotalAmount"],
-        &["TotalPriceDetail", "TotalAmount", "SimpleCurrencyPrice"],
-        &[
-            "TotalPriceDetail",
-            "TotalAmount",
-            "DetailCurrencyPrice",
-            "Total",
-        ],
-        &["TotalPriceDetail", "TotalAmount"],
-    ];
-    let found = |node: &'_ Node, ways: &[&[&str]]| -> Result<Option<Money>, Fault> {
-        let Some(node) = ways
-            .iter()
-            .find_map(|way| node.at(way).filter(|node| !node.text.is_empty()))
-        else {
-            return Ok(None);
-        };
-        let currency = node
-            .attribute("CurCode")
-            .or_else(|| node.attribute("Code"))
-            .ok_or_else(|| Fault::new(Code::MissingField, "the total has no currency"))?;
-        let amount = match lists.decimals.get(currency) {
-            // Where the message tells the decimals of its amounts, one without a point is in minor units.
-            Some(decimals) if *decimals > 0 && !node.text.contains('.') => {
-                point(&node.text, usize::from(*decimals))
-            }
-            _ => node.text.clone(),
-        };
-        money::read("total", &amount, currency).map(Some)
-    };
-    if let Some(total) = found(offer, OF_OFFER)? {
+    if let Some(total) = price(offer, OF_OFFER, lists)? {
         return Ok(Some(total));
     }
     let mut sum: Option<Money> = None;
     for item in offer.all("OfferItem") {
-        let Some(part) = found(item, OF_ITEM)? else {
+        let Some(part) = price(item, OF_ITEM, lists)? else {
             continue;
         };
-        sum = match sum {
-            None => Some(part),
-            Some(sum) if (sum.currency, sum.exponent) == (part.currency, part.exponent) => {
-                Some(Money {
-                    minor: sum.minor.saturating_add(part.minor),
-                    ..sum
-                })
-            }
-            Some(_) => {
-                remarks.push("its items have prices in several currencies: no total".to_owned());
-                return Ok(None);
-            }
-        };
+        sum = plus(sum, part);
+        if sum.is_none() {
+            remarks.push("its items have prices in several currencies: no total".to_owned());
+            return Ok(None);
+        }
     }
     if sum.is_none() {
         remarks.push("no total price was found".to_owned());
     }
     Ok(sum)
+}
+
+/// What the flight alone costs: items with a fare, where others are seats or services that were added.
+fn flown(offer: &Node, lists: &Lists, total: Option<Money>) -> Option<Money> {
+    let (with_fare, others): (Vec<&Node>, Vec<&Node>) = offer
+        .all("OfferItem")
+        .partition(|item| !components(item).is_empty());
+    if with_fare.is_empty() || others.is_empty() {
+        return total;
+    }
+    let mut sum = None;
+    for item in with_fare {
+        sum = Some(plus(sum, price(item, OF_ITEM, lists).ok()??)?);
+    }
+    sum
 }
 
 /// `84280` with 2 decimals is `842.80`.
@@ -242,7 +280,10 @@ fn journeys(offer: &Node, lists: &Lists) -> Result<Vec<Vec<String>>, Fault> {
             }
         }
     }
-    let mut journeys: Vec<Vec<String>> = Vec::new();
+    let mut journeys = match keys.is_empty() {
+        true => applicable(offer, lists),
+        false => Vec::new(),
+    };
     for key in &keys {
         match lists.journeys.get(key) {
             Some(segments) if !segments.is_empty() => journeys.push(segments.clone()),
@@ -277,6 +318,31 @@ fn journeys(offer: &Node, lists: &Lists) -> Result<Vec<Vec<String>>, Fault> {
     Ok(journeys)
 }
 
+/// Journeys as they were told before 17.2.
+fn applicable(offer: &Node, lists: &Lists) -> Vec<Vec<String>> {
+    let mut flights = Vec::new();
+    offer.below("ApplicableFlight", &mut flights);
+    let mut journeys: Vec<Vec<String>> = Vec::new();
+    for flight in flights {
+        let named: Option<Vec<_>> = references(flight, &["FlightReferences"])
+            .iter()
+            .map(|key| lists.journeys.get(key).filter(|all| !all.is_empty()))
+            .collect();
+        let segments = flight.all("FlightSegmentReference");
+        let segments = segments.filter_map(|segment| Some(segment.attribute("ref")?.to_owned()));
+        let found = match named.filter(|named| !named.is_empty()) {
+            Some(named) => named.into_iter().cloned().collect(),
+            None => vec![segments.collect()],
+        };
+        for journey in found {
+            if !journey.is_empty() && !journeys.contains(&journey) && journeys.len() < 32 {
+                journeys.push(journey);
+            }
+        }
+    }
+    journeys
+}
+
 fn components(offer: &Node) -> Vec<&Node> {
     let mut found = Vec::new();
     offer.below("FareComponent", &mut found);
@@ -305,67 +371,67 @@ fn seats(
         if keys.is_empty() {
             keys.clone_from(&all);
         }
-        let classes = words(
-            component,
-            &[&["FareBasis", "RBD"], &["RBD", "RBD_Code"], &["RBD"]],
-        );
-        let cabins = words(
-            component,
-            &[
-                &["FareBasis", "CabinType", "CabinTypeCode"],
-                &["CabinType", "CabinTypeCode"],
-                &["FareBasis", "CabinTypeCode"],
-            ],
-        );
+        let classes = classes(component);
+        let kinds: Vec<&Node> = [
+            component.at(&["FareBasis", "CabinType"]),
+            component.child("CabinType"),
+            component.child("FareBasis"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let of_price = references(component, &["PriceClassRef", "PriceClassRefID"])
             .iter()
-            .find_map(|key| lists.price_classes.get(key))
-            .map(of_price_class)
-            .unwrap_or_default();
+            .find_map(|key| lists.price_classes.get(key));
         for (n, key) in keys.iter().enumerate() {
-            // A list has an entry for each segment, or one for all.
-            let nth = |list: &[String]| {
-                let at = if list.len() == keys.len() { n } else { 0 };
-                list.get(at).cloned()
-            };
-            let class = nth(&classes);
-            let letter = class.as_deref().and_then(|text| text.parse().ok());
-            if let Some(text) = class.filter(|_| letter.is_none()) {
-                odd.push(text);
+            let class = nth(&classes, n, keys.len());
+            let letter = class.and_then(|(text, _)| text.parse().ok());
+            if let Some((text, _)) = class.filter(|_| letter.is_none()) {
+                odd.push(text.clone());
             }
             let seat = Seat {
-                cabin: nth(&cabins).as_deref().and_then(cabin).or(of_price.cabin),
-                class: letter.or(of_price.class),
-                left: of_price.left,
+                cabin: kinds.iter().find_map(|kind| cabin_of(kind, n, keys.len())),
+                class: letter,
+                left: class.and_then(|(_, left)| *left),
             };
-            if !seats.iter().any(|(known, _)| known == key) {
-                seats.push((key.clone(), seat));
+            fill(&mut seats, key, seat, false);
+            if let Some(price_class) = of_price {
+                let with = of_price_class(lists, price_class, key);
+                fill(&mut seats, key, with, true);
             }
+        }
+    }
+    // Before 17.2 it stands with the segments of the offer.
+    let mut segments = Vec::new();
+    offer.below("FlightSegmentReference", &mut segments);
+    for segment in segments {
+        if let Some(key) = segment.attribute("ref") {
+            let mut seat = segment.child("ClassOfService").map(of_service);
+            let cabin = segment.text_at(&["Cabin", "CabinDesignator"]);
+            if let Some(cabin) = cabin.and_then(cabin_code) {
+                seat.get_or_insert_default().cabin = Some(cabin);
+            }
+            fill(&mut seats, key, seat.unwrap_or_default(), true);
         }
     }
     // What the components do not say, price classes of whole journeys and segments may.
     for (key, class) in journey_classes(offer) {
-        let Some(class) = lists.price_classes.get(&class).map(of_price_class) else {
+        let Some(class) = lists.price_classes.get(&class) else {
             continue;
         };
         for segment in lists.journeys.get(&key).into_iter().flatten() {
-            fill(&mut seats, segment, class);
+            fill(
+                &mut seats,
+                segment,
+                of_price_class(lists, class, segment),
+                true,
+            );
         }
     }
     for key in &all {
-        let class = lists
-            .segments
-            .get(key)
-            .and_then(|segment| segment.text_at(&["MarketingCarrierRBD_Code"]))
-            .and_then(|text| text.parse().ok());
-        fill(
-            &mut seats,
-            key,
-            Seat {
-                class,
-                ..Seat::default()
-            },
-        );
+        if let Some(segment) = lists.segments.get(key) {
+            fill(&mut seats, key, of_segment(segment), true);
+        }
     }
     if let Some(text) = odd.first() {
         remarks.push(format!(
@@ -376,13 +442,18 @@ fn seats(
     seats
 }
 
-fn fill(seats: &mut Vec<(String, Seat)>, segment: &str, with: Seat) {
+/// Adds what is known of a segment; `more`: to what was found before, the first of which counts.
+fn fill(seats: &mut Vec<(String, Seat)>, segment: &str, with: Seat, more: bool) {
     match seats.iter_mut().find(|(known, _)| known == segment) {
-        Some((_, seat)) => {
+        Some((_, seat)) if more => {
             seat.cabin = seat.cabin.or(with.cabin);
+            // A count is one of its class.
+            if seat.class.is_none() || with.class.is_none() || seat.class == with.class {
+                seat.left = seat.left.or(with.left);
+            }
             seat.class = seat.class.or(with.class);
-            seat.left = seat.left.or(with.left);
         }
+        Some(_) => {}
         None => seats.push((segment.to_owned(), with)),
     }
 }
@@ -411,41 +482,141 @@ fn journey_classes(offer: &Node) -> Vec<(String, String)> {
     found
 }
 
-fn words(node: &Node, ways: &[&[&str]]) -> Vec<String> {
-    first(node, ways)
-        .unwrap_or_default()
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect()
+/// The entry of a list for the nth of so many: a list has one for each, or one for all.
+fn nth<T>(list: &[T], n: usize, of: usize) -> Option<&T> {
+    list.get(if list.len() == of { n } else { 0 })
 }
 
-/// The four cabins by the letters that the industry writes for them.
-fn cabin(text: &str) -> Option<Cabin> {
-    let letter = match text {
-        "Y" | "M" => "Y",
-        "W" | "S" => "W",
-        "C" | "J" => "J",
-        "F" | "P" | "R" => "F",
-        _ => return None,
+/// Booking classes of a fare component, each with the seats left where they are told.
+fn classes(component: &Node) -> Vec<(String, Option<i32>)> {
+    let mut found = Vec::new();
+    let inside = component.child("FareBasis");
+    for node in inside.into_iter().chain([component]) {
+        for class in node.all("RBD") {
+            let text = class.text_at(&["RBD_Code"]).unwrap_or(&class.text);
+            let left = class.text_at(&["Availability"]).and_then(left);
+            found.extend(text.split_whitespace().map(|text| (text.to_owned(), left)));
+        }
+        if !found.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+/// Seats left; what is no number is no count.
+fn left(text: &str) -> Option<i32> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|left| (0..=999).contains(left))
+}
+
+/// The cabin of the nth of so many segments by an element with a code, a name, or both. The name counts:
+/// some write the booking class where the code should be.
+fn cabin_of(node: &Node, n: usize, of: usize) -> Option<Cabin> {
+    let name = node.text_at(&["CabinTypeName"]).unwrap_or_default();
+    let code = node.text_at(&["CabinTypeCode"]).unwrap_or_default();
+    let part = |text: &str| -> Option<Cabin> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        nth(&words, n, of).and_then(|word| cabin_code(word).or_else(|| cabin_name(word)))
     };
+    let of_name = cabin_name(name).or_else(|| {
+        let words: Vec<&str> = name.split_whitespace().collect();
+        words
+            .get(n)
+            .filter(|_| words.len() == of)
+            .and_then(|word| cabin_name(word))
+    });
+    of_name.or_else(|| cabin_name(code)).or_else(|| part(code))
+}
+
+fn letter(letter: &str) -> Option<Cabin> {
     letter.parse().ok()
 }
 
-fn of_price_class(node: &Node) -> Seat {
-    let Some(service) = node.child("ClassOfService") else {
-        return Seat::default();
+/// A cabin by the codes that the industry writes for it: letters, and the digits of PADIS 9873.
+fn cabin_code(text: &str) -> Option<Cabin> {
+    letter(match text {
+        "Y" | "M" | "3" | "5" | "6" => "Y",
+        "W" | "S" | "4" => "W",
+        "C" | "J" | "2" => "J",
+        "F" | "P" | "R" | "1" => "F",
+        _ => return None,
+    })
+}
+
+/// A cabin by its name in English. What a provider calls it otherwise is no name of a cabin.
+fn cabin_name(text: &str) -> Option<Cabin> {
+    let name = text.to_ascii_uppercase().replace(['_', '-'], " ");
+    let name = name.trim();
+    let name = name.strip_suffix(" CLASS").unwrap_or(name);
+    letter(match name {
+        "ECONOMY" | "COACH" => "Y",
+        "PREMIUM ECONOMY" | "ECONOMY PREMIUM" => "W",
+        "BUSINESS" => "J",
+        "FIRST" => "F",
+        _ => return None,
+    })
+}
+
+/// What a price class says of a segment.
+fn of_price_class(lists: &Lists, node: &Node, segment: &str) -> Seat {
+    let cabin = node
+        .child("CabinType")
+        .and_then(|kind| cabin_of(kind, 0, 1));
+    let services: Vec<&Node> = node.all("ClassOfService").collect();
+    let names = |service: &Node, is: &dyn Fn(&str) -> bool| {
+        let refs = service.attribute("refs").unwrap_or_default();
+        refs.split_whitespace().any(is)
     };
-    let code = service.child("Code");
+    let own = services
+        .iter()
+        .find(|service| names(service, &|key| key == segment));
+    // One for all, unless it is said to be that of other segments.
+    let common = services.first().filter(|service| {
+        services.len() == 1 && !names(service, &|key| lists.segments.contains_key(key))
+    });
+    let service = own.or(common).map(|service| of_service(service));
+    let service = service.unwrap_or_default();
     Seat {
-        cabin: service
-            .child("MarketingName")
+        cabin: service.cabin.or(cabin),
+        ..service
+    }
+}
+
+/// Class, cabin and seats left of a class of service.
+fn of_service(service: &Node) -> Seat {
+    let code = service.child("Code");
+    let name = service.child("MarketingName");
+    Seat {
+        cabin: name
             .and_then(|name| name.attribute("CabinDesignator"))
-            .and_then(cabin),
+            .and_then(cabin_code)
+            .or_else(|| name.and_then(|name| cabin_name(&name.text))),
         class: code.and_then(|code| code.text.parse().ok()),
         left: code
             .and_then(|code| code.attribute("SeatsLeft"))
-            .and_then(|text| text.trim().parse().ok())
-            .filter(|left| (0..=999).contains(left)),
+            .and_then(left),
+    }
+}
+
+/// What a segment says itself.
+fn of_segment(segment: &Node) -> Seat {
+    let service = segment.child("ClassOfService").map(of_service);
+    let service = service.unwrap_or_default();
+    let class = segment
+        .text_at(&["MarketingCarrierRBD_Code"])
+        .and_then(|text| text.parse().ok());
+    let kind = segment
+        .at(&["CabinTypeAssociationChoice", "SegmentCabinType"])
+        .or_else(|| segment.child("CabinType"));
+    Seat {
+        cabin: service
+            .cabin
+            .or_else(|| kind.and_then(|kind| cabin_of(kind, 0, 1))),
+        class: service.class.or(class),
+        left: service.left,
     }
 }
 

@@ -4,17 +4,20 @@ use super::lists::Lists;
 use super::offer;
 use super::segment::first;
 use crate::connector::{Parsed, Source};
-use crate::market::{Gather, Terms, instant_ms};
+use crate::market::{Gather, Terms, instant_ms, provider_error};
 use crate::reject::{Code, Fault, quoted};
 use crate::xml::{Item, Node, Records, outline};
 
 /// Elements that are read.
 const WANTED: &[&str] = &[
+    "AirlineOffer",
+    "AnonymousTraveler",
     "CurrencyMetadata",
     "DatedMarketingSegment",
     "DatedOperatingLeg",
     "DatedOperatingSegment",
     "Error",
+    "Fault",
     "Flight",
     "FlightSegment",
     "Offer",
@@ -26,6 +29,9 @@ const WANTED: &[&str] = &[
     "PriceClass",
     "PricedOffer",
 ];
+
+/// How the names of the messages end that are read.
+const MESSAGES: &[&str] = &["AirShoppingRS", "OfferPriceRS"];
 
 /// Long parts of them that nobody reads.
 const SKIPPED: &[&str] = &[
@@ -52,25 +58,30 @@ pub(super) struct Messages<'a> {
     /// When the message says it was made.
     own_ms: Option<i64>,
     too_large: bool,
+    /// What stood around the messages, until there was one, or an error in its place.
+    around: Option<(u64, Node)>,
     finished: bool,
 }
 
 impl<'a> Messages<'a> {
     pub(super) fn new(terms: Terms, source: Source<'a>) -> Self {
         Self {
-            records: Records::new(source.reader, WANTED, SKIPPED),
+            records: Records::new(source.reader, WANTED, SKIPPED).messages(MESSAGES),
             gather: Gather::new(source.message, terms),
             lists: Lists::default(),
             offers: Vec::new(),
             own_ms: None,
             too_large: false,
+            around: None,
             finished: false,
         }
     }
 
     fn record(&mut self, line: u64, node: Node) -> Result<(), (Fault, Node)> {
         let room = match &*node.name {
-            "Offer" => {
+            // Metadata of shopping has an element of that name, too, which offers nothing.
+            "Offer" if offer::is_metadata(&node) => true,
+            "Offer" | "AirlineOffer" => {
                 let room = self.lists.count_offer();
                 if room {
                     self.offers.push((line, node));
@@ -88,6 +99,7 @@ impl<'a> Messages<'a> {
                 room
             }
             "Error" => {
+                self.around = None;
                 let code = node
                     .attribute("Code")
                     .or_else(|| first(&node, &[&["Code"], &["TypeCode"]]));
@@ -105,6 +117,10 @@ impl<'a> Messages<'a> {
                     ),
                 );
                 return Err((fault, node));
+            }
+            "Fault" => {
+                self.around = None;
+                return Err((soap_fault(&node), node));
             }
             "PayloadAttributes" => {
                 let stamp = first(&node, &[&["Timestamp"], &["TimestampDateTime"]]);
@@ -140,9 +156,32 @@ impl<'a> Messages<'a> {
                 self.gather.reject(line, fault, &outline(&node));
             }
         }
-        self.gather.finish();
         self.lists = Lists::default();
+        self.own_ms = None;
     }
+
+    /// Nothing of what was read was a message of this format.
+    fn no_message(&mut self) {
+        let Some((line, node)) = self.around.take() else {
+            return;
+        };
+        // Without a message around them there is no telling what they are.
+        self.offers.clear();
+        self.lists = Lists::default();
+        let reason = format!(
+            "there is neither an AirShoppingRS nor an OfferPriceRS in <{}>; choose the format that it has",
+            node.name
+        );
+        let fault = Fault::new(Code::UnknownType, reason);
+        self.gather.reject(line, fault, &outline(&node));
+    }
+}
+
+/// What a service answered in place of a message.
+fn soap_fault(node: &Node) -> Fault {
+    let code = first(node, &[&["faultcode"], &["Code", "Value"]]);
+    let text = first(node, &[&["faultstring"], &["Reason", "Text"]]);
+    provider_error(Some([code, text]))
 }
 
 impl Iterator for Messages<'_> {
@@ -158,12 +197,14 @@ impl Iterator for Messages<'_> {
             }
             match self.records.next_item() {
                 None => {
+                    self.no_message();
                     self.offers();
+                    self.gather.finish();
                     self.finished = true;
                 }
                 Some(Item::Root { line, node }) => {
-                    let known = ["AirShoppingRS", "OfferPriceRS", "Envelope"];
-                    if !known.iter().any(|name| node.name.ends_with(name)) {
+                    // An envelope of whatever name; another message is none.
+                    if node.name.ends_with("RS") || node.name.ends_with("RQ") {
                         let reason = format!(
                             "<{}> is neither an AirShoppingRS nor an OfferPriceRS; choose the format that it has",
                             node.name
@@ -171,16 +212,26 @@ impl Iterator for Messages<'_> {
                         let fault = Fault::new(Code::UnknownType, reason);
                         self.gather.reject(line, fault, &outline(&node));
                         self.finished = true;
-                    } else if let Some(stamp) = node.attribute("TimeStamp") {
+                    } else {
+                        self.around = Some((line, node));
+                    }
+                }
+                Some(Item::Message { node }) => {
+                    self.around = None;
+                    if let Some(stamp) = node.attribute("TimeStamp") {
                         self.made_at(stamp);
                     }
                 }
+                Some(Item::MessageEnd) => self.offers(),
                 Some(Item::Record { line, node }) => {
                     if let Err((fault, node)) = self.record(line, node) {
                         self.gather.reject(line, fault, &outline(&node));
                     }
                 }
-                Some(Item::Fault { line, fault, raw }) => self.gather.reject(line, fault, &raw),
+                Some(Item::Fault { line, fault, raw }) => {
+                    self.around = None;
+                    self.gather.reject(line, fault, &raw);
+                }
                 Some(Item::End) => {}
             }
         }

@@ -9,6 +9,7 @@ mod canonical;
 mod conformance;
 mod documents;
 mod feeds;
+mod foreign_shapes;
 mod intake;
 mod mutations;
 mod nycflights13;
