@@ -5,7 +5,7 @@ use flightline_ledger::command::SaleStatus;
 use flightline_ledger::{Cabin, Class};
 
 use super::segment::{needed, seats, shown};
-use super::wire::{Itinerary, Price, Record};
+use super::wire::{Itinerary, Price, Record, Traveler};
 use crate::market::{Gather, Look, Seats, cabin_named};
 use crate::money;
 use crate::observed::Observed;
@@ -33,8 +33,9 @@ pub(super) fn take(
     // What can be booked together is the least of all flights: for each alone a floor, unless there is
     // one flight only.
     let bookable = match offer.number_of_bookable_seats {
+        // Infants on laps need none.
         None => Seats {
-            count: i32::from(travelers.min(9)),
+            count: i32::from(travelers.saturating_sub(on_laps(offer)).clamp(1, 9)),
             is_floor: true,
         },
         Some(n) => {
@@ -101,18 +102,25 @@ fn price(at: &str, price: Option<&Price<'_>>) -> Result<Money, Fault> {
     )
 }
 
+fn on_laps(offer: &Record<'_>) -> u16 {
+    let all = offer.traveler_pricings.iter();
+    let held = all.filter(|t| t.traveler_type.as_deref() == Some("HELD_INFANT"));
+    u16::try_from(held.count()).unwrap_or(u16::MAX)
+}
+
 /// The price of one seat: an adult's.
 fn fare(offer: &Record<'_>, total: Money, travelers: u16) -> Result<Option<Money>, Fault> {
-    let adult = offer
-        .traveler_pricings
-        .iter()
-        .position(|t| t.traveler_type.as_deref() == Some("ADULT"));
+    let is_adult = |t: &Traveler<'_>| t.traveler_type.as_deref() == Some("ADULT");
+    let adult = offer.traveler_pricings.iter().position(is_adult);
+    let is_adults = offer.traveler_pricings.iter().all(is_adult);
     match adult {
         Some(n) => {
             let at = format!("travelerPricings[{n}].price");
             match &offer.traveler_pricings[n].price {
                 Some(stated) => price(&at, Some(stated)).map(Some),
-                None => Ok(money::share(total, travelers)),
+                // All pay the same where all are adults.
+                None if is_adults => Ok(money::share(total, travelers)),
+                None => Ok(None),
             }
         }
         None if travelers == 1 => Ok(Some(total)),

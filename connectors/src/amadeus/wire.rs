@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::market::scalar;
+
 type Text<'a> = Cow<'a, str>;
 
 /// A list, where `null` is an empty one.
@@ -22,9 +24,9 @@ where
 pub(super) struct Record<'a> {
     #[serde(borrow, default)]
     pub(super) r#type: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "scalar::text")]
     pub(super) id: Option<Text<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "scalar::count")]
     pub(super) number_of_bookable_seats: Option<i64>,
     #[serde(borrow, default)]
     pub(super) itineraries: Option<Vec<Itinerary<'a>>>,
@@ -77,7 +79,7 @@ pub(super) struct Traveler<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FareDetails<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "scalar::text")]
     pub(super) segment_id: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) cabin: Option<Text<'a>>,
@@ -88,7 +90,7 @@ pub(super) struct FareDetails<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Segment<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "scalar::text")]
     pub(super) id: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) departure: Option<End<'a>>,
@@ -96,7 +98,7 @@ pub(super) struct Segment<'a> {
     pub(super) arrival: Option<End<'a>>,
     #[serde(borrow, default)]
     pub(super) carrier_code: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "scalar::text")]
     pub(super) number: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) aircraft: Option<Aircraft<'a>>,
@@ -104,7 +106,7 @@ pub(super) struct Segment<'a> {
     pub(super) operating: Option<Operating<'a>>,
     #[serde(borrow, default)]
     pub(super) duration: Option<Text<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "scalar::count")]
     pub(super) number_of_stops: Option<i64>,
     #[serde(borrow, default, deserialize_with = "or_none")]
     pub(super) stops: Vec<Stop<'a>>,
@@ -125,7 +127,7 @@ pub(super) struct End<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct Aircraft<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "scalar::text")]
     pub(super) code: Option<Text<'a>>,
 }
 
@@ -134,7 +136,7 @@ pub(super) struct Aircraft<'a> {
 pub(super) struct Operating<'a> {
     #[serde(borrow, default)]
     pub(super) carrier_code: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "scalar::text")]
     pub(super) number: Option<Text<'a>>,
 }
 
@@ -154,7 +156,7 @@ pub(super) struct Stop<'a> {
 pub(super) struct AvailabilityClass<'a> {
     #[serde(borrow, default)]
     pub(super) class: Option<Text<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "scalar::count")]
     pub(super) number_of_bookable_seats: Option<i64>,
     #[serde(borrow, default)]
     pub(super) closed_status: Option<Text<'a>>,

@@ -6,7 +6,7 @@ use flightline_ledger::codes::Money;
 use flightline_ledger::command::SaleStatus;
 use flightline_ledger::{Cabin, Carrier, Station};
 
-use super::wire::{Place, Record, Segment, Slice, Stop};
+use super::wire::{Passenger, Place, Record, Segment, Slice, Stop};
 use crate::market::{
     Gather, Look, Operator, Seats, Shown, aircraft_code, cabin_named, flight_number, instant_ms,
     local, minutes_of,
@@ -45,9 +45,18 @@ pub(super) fn take(
     }
     // Only of an offer of one flight is it known what the flight costs, and only where all travellers
     // pay the same.
-    let adults = passengers
+    let is_adult = |passenger: &Passenger<'_>| match passenger.r#type.as_deref() {
+        Some(kind) => kind == "adult",
+        None => passenger.age.is_none_or(|age| age >= 18),
+    };
+    let adults = passengers.iter().all(is_adult);
+    // Infants on laps are passengers without a seat of their own.
+    let on_laps = passengers
         .iter()
-        .all(|p| p.r#type.as_deref().is_none_or(|t| t == "adult"));
+        .filter(|p| p.r#type.as_deref() == Some("infant_without_seat"))
+        .count();
+    let on_laps = u16::try_from(on_laps).unwrap_or(count);
+    let seated = count.saturating_sub(on_laps).max(1);
     let price = (flights_in_all == 1 && (adults || count == 1))
         .then(|| money::share(total, count))
         .flatten();
@@ -59,7 +68,7 @@ pub(super) fn take(
         for (m, segment) in slice.all().iter().enumerate() {
             let at = format!("{at}.segments[{m}]");
             let shown = shown(&at, segment)?;
-            let looks = looks(&at, segment, count, price)?;
+            let looks = looks(&at, segment, seated, price)?;
             flights.push((shown, looks));
         }
         let observed = Observed {
@@ -256,7 +265,7 @@ pub(super) fn shown(at: &str, segment: &Segment<'_>) -> Result<Shown, Fault> {
 fn looks(
     at: &str,
     segment: &Segment<'_>,
-    passengers: u16,
+    travellers: u16,
     price: Option<Money>,
 ) -> Result<Vec<Look>, Fault> {
     let seated = segment.passengers.as_deref().unwrap_or_default();
@@ -270,7 +279,7 @@ fn looks(
             None => counts.push((cabin, 1)),
         }
     }
-    // Infants on laps are passengers without a seat of their own, so the list may be shorter.
+    // The list of the segment may be of all passengers, or of those with a seat.
     let one_cabin = counts.len() == 1;
     for (cabin, count) in counts {
         looks.push(Look {
@@ -278,7 +287,7 @@ fn looks(
             class: None,
             status: SaleStatus::Open,
             seats: Some(Seats {
-                count: i32::from(count.min(passengers)),
+                count: i32::from(count.min(travellers)),
                 is_floor: true,
             }),
             price: price.filter(|_| one_cabin),

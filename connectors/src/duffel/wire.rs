@@ -8,12 +8,14 @@ use std::marker::PhantomData;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::market::scalar;
+
 type Text<'a> = Cow<'a, str>;
 
 /// What a record can be: told by the fields that it has.
 #[derive(Deserialize)]
 pub(super) struct Record<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "scalar::text")]
     pub(super) id: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) created_at: Option<Text<'a>>,
@@ -93,6 +95,9 @@ pub(super) struct Problem<'a> {
 pub(super) struct Passenger<'a> {
     #[serde(borrow, default)]
     pub(super) r#type: Option<Text<'a>>,
+    /// Told in the place of the type.
+    #[serde(default, deserialize_with = "scalar::count")]
+    pub(super) age: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -139,11 +144,11 @@ pub(super) struct Segment<'a> {
     pub(super) duration: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) marketing_carrier: Option<Coded<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "scalar::text")]
     pub(super) marketing_carrier_flight_number: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) operating_carrier: Option<Coded<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "scalar::text")]
     pub(super) operating_carrier_flight_number: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) aircraft: Option<Coded<'a>>,

@@ -23,6 +23,7 @@ mod clock;
 mod config;
 mod flight;
 mod gather;
+pub(crate) mod scalar;
 mod status;
 
 pub(crate) use answers::{Answers, Found, provider_error};

@@ -18,6 +18,8 @@ pub(super) struct Lists {
     pub(super) legs: HashMap<String, Node>,
     /// Keys of the segments of a journey, by its key.
     pub(super) journeys: HashMap<String, Vec<String>>,
+    /// What each origin and destination names: journeys to choose from, or the segments of one.
+    pub(super) origins: HashMap<String, Vec<String>>,
     pub(super) price_classes: HashMap<String, Node>,
     /// Types of travellers, such as ADT.
     pub(super) travellers: Vec<String>,
@@ -98,6 +100,12 @@ impl Lists {
                     self.journeys.entry(key.to_owned()).or_insert(segments);
                 }
             }
+            "OriginDestination" => {
+                if let Some(key) = key_of(&node, "OriginDestinationKey", "OriginDestinationKey") {
+                    let named = references(&node, &["FlightReferences"]);
+                    self.origins.entry(key.to_owned()).or_insert(named);
+                }
+            }
             "Pax" | "Passenger" | "AnonymousTraveler" => {
                 let kind = node.text_at(&["PTC"]).unwrap_or("ADT");
                 self.travellers.push(kind.to_owned());
@@ -115,6 +123,20 @@ impl Lists {
             _ => {}
         }
         true
+    }
+
+    /// The segments of a journey; some name it by an origin and destination that leaves no choice.
+    pub(super) fn segments_of(&self, journey: &str) -> Option<&[String]> {
+        if let Some(segments) = self.journeys.get(journey).filter(|all| !all.is_empty()) {
+            return Some(segments);
+        }
+        let named = self.origins.get(journey)?;
+        let segments = match &named[..] {
+            [one] if self.journeys.contains_key(one) => self.journeys.get(one)?,
+            all if all.iter().all(|key| self.segments.contains_key(key)) => named,
+            _ => return None,
+        };
+        Some(&segments[..]).filter(|segments| !segments.is_empty())
     }
 
     /// One more offer; false when there are too many.

@@ -285,18 +285,16 @@ fn journeys(offer: &Node, lists: &Lists) -> Result<Vec<Vec<String>>, Fault> {
         false => Vec::new(),
     };
     for key in &keys {
-        match lists.journeys.get(key) {
-            Some(segments) if !segments.is_empty() => journeys.push(segments.clone()),
-            _ => {
-                return Err(Fault::new(
-                    Code::Inconsistent,
-                    format!(
-                        "the offer names journey {}, which is in no list of the message, or empty",
-                        quoted(key)
-                    ),
-                ));
-            }
-        }
+        let segments = lists.segments_of(key).ok_or_else(|| {
+            Fault::new(
+                Code::Inconsistent,
+                format!(
+                    "the offer names journey {}, which is in no list of the message, or empty",
+                    quoted(key)
+                ),
+            )
+        })?;
+        journeys.push(segments.to_vec());
     }
     if journeys.is_empty() {
         let mut segments: Vec<String> = Vec::new();
@@ -326,12 +324,12 @@ fn applicable(offer: &Node, lists: &Lists) -> Vec<Vec<String>> {
     for flight in flights {
         let named: Option<Vec<_>> = references(flight, &["FlightReferences"])
             .iter()
-            .map(|key| lists.journeys.get(key).filter(|all| !all.is_empty()))
+            .map(|key| lists.segments_of(key))
             .collect();
         let segments = flight.all("FlightSegmentReference");
         let segments = segments.filter_map(|segment| Some(segment.attribute("ref")?.to_owned()));
         let found = match named.filter(|named| !named.is_empty()) {
-            Some(named) => named.into_iter().cloned().collect(),
+            Some(named) => named.into_iter().map(<[_]>::to_vec).collect(),
             None => vec![segments.collect()],
         };
         for journey in found {
@@ -356,6 +354,51 @@ fn segments_of(component: &Node) -> Vec<String> {
     )
 }
 
+/// Where a fare component tells its cabin.
+fn kinds(component: &Node) -> Vec<&Node> {
+    let ways: [&[&str]; 3] = [&["FareBasis", "CabinType"], &["CabinType"], &["FareBasis"]];
+    ways.iter().filter_map(|way| component.at(way)).collect()
+}
+
+/// Fare components with their segments. Those that name none are of all where there is one of them, or
+/// where all say the same; else one for each segment or journey, where there are as many.
+fn placed<'n>(offer: &'n Node, journeys: &[Vec<String>]) -> Vec<(&'n Node, Vec<String>)> {
+    let all: Vec<String> = journeys.iter().flatten().cloned().collect();
+    let mut groups = Vec::new();
+    offer.below("FareDetail", &mut groups);
+    if groups.is_empty() {
+        groups.push(offer);
+    }
+    let mut found = Vec::new();
+    for group in groups {
+        let (silent, named): (Vec<&Node>, Vec<&Node>) = components(group)
+            .into_iter()
+            .partition(|component| segments_of(component).is_empty());
+        found.extend(named.into_iter().map(|one| (one, segments_of(one))));
+        let says = |component: &Node| {
+            let cabins: Vec<_> = kinds(component)
+                .into_iter()
+                .map(|kind| cabin_of(kind, 0, 1))
+                .collect();
+            (classes(component), cabins)
+        };
+        let alike = silent.windows(2).all(|pair| says(pair[0]) == says(pair[1]));
+        for (n, component) in silent.iter().enumerate() {
+            let keys = if alike {
+                all.clone()
+            } else if silent.len() == all.len() {
+                vec![all[n].clone()]
+            } else if silent.len() == journeys.len() {
+                journeys[n].clone()
+            } else {
+                continue;
+            };
+            found.push((component, keys));
+        }
+    }
+    found
+}
+
 /// Class, cabin and seats left by segment.
 fn seats(
     offer: &Node,
@@ -366,20 +409,9 @@ fn seats(
     let all: Vec<String> = journeys.iter().flatten().cloned().collect();
     let mut seats: Vec<(String, Seat)> = Vec::new();
     let mut odd: Vec<String> = Vec::new();
-    for component in components(offer) {
-        let mut keys = segments_of(component);
-        if keys.is_empty() {
-            keys.clone_from(&all);
-        }
+    for (component, keys) in placed(offer, journeys) {
         let classes = classes(component);
-        let kinds: Vec<&Node> = [
-            component.at(&["FareBasis", "CabinType"]),
-            component.child("CabinType"),
-            component.child("FareBasis"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let kinds = kinds(component);
         let of_price = references(component, &["PriceClassRef", "PriceClassRefID"])
             .iter()
             .find_map(|key| lists.price_classes.get(key));
@@ -419,7 +451,7 @@ fn seats(
         let Some(class) = lists.price_classes.get(&class) else {
             continue;
         };
-        for segment in lists.journeys.get(&key).into_iter().flatten() {
+        for segment in lists.segments_of(&key).unwrap_or_default() {
             fill(
                 &mut seats,
                 segment,
@@ -528,7 +560,11 @@ fn cabin_of(node: &Node, n: usize, of: usize) -> Option<Cabin> {
             .filter(|_| words.len() == of)
             .and_then(|word| cabin_name(word))
     });
-    of_name.or_else(|| cabin_name(code)).or_else(|| part(code))
+    of_name
+        .or_else(|| cabin_name(code))
+        .or_else(|| part(code))
+        // Some write the code where the name should be.
+        .or_else(|| part(name))
 }
 
 fn letter(letter: &str) -> Option<Cabin> {
@@ -605,9 +641,14 @@ fn of_service(service: &Node) -> Seat {
 fn of_segment(segment: &Node) -> Seat {
     let service = segment.child("ClassOfService").map(of_service);
     let service = service.unwrap_or_default();
-    let class = segment
-        .text_at(&["MarketingCarrierRBD_Code"])
-        .and_then(|text| text.parse().ok());
+    let class = first(
+        segment,
+        &[
+            &["MarketingCarrierRBD_Code"],
+            &["MarketingCarrier", "ResBookDesigCode"],
+        ],
+    )
+    .and_then(|text| text.parse().ok());
     let kind = segment
         .at(&["CabinTypeAssociationChoice", "SegmentCabinType"])
         .or_else(|| segment.child("CabinType"));

@@ -21,6 +21,7 @@ const WANTED: &[&str] = &[
     "Flight",
     "FlightSegment",
     "Offer",
+    "OriginDestination",
     "Passenger",
     "Pax",
     "PaxJourney",
@@ -103,10 +104,11 @@ impl<'a> Messages<'a> {
                 let code = node
                     .attribute("Code")
                     .or_else(|| first(&node, &[&["Code"], &["TypeCode"]]));
-                let text = node
-                    .attribute("ShortText")
-                    .or_else(|| node.text_at(&["DescText"]))
-                    .unwrap_or(&node.text);
+                // Some have no more than a number in the short text.
+                let text = (node.text_at(&["DescText"]))
+                    .or(Some(node.text.as_str()).filter(|text| !text.is_empty()))
+                    .or_else(|| node.attribute("ShortText"))
+                    .unwrap_or_default();
                 let fault = Fault::new(
                     Code::ProviderError,
                     format!(

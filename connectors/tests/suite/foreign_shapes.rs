@@ -104,6 +104,7 @@ fn ndc_the_name_of_a_cabin_counts_before_its_code() {
             "Y",
         ),
         ("<CabinTypeCode>R</CabinTypeCode>", "F"),
+        ("<CabinTypeName>J</CabinTypeName>", "J"),
         // PADIS 9873.
         ("<CabinTypeCode>5</CabinTypeCode>", "Y"),
         ("<CabinTypeCode>4</CabinTypeCode>", "W"),
@@ -226,6 +227,64 @@ fn ndc_each_segment_has_the_class_of_service_that_names_it() {
         seen("<ClassOfService refs='A'><Code>B</Code></ClassOfService>"),
         ["availability TK1772.2027-05-01.PRG Y B open 1+"]
     );
+}
+
+#[test]
+fn ndc_a_journey_may_be_named_by_its_origin_and_destination() {
+    let text = of_17_2("").replace("PriceClassRef='P'>F<", ">OD<").replace(
+        "<FlightNumber>80</FlightNumber>",
+        "<FlightNumber>80</FlightNumber><ResBookDesigCode>K</ResBookDesigCode>",
+    );
+    let with = |named: &str| {
+        let list = format!(
+            "<OriginDestinationList><OriginDestination OriginDestinationKey='OD'><FlightReferences>{named}</FlightReferences></OriginDestination></OriginDestinationList></DataLists>"
+        );
+        ndc(&text.replace("</DataLists>", &list))
+    };
+    for named in ["A B", "F"] {
+        let items = with(named);
+        assert!(rejects(&items).is_empty(), "{:?}", rejects(&items));
+        assert_eq!(
+            told(&items),
+            [
+                "schedule TK1772.2027-05-01.PRG",
+                "schedule TK80.2027-05-01.IST",
+                "availability TK80.2027-05-01.IST Y K open 1+",
+            ]
+        );
+    }
+    // Several journeys to choose from are none.
+    for named in ["F F", "A X", ""] {
+        assert_eq!(codes(&with(named)), [Code::Inconsistent], "{named}");
+    }
+}
+
+#[test]
+fn ndc_fare_components_without_segments_are_placed_where_there_is_no_doubt() {
+    let with = |components: &[&str]| {
+        let components: String = components
+            .iter()
+            .map(|class| {
+                format!("<FareComponent><FareBasis><RBD>{class}</RBD></FareBasis></FareComponent>")
+            })
+            .collect();
+        let item = format!("<OfferItem><FareDetail>{components}</FareDetail></OfferItem></Offer>");
+        let text = of_17_2("").replace("</Offer>", &item);
+        let all = told(&ndc(&text));
+        all.into_iter()
+            .filter_map(|text| Some(text.strip_prefix("availability TK")?.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let seats = |first: &str, second: &str| {
+        [
+            format!("1772.2027-05-01.PRG Y {first} open 1+"),
+            format!("80.2027-05-01.IST Y {second} open 1+"),
+        ]
+    };
+    assert_eq!(with(&["K"]), seats("K", "K"));
+    assert_eq!(with(&["K", "K", "K"]), seats("K", "K"));
+    assert_eq!(with(&["K", "L"]), seats("K", "L"));
+    assert!(with(&["K", "L", "M"]).is_empty());
 }
 
 #[test]
@@ -536,4 +595,85 @@ fn duffel_a_stop_without_its_times_is_no_leg() {
     assert!(rejects(&items).is_empty(), "{:?}", rejects(&items));
     assert_eq!(told(&items)[0], "schedule EI151.2027-04-16.LHR");
     assert!(warnings(&items)[0].text.contains("taken as one leg"));
+}
+
+#[test]
+fn whole_numbers_and_texts_stand_for_each_other_but_not_in_amounts() {
+    let offer = r#"{"data":[{"id":7,"itineraries":[{"segments":[{"id":1,"departure":{"iataCode":"SYD","at":"2027-08-01T10:00:00"},"arrival":{"iataCode":"BKK","at":"2027-08-01T16:20:00"},"carrierCode":"TG","number":476,"aircraft":{"code":747},"numberOfStops":"0"}]}],"price":{"currency":"EUR","grandTotal":"1590.78"},"numberOfBookableSeats":"4","travelerPricings":[{"travelerType":"ADULT","fareDetailsBySegment":[{"segmentId":1,"cabin":"ECONOMY","class":"W"}]}]}]}"#;
+    let items = parse("amadeus-offers", offer.as_bytes());
+    assert!(rejects(&items).is_empty(), "{:?}", rejects(&items));
+    assert_eq!(
+        told(&items),
+        [
+            "schedule TG476.2027-08-01.SYD",
+            "availability TG476.2027-08-01.SYD Y W open 4",
+            "fares TG476.2027-08-01.SYD Y 1590.78",
+        ]
+    );
+    for (right, wrong) in [
+        (r#""1590.78""#, "1590.78"),
+        (r#""4""#, r#""four""#),
+        (r#""4""#, "4.5"),
+        (r#""4""#, "true"),
+        ("476", "-476"),
+    ] {
+        let items = parse("amadeus-offers", offer.replace(right, wrong).as_bytes());
+        assert_eq!(codes(&items), [Code::BadType], "{wrong}");
+    }
+    let duffel = duffel_offer("").replace(r#""151""#, "151");
+    let items = parse("duffel", duffel.as_bytes());
+    assert!(rejects(&items).is_empty(), "{:?}", rejects(&items));
+    let priced = duffel.replace(r#""84.20""#, "84.2");
+    assert_eq!(codes(&parse("duffel", priced.as_bytes())), [Code::BadType]);
+}
+
+#[test]
+fn duffel_infants_on_laps_take_no_seat_and_the_young_pay_no_adults_price() {
+    let with = |passengers: &str| {
+        let seated = r#""passengers":[{"cabin_class":"economy"}]"#;
+        let both = r#""passengers":[{"cabin_class":"economy"},{"cabin_class":"economy"}]"#;
+        let text = duffel_offer("")
+            .replace(r#""passengers":[{"type":"adult"}]"#, passengers)
+            .replace(seated, both);
+        told(&parse("duffel", text.as_bytes()))
+    };
+    let seats = |count: u8| format!("availability EI151.2027-04-16.LHR Y open {count}+");
+    let fare = "fares EI151.2027-04-16.LHR Y 42.10";
+    for (second, want, priced) in [
+        (r#"{"type":"adult"}"#, 2, true),
+        (r#"{"type":null,"age":30}"#, 2, true),
+        (r#"{"type":null,"age":14}"#, 2, false),
+        (r#"{"type":"child"}"#, 2, false),
+        (r#"{"type":"infant_without_seat"}"#, 1, false),
+    ] {
+        let told = with(&format!(r#""passengers":[{{"type":"adult"}},{second}]"#));
+        assert_eq!(told[1], seats(want), "{second}");
+        assert_eq!(
+            told.get(2).map(String::as_str),
+            priced.then_some(fare),
+            "{second}"
+        );
+    }
+}
+
+#[test]
+fn amadeus_infants_on_laps_take_no_seat_and_only_adults_share_a_total() {
+    let with = |travelers: &[&str]| {
+        let pricings: Vec<_> = travelers
+            .iter()
+            .map(|kind| format!(r#"{{"travelerType":"{kind}","fareDetailsBySegment":[{{"segmentId":"1","cabin":"ECONOMY","class":"W"}}]}}"#))
+            .collect();
+        let text = format!(
+            r#"[{{"itineraries":[{{"segments":[{{"id":"1","departure":{{"iataCode":"SYD","at":"2027-08-01T10:00:00"}},"arrival":{{"iataCode":"BKK","at":"2027-08-01T16:20:00"}},"carrierCode":"TG","number":"476"}}]}}],"price":{{"currency":"EUR","total":"200.00"}},"travelerPricings":[{}]}}]"#,
+            pricings.join(",")
+        );
+        told(&parse("amadeus-offers", text.as_bytes()))[1..].to_vec()
+    };
+    let seats = |count: u8| format!("availability TG476.2027-08-01.SYD Y W open {count}+");
+    assert_eq!(
+        with(&["ADULT", "ADULT"]),
+        [seats(2), "fares TG476.2027-08-01.SYD Y 100.00".to_owned()]
+    );
+    assert_eq!(with(&["ADULT", "CHILD"]), [seats(2)]);
+    assert_eq!(with(&["ADULT", "HELD_INFANT"]), [seats(1)]);
 }
