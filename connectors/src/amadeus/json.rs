@@ -6,12 +6,14 @@ use crate::documents::{self, Path};
 use crate::market::{Found, Gather, provider_error};
 use crate::reject::{Fault, quoted};
 
-/// A document, the list in it, and the offers of a pricing.
+/// A document, the list in it, and the offers of a pricing; the same as Amadeus' own clients keep an answer.
 pub(super) const PATHS: &[Path] = &[
     &[],
     &["data"],
     &["data", "[]"],
     &["data", "flightOffers", "[]"],
+    &["result", "data", "[]"],
+    &["result", "data", "flightOffers", "[]"],
     &["[]"],
 ];
 

@@ -482,6 +482,27 @@ fn amadeus_null_is_an_empty_list() {
     assert!(rejects(&parse("amadeus-offers", bare.as_bytes())).is_empty());
 }
 
+#[test]
+fn amadeus_answers_as_its_clients_keep_them_are_read_once() {
+    let offer = r#"{"itineraries":[{"segments":[{"departure":{"iataCode":"SYD","at":"2027-08-01T10:00:00"},"arrival":{"iataCode":"BKK","at":"2027-08-01T16:20:00"},"carrierCode":"TG","number":"476"}]}],"price":{"currency":"EUR","total":"200.00"},"travelerPricings":[{"travelerType":"ADULT","fareDetailsBySegment":[{"class":"W"}]}]}"#;
+    let read = |text: &str| {
+        let items = parse("amadeus-offers", text.as_bytes());
+        assert!(rejects(&items).is_empty(), "{text}: {:?}", rejects(&items));
+        told(&items)
+    };
+    let plain = read(&format!(r#"{{"data":[{offer}]}}"#));
+    assert_eq!(plain.len(), 3);
+    for text in [
+        format!(r#"{{"statusCode":200,"result":{{"meta":{{"count":1}},"data":[{offer}]}}}}"#),
+        format!(r#"{{"result":{{"data":[{offer}]}},"data":[{offer}]}}"#),
+        format!(
+            r#"{{"result":{{"data":{{"type":"flight-offers-pricing","flightOffers":[{offer}]}}}}}}"#
+        ),
+    ] {
+        assert_eq!(read(&text), plain, "{text}");
+    }
+}
+
 /// An offer of Duffel.
 fn duffel_offer(stops: &str) -> String {
     format!(
