@@ -53,7 +53,7 @@ fn a_wrong_configuration_says_what_and_where() {
     assert!(
         text.contains("http.port: unknown field")
             && text.contains(&format!("(in {file})"))
-            && text.contains("`listen`"),
+            && text.contains("expected one of listen, "),
         "{text}"
     );
     let output = std::process::Command::new(crate::harness::program())

@@ -202,6 +202,7 @@ async fn the_airline_ends_a_wait() {
     assert_eq!(world.create(&order).await.state, OrderState::Waiting);
     world.cancel_flight(B).await;
     world.until(order.id, OrderState::Refused).await;
+    assert_eq!(world.settled(order.id).await.state, OrderState::Refused);
     assert_eq!((world.held(A).await, world.sold(A).await), (0, 0));
 
     // Moved while it waits: what is bought at once is not bought at other times than were agreed.
@@ -215,6 +216,10 @@ async fn the_airline_ends_a_wait() {
     let row = world.row(moved.id).await;
     assert_eq!(row.ending.as_ref().unwrap().cause, "times_changed");
     cancel(&world, &first).await;
+    // The answer to a cancellation comes before its seats are given back.
+    let cancelled = world.settled(first.id).await;
+    assert_eq!(cancelled.state, OrderState::Cancelled);
+    assert_eq!(world.settled(moved.id).await.state, OrderState::Refused);
     assert_eq!(world.available(C).await, 1);
     assert!(world.sandbox.payments().is_empty());
     world.verify().await;
