@@ -154,7 +154,8 @@ fn ledger(
         inputs.len()
     );
     ledger.check_invariants();
-    let seats = ledger.flights().flat_map(|(_, flight)| flight.inventory());
+    let flights = ledger.unpacked_flights();
+    let seats = flights.flat_map(|(_, flight)| flight.inventory());
     for line in seats.filter(|line| line.class.is_none()) {
         let used = line.held + line.sold;
         let bound = line.authorised.unwrap_or(0).max(0);

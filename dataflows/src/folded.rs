@@ -143,10 +143,10 @@ impl Folded {
 
     /// The stored form. Reports that no flight shows any more are forgotten.
     pub fn save(&mut self) -> FoldedBytes {
-        let flights = self.ledger.flights();
-        let mut shown: Vec<u64> = flights
-            .flat_map(|(_, flight)| flight.drift().map(|line| line.offset))
-            .collect();
+        let mut shown = Vec::new();
+        for (_, flight) in self.ledger.flights() {
+            shown.extend(flight.drift().map(|line| line.offset));
+        }
         shown.sort_unstable();
         self.versions
             .retain(|(offset, _)| shown.binary_search(offset).is_ok());

@@ -179,7 +179,7 @@ impl Partition {
     fn resume(&mut self, folded: Folded) {
         let next_offset = folded.next_offset();
         let (ledger, orders, versions) = folded.into_parts();
-        let flights = ledger.flights().map(|(at, _)| at);
+        let flights = ledger.indices();
         self.watch.resume(next_offset, flights, versions);
         self.orders.resume(orders);
         self.ledger = ledger;
@@ -255,7 +255,8 @@ impl Partition {
         } = self;
         let at = flight as usize;
         let mark = std::mem::take(&mut watch.marks[at]);
-        let Some(state) = ledger.get(flight).filter(|flight| !flight.is_retired()) else {
+        let state = ledger.get(flight).filter(|flight| !flight.is_retired());
+        let Some(state) = state.as_deref() else {
             return;
         };
         if at >= shown.len() {
@@ -313,7 +314,10 @@ impl Partition {
             let shown = flights.iter().filter_map(|at| self.shown.get(*at as usize));
             shown.filter_map(|shown| shown.as_deref())
         };
-        let states = || flights.iter().filter_map(|at| self.ledger.get(*at));
+        let states = || {
+            let flights = flights.iter();
+            flights.filter_map(|at| self.ledger.get_unpacked(*at))
+        };
         let mut sum = 0;
         for shown in shown() {
             sum += shown.image.lines.len() + shown.image.offer_order.len();
@@ -341,9 +345,8 @@ impl Partition {
         }
         for flight in flights {
             let mark = self.watch.marks[*flight as usize];
-            if let (Some(change), Some(state)) =
-                (self.watch.holds_of(mark).next(), self.ledger.get(*flight))
-            {
+            let change = self.watch.holds_of(mark).next();
+            if let (Some(change), Some(state)) = (change, self.ledger.get_unpacked(*flight)) {
                 sum += usize::from(state.hold(change.hold).seats);
             }
         }

@@ -131,7 +131,7 @@ impl Naive {
         let mut t = Tables::default();
         for (partition, ledger) in self.ledgers.iter().enumerate() {
             for (_, flight) in ledger.flights() {
-                self.flight(partition, flight, &mut t);
+                self.flight(partition, &flight, &mut t);
             }
         }
         t.availability.0 = availability(&t.offers.0);

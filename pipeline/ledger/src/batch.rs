@@ -9,6 +9,7 @@
 use crate::codes::CommandId;
 use crate::command::{Command, FlightCommand, Input};
 use crate::flight::{Flight, Found};
+use crate::flights::Place;
 use crate::ledger::Ledger;
 use crate::mix;
 use crate::observer::{FlightIx, HoldIx, Observer};
@@ -23,6 +24,8 @@ pub(crate) struct Ahead {
     target_hash: u32,
     /// Where its flight probably is.
     pub(crate) flight: FlightIx,
+    /// Where that one lies, if it is unpacked.
+    pub(crate) place: Place,
     /// Where the hold that it is about probably is.
     pub(crate) hold: HoldIx,
 }
@@ -44,6 +47,7 @@ impl Ahead {
         id_hash: 0,
         target_hash: 0,
         flight: UNKNOWN,
+        place: Place::GONE,
         hold: UNKNOWN,
     };
 }
@@ -107,7 +111,8 @@ impl Ledger {
             return;
         };
         ahead.flight = at;
-        if let Some(flight) = self.flights.address(at) {
+        ahead.place = self.flights.place(at);
+        if let Some(flight) = self.flights.address(ahead.place) {
             fetch_lines(flight, Flight::HOT_BYTES);
         }
     }
@@ -117,7 +122,7 @@ impl Ledger {
         let Command::Flight(_, command) = &input.command else {
             return;
         };
-        let Some(flight) = self.flights.get(ahead.flight) else {
+        let Some(flight) = self.flights.at_place(ahead.place) else {
             return;
         };
         fetch(flight.ids.address(ahead.id_hash));
@@ -140,7 +145,7 @@ impl Ledger {
             return;
         };
         if target(command).is_some()
-            && let Some(flight) = self.flights.get(ahead.flight)
+            && let Some(flight) = self.flights.at_place(ahead.place)
             && let Some(Found::Hold(at)) = flight.guess(ahead.target_hash)
             && let Some(hold) = flight.holds.get(at as usize)
         {

@@ -28,16 +28,16 @@ impl Ledger {
             print.add_signed(seller.heard_ms);
             print.add(u64::from(seller.stopped));
         }
-        let mut order: Vec<usize> = (0..self.keys.len()).collect();
-        order.sort_by_key(|at| self.keys[*at]);
+        let mut order: Vec<usize> = (0..self.flights.keys.len()).collect();
+        order.sort_by_key(|at| self.flights.keys[*at]);
         for at in order {
-            key(&mut print, self.keys[at].to_bytes());
+            key(&mut print, self.flights.keys[at].to_bytes());
             let state = self.get(at as u32).filter(|flight| !flight.retired);
             match state {
                 None => print.add(0),
                 Some(state) => {
                     print.add(1);
-                    flight(&mut print, state);
+                    flight(&mut print, &state);
                 }
             }
         }

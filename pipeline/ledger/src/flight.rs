@@ -32,6 +32,8 @@ pub struct Flight {
     pub(crate) has_limits: bool,
     /// Some fare names its stations.
     pub(crate) has_segment_fares: bool,
+    /// Something was decided about it since it was last considered for packing.
+    pub(crate) is_recent: bool,
 
     /// Code of the first provider.
     pub(crate) first_provider: ProviderCode,
@@ -112,6 +114,7 @@ impl Flight {
             has_restrictions: false,
             has_limits: false,
             has_segment_fares: false,
+            is_recent: true,
             first_provider: ProviderCode::default(),
             seats: 0,
             live: 0,

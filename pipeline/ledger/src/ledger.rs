@@ -41,8 +41,6 @@ pub struct Ledger {
     index: Index,
     /// A retired flight leaves nothing.
     pub(crate) flights: Flights,
-    /// By [`FlightIx`], kept for ever.
-    pub(crate) keys: Vec<FlightKey>,
     /// Retired by the last call, still there to be read.
     graveyard: Vec<FlightIx>,
     pub(crate) expiry: Expiry,
@@ -73,7 +71,6 @@ impl Ledger {
             settings: Settings::default(),
             index: Index::default(),
             flights: Flights::default(),
-            keys: Vec::new(),
             graveyard: Vec::new(),
             expiry: Expiry::default(),
             ends: BTreeSet::new(),
@@ -160,10 +157,10 @@ impl Ledger {
         loop {
             let due = self.expiry.pop_due(self.clock_ms, |distance, later| {
                 if distance > 8 {
-                    if let Some(flight) = flights.address(later.flight) {
+                    if let Some(flight) = flights.address(flights.place(later.flight)) {
                         prefetch::fetch(flight);
                     }
-                } else if let Some(flight) = flights.get(later.flight)
+                } else if let Some(flight) = flights.at_work(later.flight)
                     && let Some(hold) = flight.holds.get(later.hold as usize)
                 {
                     prefetch::fetch(hold);
@@ -196,8 +193,8 @@ impl Ledger {
             self.settings = *settings;
             // Sale may close later by these: everybody's turn may have come.
             if self.waiting > 0 {
-                let flights = self.flights();
-                let waiting = flights.filter(|(_, flight)| flight.waiting > 0);
+                let waiting = self.unpacked_flights();
+                let waiting = waiting.filter(|(_, flight)| flight.waiting > 0);
                 freed = waiting.map(|(at, _)| at).collect();
             }
         }
@@ -214,15 +211,20 @@ impl Ledger {
     fn pause_and_lapse(&mut self, observer: &mut dyn Observer, freed: &mut Vec<FlightIx>) {
         for provider in self.sellers.settle(self.clock_ms) {
             let pause = self.sellers.pause_of(provider);
+            let code = provider.as_str().as_bytes();
+            // Its name is in what is stored of its flights.
+            let may_be = |stored: &[u8]| stored.windows(code.len()).any(|part| part == code);
             for at in 0..self.flights.len() {
-                let flight = self.flights.get_mut(at).filter(|flight| !flight.retired);
-                if let Some(flight) = flight
-                    && flight.pause(provider, pause)
-                {
+                let mut waiting = false;
+                let is_changed = self.flights.change(at, may_be, |flight| {
+                    waiting = flight.waiting > 0;
+                    !flight.retired && flight.pause(provider, pause)
+                });
+                if is_changed {
                     observer.flight_changed(at);
                     observer.sale_changed(at);
                     // Also by a stop: a dearer provider may be the one whose price was expected.
-                    freed.extend((flight.waiting > 0).then_some(at));
+                    freed.extend(waiting.then_some(at));
                 }
             }
         }
@@ -337,13 +339,14 @@ impl Ledger {
     /// Where a flight is, retired ones included.
     #[inline(always)]
     pub(crate) fn locate(&self, hash: u32, key: &FlightKey) -> Option<FlightIx> {
-        self.index.find(hash, |at| self.keys[at as usize] == *key)
+        let keys = &self.flights.keys;
+        self.index.find(hash, |at| keys[at as usize] == *key)
     }
 
     /// Where a flight is, given where it probably is.
     #[inline(always)]
     fn resolve(&self, key: &FlightKey, ahead: &Ahead) -> Option<FlightIx> {
-        if let Some(flight) = self.flights.get(ahead.flight)
+        if let Some(flight) = self.flights.at_place(ahead.place)
             && flight.key == *key
         {
             return Some(ahead.flight);
@@ -536,7 +539,6 @@ impl Ledger {
         let end_ms = flight.latest_ms();
         self.index.insert(mix::hash_key(key), at);
         self.flights.push(flight);
-        self.keys.push(*key);
         self.ends.insert((end_ms, *key, at));
         self.due_ms = self.due_ms.min(self.retires_at_ms(end_ms));
         observer.flight_changed(at);

@@ -53,6 +53,7 @@ pub use command::{
     Command, FlightCommand, HoldRequest, Input, ProviderBody, ProviderEvent, Reseat,
 };
 pub use flight::Flight;
+pub use flights::FlightRef;
 pub use ledger::Ledger;
 pub use observer::{FlightIx, HoldIx, Observer, Silent};
 pub use outcome::{Decision, Outcome, Reason, Replay};

@@ -257,6 +257,7 @@ fn compare(
         cause,
     };
     let state = ledger.find(flight).map(|at| ledger.flight(at));
+    let state = state.as_deref();
     let sells = state.is_some_and(|state| {
         let mut providers = state.providers();
         providers.any(|view| view.code == provider && view.sells)

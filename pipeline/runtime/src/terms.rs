@@ -99,7 +99,7 @@ impl Configured {
             let missing = reader.with_ledger(partition, move |ledger| {
                 flights.retain(|key| {
                     let at = ledger.find(key);
-                    at.is_some_and(|at| mine.is_missing(ledger.flight(at)))
+                    at.is_some_and(|at| mine.is_missing(&ledger.flight(at)))
                 });
                 flights
             })?;
@@ -147,7 +147,7 @@ fn differing(
             if named
                 .get(&provider.code)
                 .unwrap_or(&unnamed)
-                .is_missing(flight)
+                .is_missing(&flight)
             {
                 found.push((flight.key(), provider.code));
             }

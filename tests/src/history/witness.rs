@@ -136,7 +136,7 @@ impl Witness {
             for at in 0..flight.hold_count() as HoldIx {
                 there.insert((ix, at), flight.hold(at).state);
             }
-            let now = view(flight);
+            let now = view(&flight);
             match self.views.get(&ix) {
                 Some(before) if !self.changed.contains(&ix) && *before != now => {
                     return Err(format!("{} changed untold", flight.key()));
@@ -148,7 +148,7 @@ impl Witness {
         if there != self.holds {
             return Err("holds changed untold".into());
         }
-        let holds = ledger.flights().flat_map(|(_, flight)| flight.holds());
+        let holds = ledger.unpacked_flights().flat_map(|(_, flight)| flight.holds());
         let deadlines = holds.filter(|h| is_open(h.state)).map(|h| h.deadline_ms);
         let after_ms = ledger.settings().retire_after_ms;
         let ends = ledger.flights().map(|(_, flight)| flight.ends_at_ms());

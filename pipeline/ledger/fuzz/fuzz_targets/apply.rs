@@ -383,6 +383,7 @@ fuzz_target!(|history: History| {
         }
     }
     let mut batched = Ledger::new();
+    batched.keep_unpacked(1);
     let mut heard = Decisions::default();
     for batch in history.records.chunks(history.batch) {
         batched.apply_batch(batch, &mut heard);

@@ -86,6 +86,16 @@ impl<'a> Reader<'a> {
         BadState { at: self.at, what }
     }
 
+    /// How much was read.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// What was read since a position.
+    pub(crate) fn since(&self, position: usize) -> &'a [u8] {
+        &self.bytes[position..self.at]
+    }
+
     #[inline]
     pub(crate) fn byte(&mut self) -> Result<u8, BadState> {
         let byte = *self

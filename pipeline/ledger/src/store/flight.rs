@@ -152,6 +152,22 @@ impl Stored for Shelf {
     }
 }
 
+/// The stored form of a flight, to be kept in memory; its key is kept beside it.
+pub(crate) fn pack(flight: &Flight) -> Box<[u8]> {
+    let mut out = Writer(Vec::with_capacity(512));
+    put(flight, &mut out);
+    out.0.into()
+}
+
+/// Reads what [`pack`] gave.
+pub(crate) fn unpack(key: FlightKey, stored: &[u8]) -> Flight {
+    let mut input = Reader::new(stored);
+    match get(key, &mut input) {
+        Ok(flight) if input.end().is_ok() => flight,
+        _ => unreachable!("{key} was packed otherwise than it is unpacked"),
+    }
+}
+
 /// Writes a flight; its key is known to the reader.
 pub(super) fn put(flight: &Flight, out: &mut Writer) {
     // Taken apart, so that nothing added later is forgotten here.
@@ -167,6 +183,8 @@ pub(super) fn put(flight: &Flight, out: &mut Writer) {
         has_restrictions,
         has_limits,
         has_segment_fares,
+        // It says nothing of what will be decided.
+        is_recent: _,
         // The first of the book's, and their number.
         first_provider: _,
         providers: _,

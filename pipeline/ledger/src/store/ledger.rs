@@ -20,13 +20,16 @@ impl Ledger {
         self.clock_ms.put(&mut writer);
         self.settings.put(&mut writer);
         self.sellers.0.put(&mut writer);
-        writer.len(self.keys.len());
-        for (key, at) in self.keys.iter().zip(0..) {
+        writer.len(self.flights.keys.len());
+        for (key, at) in self.flights.keys.iter().zip(0..) {
             key.put(&mut writer);
-            let state = self.get(at).filter(|flight| !flight.retired);
-            state.is_some().put(&mut writer);
-            if let Some(state) = state {
-                flight::put(state, &mut writer);
+            let stored = self.flights.stored(at);
+            let at_work = self.flights.at_work(at).filter(|flight| !flight.retired);
+            (stored.is_some() || at_work.is_some()).put(&mut writer);
+            if let Some(stored) = stored {
+                writer.bytes(stored);
+            } else if let Some(flight) = at_work {
+                flight::put(flight, &mut writer);
             }
         }
         *out = writer.0;
@@ -53,12 +56,13 @@ impl Ledger {
         for at in 0..len as FlightIx {
             let key: FlightKey = Stored::get(&mut input)?;
             index.insert(mix::hash_key(&key), at);
-            ledger.keys.push(key);
             if !bool::get(&mut input)? {
-                ledger.flights.push_removed();
+                ledger.flights.push_removed(key);
                 continue;
             }
+            let start = input.position();
             let flight = flight::get(key, &mut input)?;
+            let stored = input.since(start);
             ends.push((flight.latest_ms(), key, at));
             ledger
                 .lapses
@@ -75,7 +79,7 @@ impl Ledger {
                 flight: at,
                 hold: hold_at,
             }));
-            ledger.flights.push(flight);
+            ledger.flights.push_stored(flight, stored);
         }
         input.end()?;
         if dues.len() != ledger.live + ledger.waiting {

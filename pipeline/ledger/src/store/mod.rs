@@ -20,6 +20,7 @@ mod ledger;
 
 pub use bytes::BadState;
 pub(crate) use bytes::{Reader, Stored, Writer};
+pub(crate) use flight::{pack, unpack};
 
 /// Version of the stored form. One that is read must have the same.
 pub const STATE_FORMAT: u32 = 3;

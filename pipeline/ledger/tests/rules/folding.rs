@@ -113,9 +113,12 @@ fn batches_of_any_size_fold_alike() {
                 }
             }
             let mut batched = Ledger::new();
+            // Of five flights.
+            batched.keep_unpacked(1 + size % 3);
             let mut heard = Decisions::default();
             for batch in records.chunks(size) {
                 batched.apply_batch(batch, &mut heard);
+                batched.check_invariants();
             }
             assert_eq!(heard.0, decisions, "seed {seed}, batches of {size}");
             assert_eq!(batched.hash_state(), single.hash_state());
@@ -127,6 +130,7 @@ fn batches_of_any_size_fold_alike() {
 fn a_copy_at_any_point_goes_on_alike() {
     let records = history(99, 400);
     let mut ledger = Ledger::new();
+    ledger.keep_unpacked(2);
     let mut copies = Vec::new();
     for record in &records {
         copies.push(ledger.clone());

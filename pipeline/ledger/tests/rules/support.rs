@@ -326,7 +326,7 @@ impl World {
 
     pub(crate) fn flight(&self) -> &Flight {
         let at = self.ledger.find(&key()).expect("the flight");
-        self.ledger.flight(at)
+        self.ledger.get_unpacked(at).expect("it is the only one")
     }
 
     pub(crate) fn state(&self, hold: &str) -> HoldState {
@@ -386,6 +386,7 @@ impl Drop for World {
         }
         let state = self.ledger.hash_state();
         let mut batch = Ledger::new();
+        batch.keep_unpacked(1);
         batch.apply_batch(&self.records, &mut Silent);
         assert_eq!(
             batch.hash_state(),
@@ -399,6 +400,7 @@ impl Drop for World {
         ledger.save(&mut stored);
         let mut copy = Ledger::load(&stored).expect("what was stored can be read");
         copy.check_invariants();
+        copy.keep_unpacked(1);
         for record in second {
             copy.apply(record, &mut Silent);
         }

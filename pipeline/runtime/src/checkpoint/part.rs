@@ -137,7 +137,7 @@ impl Part {
     /// Ids of holds that belong to flights which are not over: made ones and refused ones.
     pub(crate) fn each_claim(&self, mut give: impl FnMut(&FlightKey, CommandId)) {
         let ledger = self.folded.ledger();
-        for (_, flight) in ledger.flights() {
+        for (_, flight) in ledger.unpacked_flights() {
             let key = flight.key();
             flight.hold_ids().for_each(|id| give(&key, id));
         }
@@ -150,7 +150,7 @@ impl Part {
 
     /// How many they are at most.
     pub(crate) fn claims_max(&self) -> usize {
-        let flights = self.folded.ledger().flights();
+        let flights = self.folded.ledger().unpacked_flights();
         flights.map(|(_, f)| f.hold_ids().len()).sum::<usize>() + self.claims.len()
     }
 
