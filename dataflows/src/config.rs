@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use flightline_ledger::Ledger;
+
 use crate::failure::Failure;
 
 /// The most partitions a stream can have.
@@ -28,6 +30,9 @@ pub struct Config {
     /// Closed epochs whose parts may wait for the [`EpochSink`](crate::changelog::EpochSink) before
     /// the workers wait for it.
     pub queue_epochs: usize,
+    /// Flights in each partition that are kept as they are worked on though nobody holds a seat of them; the
+    /// others are packed. See [`Ledger::keep_unpacked`](flightline_ledger::Ledger::keep_unpacked).
+    pub flights_unpacked: usize,
     /// Told at once when a worker or a sink panics, so that a replica can abort; every call on the
     /// dataflow fails from then on.
     pub on_failure: Option<OnFailure>,
@@ -41,6 +46,7 @@ impl Config {
             workers: 1,
             queue_batches: 64,
             queue_epochs: 1024,
+            flights_unpacked: Ledger::FLIGHTS_UNPACKED,
             on_failure: None,
         }
     }
@@ -78,6 +84,7 @@ impl fmt::Debug for Config {
             .field("workers", &self.workers)
             .field("queue_batches", &self.queue_batches)
             .field("queue_epochs", &self.queue_epochs)
+            .field("flights_unpacked", &self.flights_unpacked)
             .field("on_failure", &self.on_failure.is_some())
             .finish()
     }

@@ -129,6 +129,7 @@ impl Dataflow {
                 ready: ready.clone(),
                 emptied: emptied.clone(),
                 partitions: config.partitions,
+                flights_unpacked: config.flights_unpacked,
                 folded,
             }));
         }

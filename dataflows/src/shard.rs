@@ -26,21 +26,30 @@ pub(crate) struct Shard {
 
 struct Partition {
     id: u32,
+    flights_unpacked: usize,
     ledger: Ledger,
     orders: OrderShard,
     watch: Watch,
-    /// By flight; a flight that is over leaves nothing.
+    /// By flight; a flight that is over leaves nothing, nor does one that its ledger has packed, where what
+    /// was shown of it follows from its state.
     shown: Vec<Option<Box<Shown>>>,
 }
 
 impl Shard {
     /// The partitions of worker `index` of `workers`, before their first record.
-    pub(crate) fn new(partitions: u32, index: usize, workers: usize) -> Self {
+    /// Their ledgers keep so many quiet flights unpacked.
+    pub(crate) fn new(
+        partitions: u32,
+        flights_unpacked: usize,
+        index: usize,
+        workers: usize,
+    ) -> Self {
         let own = (0..partitions).skip(index).step_by(workers);
+        let make = |id| Partition::new(id, partitions, flights_unpacked);
         Self {
             first: index as u32,
             stride: workers as u32,
-            partitions: own.map(|id| Partition::new(id, partitions)).collect(),
+            partitions: own.map(make).collect(),
             touched: Vec::new(),
             spare: Image::default(),
         }
@@ -166,10 +175,13 @@ fn reject(partition: u32, input: &mut Input, at_ms: i64) -> Option<FeedRejectRow
 const WARMED: usize = 32;
 
 impl Partition {
-    fn new(id: u32, partitions: u32) -> Self {
+    fn new(id: u32, partitions: u32, flights_unpacked: usize) -> Self {
+        let mut ledger = Ledger::new();
+        ledger.keep_unpacked(flights_unpacked);
         Self {
             id,
-            ledger: Ledger::new(),
+            flights_unpacked,
+            ledger,
             orders: OrderShard::new(id, partitions),
             watch: Watch::default(),
             shown: Vec::new(),
@@ -183,6 +195,7 @@ impl Partition {
         self.watch.resume(next_offset, flights, versions);
         self.orders.resume(orders);
         self.ledger = ledger;
+        self.ledger.keep_unpacked(self.flights_unpacked);
     }
 
     fn fold(
@@ -196,6 +209,7 @@ impl Partition {
             partition: self.id,
             first: self.watch.next_offset,
             watch: &mut self.watch,
+            shown: &mut self.shown,
             decisions,
         };
         self.ledger.apply_batch(inputs, &mut listener);
@@ -233,9 +247,33 @@ impl Partition {
             self.warm(flights);
             for flight in flights {
                 self.look_at(*flight, spare, updates, epoch);
+                self.let_go(*flight, spare);
             }
         }
         self.watch.end(dirty);
+        for flight in std::mem::take(&mut self.watch.packed) {
+            self.let_go(flight, spare);
+        }
+    }
+
+    /// Forgets what was last shown of a flight that lies packed: it is worked out again before the flight
+    /// changes.
+    fn let_go(&mut self, flight: FlightIx, spare: &mut Image) {
+        let Some(place) = self.shown.get_mut(flight as usize) else {
+            return;
+        };
+        let is_packed = self.ledger.get_unpacked(flight).is_none();
+        // The versions of reports are not in the flight's state.
+        if !is_packed || !place.as_ref().is_some_and(|shown| shown.is_told()) {
+            return;
+        }
+        if cfg!(debug_assertions)
+            && let (Some(state), Some(shown)) = (self.ledger.get(flight), &*place)
+        {
+            spare.read(&state, &Image::default(), |_| None);
+            assert_eq!(shown.image, *spare, "what was shown does not follow from the state");
+        }
+        *place = None;
     }
 
     /// Adds what differs in a flight from what was last shown of it.

@@ -30,6 +30,11 @@ struct Confirmed {
 }
 
 impl Shown {
+    /// Does all of it follow from the state of its flight?
+    pub(crate) fn is_told(&self) -> bool {
+        self.image.drift.is_empty() && self.confirmed.is_empty() && self.waited.is_empty()
+    }
+
     /// The row of a hold that went and the one that came in the epoch that began at `since`, for
     /// one of its changes in the epoch.
     pub(crate) fn change(

@@ -3,9 +3,12 @@
 
 use flightline_ledger::command::{Availability, ProviderBody, SourceVersion};
 use flightline_ledger::{
-    Command, Decision, FlightCommand, FlightIx, FlightKey, HoldIx, HoldState, Input, Observer,
-    Outcome, Replay,
+    Command, Decision, Flight, FlightCommand, FlightIx, FlightKey, HoldIx, HoldState, Input,
+    Observer, Outcome, Replay,
 };
+
+use crate::image::Image;
+use crate::shown::Shown;
 
 /// What changed in a partition's ledger in the open epoch.
 #[derive(Default)]
@@ -26,6 +29,8 @@ pub(crate) struct Watch {
     /// The flight that was last told to have changed.
     last_changed: FlightIx,
     pub(crate) retired: Vec<(FlightIx, FlightKey)>,
+    /// Flights that were packed in the open epoch.
+    pub(crate) packed: Vec<FlightIx>,
     /// Offset and version of the counts that providers reported.
     pub(crate) reports: Vec<(u64, SourceVersion)>,
     /// Rejects in the run at hand: place in it, and the clock.
@@ -124,6 +129,7 @@ pub(crate) struct Listener<'a> {
     /// Offset of the first record of the run.
     pub(crate) first: u64,
     pub(crate) watch: &'a mut Watch,
+    pub(crate) shown: &'a mut Vec<Option<Box<Shown>>>,
     pub(crate) decisions: &'a mut Vec<Decision>,
 }
 
@@ -185,6 +191,25 @@ impl Observer for Listener<'_> {
             before,
             previous,
         });
+    }
+
+    fn flight_unpacked(&mut self, flight: FlightIx, as_it_was: &Flight) {
+        // Without an image though nothing of it changed since the last epoch: its rows are those that follow
+        // from its state.
+        let at = flight as usize;
+        let mark = self.watch.marks.get(at);
+        if mark.is_some_and(|mark| mark.extent == Extent::Nothing)
+            && let Some(shown @ None) = self.shown.get_mut(at)
+        {
+            let mut image = Image::default();
+            image.read(as_it_was, &Image::default(), |_| None);
+            let new = shown.insert(Box::default());
+            new.image = image;
+        }
+    }
+
+    fn flight_packed(&mut self, flight: FlightIx) {
+        self.watch.packed.push(flight);
     }
 
     fn flight_retired(&mut self, flight: FlightIx, key: FlightKey) {

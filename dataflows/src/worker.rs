@@ -34,6 +34,7 @@ pub(crate) struct Seed {
     pub(crate) ready: Sender<Ready>,
     pub(crate) emptied: Sender<Vec<Input>>,
     pub(crate) partitions: u32,
+    pub(crate) flights_unpacked: usize,
     /// Partitions of this worker that were folded before; the others begin at their first record.
     pub(crate) folded: Vec<Folded>,
 }
@@ -77,10 +78,11 @@ fn work(worker: &mut Worker, seed: Seed, shared: &Arc<Shared>) {
         ready,
         emptied,
         partitions,
+        flights_unpacked,
         folded,
     } = seed;
     let index = worker.index();
-    let mut shard = Shard::new(partitions, index, worker.peers());
+    let mut shard = Shard::new(partitions, flights_unpacked, index, worker.peers());
     let is_resumed = !folded.is_empty();
     folded.into_iter().for_each(|folded| shard.resume(folded));
     let shard = Rc::new(RefCell::new(shard));

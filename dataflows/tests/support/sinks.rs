@@ -107,7 +107,13 @@ impl Feed {
     /// The epochs of a run whose decisions go to `sink`.
     pub fn run_into(&self, history: &[Record], sink: Arc<impl DecisionSink>) -> Vec<Arc<Epoch>> {
         let epochs = Epochs::default();
-        let config = Config::new(self.partitions).with_workers(self.workers);
+        let mut config = Config::new(self.partitions).with_workers(self.workers);
+        // Which flights are packed changes nothing that comes out.
+        config.flights_unpacked = match self.workers {
+            1 => config.flights_unpacked,
+            2 => 1,
+            _ => 50,
+        };
         let mut rest: Vec<Record> = history.to_vec();
         let folded = match &self.resume {
             None => Vec::new(),

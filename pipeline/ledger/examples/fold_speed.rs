@@ -3,7 +3,8 @@
 //! `cargo run --release -p flightline-ledger --example fold_speed -- [MILLIONS] [RUNS] [ONLY]`
 //!
 //! Holds, confirmations, releases and cancellations in equal parts (two holds to one each of the
-//! others), over 10,000 flights by Zipf's law or on one flight. `ONLY` runs what contains the text.
+//! others), over 10,000 flights by Zipf's law or on one flight; and a timetable of a quarter as many flights of
+//! which nobody has booked yet. `ONLY` runs what contains the text.
 
 // A measurement needs clocks, arguments and output; the fold itself does not.
 #![allow(
@@ -101,10 +102,10 @@ fn event(body: ProviderBody) -> FlightCommand {
 }
 
 /// Two cabins, five nested classes, a fare for each.
-fn schedule(random: &mut Random, flights: u32) -> Vec<FlightCommandFor> {
+fn schedule(random: &mut Random, flights: std::ops::Range<u32>) -> Vec<FlightCommandFor> {
     let mut out = Vec::new();
     let cabin = |letter| flightline_ledger::Cabin::new(letter).expect("a cabin");
-    for flight in 0..flights {
+    for flight in flights {
         let nest = CLASSES.iter().enumerate().map(|(i, letter)| ClassPlan {
             class: class(*letter),
             limit: (i > 0).then(|| 150 - 20 * i as u16),
@@ -245,7 +246,7 @@ fn only_batches() -> bool {
 
 fn fold(name: &str, flights: u32, ttl_ms: Option<u64>, hot: bool, count: usize, runs: usize) {
     let mut random = Random(7);
-    let start = inputs(0, schedule(&mut random, flights));
+    let start = inputs(0, schedule(&mut random, 0..flights));
     let mut by_zipf = zipf(&mut random, flights);
     let commands = bookings(&mut random, count, flights, ttl_ms, |random| {
         if hot { 17 } else { by_zipf(random) }
@@ -285,6 +286,72 @@ fn fold(name: &str, flights: u32, ttl_ms: Option<u64>, hot: bool, count: usize, 
             rates[0],
             rates[rates.len() - 1]
         );
+    }
+}
+
+/// Bytes of memory that the process has.
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0_usize) * 4096
+}
+
+/// A timetable nobody books of yet: what a flight takes, packed and not, and what a word about each in no
+/// order costs.
+fn timetable(name: &str, flights: u32) {
+    for (how, keep) in [("packed", 4096), ("not packed", usize::MAX)] {
+        let mut random = Random(7);
+        let mut ledger = Ledger::new();
+        ledger.keep_unpacked(keep);
+        let before = resident();
+        let mut took = Duration::ZERO;
+        let mut next = 0;
+        for first in (0..flights).step_by(10_000) {
+            // The schedule alone.
+            let commands = schedule(&mut random, first..(first + 10_000).min(flights));
+            let batch = inputs(next, commands.into_iter().step_by(2).collect());
+            next += batch.len() as u64;
+            let clock = Clock::start();
+            ledger.apply_batch(&batch, &mut Silent);
+            took += clock.elapsed();
+        }
+        let memory = resident().saturating_sub(before);
+        let rate = |took: Duration| f64::from(flights) / took.as_secs_f64() / 1e6;
+        println!(
+            "{name}, {how}: {} bytes a flight, made at {:.2} M/s",
+            memory / flights as usize,
+            rate(took)
+        );
+        let clock = Clock::start();
+        let legs: usize = ledger.flights().map(|(_, f)| f.legs().len()).sum();
+        println!("  read at {:.2} M/s ({legs} legs)", rate(clock.elapsed()));
+        let mut stored = Vec::new();
+        let clock = Clock::start();
+        ledger.save(&mut stored);
+        println!(
+            "  stored in {} bytes a flight at {:.2} M/s",
+            stored.len() / flights as usize,
+            rate(clock.elapsed())
+        );
+        let mut order: Vec<u32> = (0..flights).collect();
+        for i in (1..order.len()).rev() {
+            order.swap(i, random.next() as usize % (i + 1));
+        }
+        let mut took = Duration::ZERO;
+        for part in order.chunks(10_000) {
+            let terms = |at: &u32| {
+                let cabin = flightline_ledger::Cabin::new(b'Y').expect("a cabin");
+                let terms = event(ProviderBody::Terms(vec![(cabin, 3)]));
+                (random.id(), key(*at), terms)
+            };
+            let batch = inputs(next, part.iter().map(terms).collect());
+            next += batch.len() as u64;
+            let clock = Clock::start();
+            ledger.apply_batch(&batch, &mut Silent);
+            took += clock.elapsed();
+        }
+        println!("  a word about each at {:.2} M/s", rate(took));
+        ledger.check_invariants();
     }
 }
 
@@ -329,6 +396,9 @@ fn main() {
         if wanted(name) {
             fold(name, 10_000, ttl_ms, hot, count, runs);
         }
+    }
+    if wanted("timetable") {
+        timetable("timetable", (millions / 4.0 * 1e6) as u32);
     }
     for (name, hot) in [
         ("HashMap decrement, zipf", false),

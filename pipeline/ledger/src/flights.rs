@@ -10,7 +10,8 @@ use std::ops::Deref;
 
 use crate::codes::FlightKey;
 use crate::flight::Flight;
-use crate::observer::FlightIx;
+use crate::ledger::Ledger;
+use crate::observer::{FlightIx, Observer};
 use crate::store::{pack, unpack};
 
 /// Where a flight is.
@@ -79,14 +80,12 @@ impl Default for Flights {
             packed: Vec::new(),
             packed_free: Vec::new(),
             quiet: VecDeque::new(),
-            quiet_max: Self::QUIET_MAX,
+            quiet_max: Ledger::FLIGHTS_UNPACKED,
         }
     }
 }
 
 impl Flights {
-    /// Unless it is told otherwise. Some 7 MiB.
-    const QUIET_MAX: usize = 4096;
     /// A flight that was told more stays unpacked: it will be told even more.
     const MEMOS_MAX: usize = 8;
     /// How many quiet flights are looked at when one comes.
@@ -103,8 +102,8 @@ impl Flights {
     }
 
     /// Adds a flight behind all others.
-    pub(crate) fn push(&mut self, flight: Flight) -> FlightIx {
-        self.make_room();
+    pub(crate) fn push(&mut self, flight: Flight, observer: &mut dyn Observer) -> FlightIx {
+        self.make_room(observer);
         let at = self.len();
         self.keys.push(flight.key);
         self.places.push(self.unpacked.put(flight));
@@ -179,10 +178,14 @@ impl Flights {
 
     /// A flight that was not removed, unpacked from now on.
     #[inline(always)]
-    pub(crate) fn get_mut(&mut self, at: FlightIx) -> Option<&mut Flight> {
+    pub(crate) fn get_mut<O: Observer>(
+        &mut self,
+        at: FlightIx,
+        observer: &mut O,
+    ) -> Option<&mut Flight> {
         let mut place = self.at(at);
         if let At::Packed(packed) = place {
-            place = At::Unpacked(self.wake(at, packed));
+            place = At::Unpacked(self.wake(at, packed, observer));
         }
         let At::Unpacked(place) = place else {
             return None;
@@ -192,26 +195,36 @@ impl Flights {
         Some(flight)
     }
 
-    /// Changes a flight if `change` says that it did, and leaves it packed if it is. `may_be` says of
-    /// the stored form of a flight whether it is one to be changed at all.
+    /// Changes a flight if it is one to be changed, and leaves it packed if it is. Gives whether it did.
+    /// `may_be` says of the stored form of a flight whether it can be such a one at all.
     pub(crate) fn change(
         &mut self,
         at: FlightIx,
         may_be: impl Fn(&[u8]) -> bool,
-        change: impl FnOnce(&mut Flight) -> bool,
+        is: impl Fn(&Flight) -> bool,
+        change: impl FnOnce(&mut Flight),
+        observer: &mut dyn Observer,
     ) -> bool {
         match self.at(at) {
-            At::Gone => false,
-            At::Unpacked(place) => self.unpacked.get_mut(place).is_some_and(change),
-            At::Packed(place) if !may_be(&self.packed[place]) => false,
-            At::Packed(place) => {
+            At::Unpacked(place) => match self.unpacked.get_mut(place) {
+                Some(flight) if is(flight) => {
+                    change(flight);
+                    true
+                }
+                _ => false,
+            },
+            At::Packed(place) if may_be(&self.packed[place]) => {
                 let mut flight = unpack(self.keys[at as usize], &self.packed[place]);
-                let is_changed = change(&mut flight);
+                let is_changed = is(&flight);
                 if is_changed {
+                    observer.flight_unpacked(at, &flight);
+                    change(&mut flight);
                     self.packed[place] = pack(&flight);
+                    observer.flight_packed(at);
                 }
                 is_changed
             }
+            At::Gone | At::Packed(_) => false,
         }
     }
 
@@ -254,17 +267,19 @@ impl Flights {
 
     #[cold]
     #[inline(never)]
-    fn wake(&mut self, at: FlightIx, packed: usize) -> usize {
-        self.make_room();
+    fn wake(&mut self, at: FlightIx, packed: usize, observer: &mut dyn Observer) -> usize {
+        self.make_room(observer);
         let bytes = self.take_packed(packed);
-        let place = self.unpacked.put(unpack(self.keys[at as usize], &bytes));
+        let flight = unpack(self.keys[at as usize], &bytes);
+        observer.flight_unpacked(at, &flight);
+        let place = self.unpacked.put(flight);
         self.places[at as usize] = place;
         self.quiet.push_back(at);
         place.0 as usize
     }
 
     /// Packs quiet flights about which nothing was decided lately, so that there is room for one.
-    fn make_room(&mut self) {
+    fn make_room(&mut self, observer: &mut dyn Observer) {
         for _ in 0..Self::LOOKS {
             if self.quiet.len() < self.quiet_max {
                 return;
@@ -288,6 +303,7 @@ impl Flights {
             let stored = pack(flight);
             self.unpacked.take(place);
             self.places[at as usize] = self.put_packed(stored);
+            observer.flight_packed(at);
         }
     }
 
@@ -424,7 +440,7 @@ mod tests {
     use crate::codes::CommandId;
     use crate::command::{Leg, LegTimes, ProviderBody, ProviderEvent, Schedule, SourceVersion};
     use crate::flight::Step;
-    use crate::observer::{Observer, Silent};
+    use crate::observer::Silent;
     use crate::outcome::Outcome;
 
     fn key(number: u32) -> FlightKey {
@@ -435,7 +451,7 @@ mod tests {
     fn flights_are_found_until_removed_and_blocks_go_when_empty() {
         let mut flights = Flights::default();
         for number in 0..150 {
-            assert_eq!(flights.push(Flight::new(key(number + 1))), number);
+            assert_eq!(flights.push(Flight::new(key(number + 1)), &mut Silent), number);
         }
         for number in 0..150 {
             assert_eq!(flights.get(number).unwrap().key, key(number + 1));
@@ -460,7 +476,7 @@ mod tests {
         assert_eq!(copy.iter().count(), 150);
         let mut copy = flights.clone();
         for number in 150..400 {
-            assert_eq!(copy.push(Flight::new(key(number + 1))), number);
+            assert_eq!(copy.push(Flight::new(key(number + 1)), &mut Silent), number);
         }
         assert_eq!(copy.iter().count(), 48 + 250);
         assert!(copy.iter().all(|(at, flight)| flight.key == key(at + 1)));
@@ -504,6 +520,22 @@ mod tests {
         Flight::create(key(number), &event, &mut step).unwrap().0
     }
 
+    /// What was told: flights with the seats they had, and flights.
+    #[derive(Default)]
+    struct Seen {
+        unpacked: Vec<(FlightIx, u32)>,
+        packed: Vec<FlightIx>,
+    }
+
+    impl Observer for Seen {
+        fn flight_unpacked(&mut self, flight: FlightIx, as_it_was: &Flight) {
+            self.unpacked.push((flight, as_it_was.seats));
+        }
+        fn flight_packed(&mut self, flight: FlightIx) {
+            self.packed.push(flight);
+        }
+    }
+
     /// How many are packed.
     fn packed(flights: &Flights) -> usize {
         let all = 0..flights.len();
@@ -515,7 +547,7 @@ mod tests {
         let mut flights = Flights::default();
         flights.keep_unpacked(10);
         for number in 0..100 {
-            flights.push(scheduled(number + 1));
+            flights.push(scheduled(number + 1), &mut Silent);
         }
         // Each has been passed over once, since something was decided about it.
         assert!(packed(&flights) >= 80, "{}", packed(&flights));
@@ -526,31 +558,33 @@ mod tests {
             assert!(flights.is_there(at));
         }
         let before = packed(&flights);
-        flights.get_mut(3).unwrap().seats = 1;
+        flights.get_mut(3, &mut Silent).unwrap().seats = 1;
         assert!(flights.at_work(3).is_some());
         assert_eq!(flights.get(3).unwrap().seats, 1);
         // It made room for itself.
         assert!(packed(&flights) >= before - 1);
         for at in 20..60 {
-            flights.get_mut(at).unwrap();
+            flights.get_mut(at, &mut Silent).unwrap();
         }
         assert_eq!(flights.get(3).unwrap().seats, 1, "packed again");
         assert!(flights.stored(3).is_some());
 
-        let named = |at: FlightIx| move |flight: &mut Flight| {
-            assert_eq!(flight.key, key(at + 1));
-            flight.seats = 7;
-            true
+        let mut seen = Seen::default();
+        let mut change = |at: FlightIx, may_be: bool, is: bool| {
+            let is_it = |flight: &Flight| flight.key == key(at + 1) && is;
+            let seven = |flight: &mut Flight| flight.seats = 7;
+            flights.change(at, |_| may_be, is_it, seven, &mut seen)
         };
-        assert!(flights.change(3, |_| true, named(3)));
-        assert!(!flights.change(4, |_| false, named(4)));
-        assert!(!flights.change(5, |_| true, |_| false));
+        assert!(change(3, true, true));
+        assert!(!change(4, false, true) && !change(5, true, false));
+        // It was told with the seat that it had.
+        assert_eq!((seen.unpacked, seen.packed), (vec![(3, 1)], vec![3]));
         assert_eq!(flights.get(3).unwrap().seats, 7);
         assert!(flights.stored(3).is_some() && flights.stored(4).is_some());
 
         flights.remove(3);
         assert!(flights.get(3).is_none() && !flights.is_there(3));
-        flights.push(scheduled(101));
+        flights.push(scheduled(101), &mut Silent);
         assert_eq!(flights.iter().count(), 100);
     }
 
@@ -567,10 +601,10 @@ mod tests {
         assert!(!is_quiet(&told) && !is_quiet(&over));
         let mut flights = Flights::default();
         flights.keep_unpacked(1);
-        flights.push(told);
-        flights.push(over);
+        flights.push(told, &mut Silent);
+        flights.push(over, &mut Silent);
         for number in 2..40 {
-            flights.push(scheduled(number + 1));
+            flights.push(scheduled(number + 1), &mut Silent);
         }
         assert!(flights.at_work(0).is_some() && flights.at_work(1).is_some());
         assert!(packed(&flights) > 30);

@@ -167,7 +167,7 @@ impl Ledger {
                 }
             });
             let Some(due) = due else { break };
-            let Some(flight) = flights.get_mut(due.flight) else {
+            let Some(flight) = flights.get_mut(due.flight, observer) else {
                 continue;
             };
             let Some(state) = lapsing(flight, &due) else {
@@ -216,11 +216,12 @@ impl Ledger {
             let may_be = |stored: &[u8]| stored.windows(code.len()).any(|part| part == code);
             for at in 0..self.flights.len() {
                 let mut waiting = false;
-                let is_changed = self.flights.change(at, may_be, |flight| {
+                let is = |flight: &Flight| !flight.retired && flight.differs(provider, pause);
+                let change = |flight: &mut Flight| {
                     waiting = flight.waiting > 0;
-                    !flight.retired && flight.pause(provider, pause)
-                });
-                if is_changed {
+                    flight.pause(provider, pause);
+                };
+                if self.flights.change(at, may_be, is, change, observer) {
                     observer.flight_changed(at);
                     observer.sale_changed(at);
                     // Also by a stop: a dearer provider may be the one whose price was expected.
@@ -232,8 +233,10 @@ impl Ledger {
             && lapses_ms <= self.clock_ms
         {
             self.lapses.pop_first();
-            let flight = self.flights.get_mut(at).filter(|flight| !flight.retired);
-            let Some(flight) = flight else { continue };
+            let flight = self.flights.get_mut(at, &mut &mut *observer);
+            let Some(flight) = flight.filter(|flight| !flight.retired) else {
+                continue;
+            };
             if flight.lapse(self.clock_ms) {
                 observer.flight_changed(at);
                 observer.sale_changed(at);
@@ -248,7 +251,8 @@ impl Ledger {
     #[cold]
     #[inline(never)]
     fn seat_waiting(&mut self, at: FlightIx, offset: u64, observer: &mut dyn Observer) {
-        let Some(flight) = self.flights.get_mut(at).filter(|flight| !flight.retired) else {
+        let flight = self.flights.get_mut(at, &mut &mut *observer);
+        let Some(flight) = flight.filter(|flight| !flight.retired) else {
             return;
         };
         let mut step = Step {
@@ -309,7 +313,7 @@ impl Ledger {
         // The order of ends is that of retirement, but where the sum stops at the highest value.
         over.sort_unstable();
         for (_, key, at) in over {
-            let Some(flight) = self.flights.get_mut(at) else {
+            let Some(flight) = self.flights.get_mut(at, observer) else {
                 unreachable!("a flight retires twice");
             };
             let mut live: Vec<_> = (0..flight.holds.len() as u32)
@@ -380,7 +384,7 @@ impl Ledger {
             let outcome = self.decide_new(input, key, command, observer);
             return (outcome, Replay::First);
         };
-        let flight = match self.flights.get_mut(at) {
+        let flight = match self.flights.get_mut(at, observer) {
             Some(flight) if !flight.retired => flight,
             _ => return (Outcome::Refused(Reason::Retired), Replay::First),
         };
@@ -538,7 +542,7 @@ impl Ledger {
         flight.remember(hash, input.id, details, input.offset, &outcome);
         let end_ms = flight.latest_ms();
         self.index.insert(mix::hash_key(key), at);
-        self.flights.push(flight);
+        self.flights.push(flight, observer);
         self.ends.insert((end_ms, *key, at));
         self.due_ms = self.due_ms.min(self.retires_at_ms(end_ms));
         observer.flight_changed(at);

@@ -2,6 +2,7 @@
 
 use crate::codes::FlightKey;
 use crate::command::Input;
+use crate::flight::Flight;
 use crate::outcome::Decision;
 use crate::view::HoldState;
 
@@ -21,7 +22,8 @@ pub type HoldIx = u32;
 ///
 /// Within one record the order is: holds that expired, flights that retired, waiting holds that got
 /// seats, then what the command changed, waiting holds that got seats by that, then
-/// [`Observer::decided`]. So one hold can change twice within a record.
+/// [`Observer::decided`]. So one hold can change twice within a record. Flights are packed and unpacked at any
+/// point of it.
 pub trait Observer {
     /// A record was decided. Called once for every record, in offset order, after its changes.
     #[inline]
@@ -48,6 +50,20 @@ pub trait Observer {
     #[inline]
     fn hold_changed(&mut self, flight: FlightIx, hold: HoldIx, before: Option<HoldState>) {
         let _ = (flight, hold, before);
+    }
+
+    /// A flight that lay packed (see [`Ledger::keep_unpacked`](crate::Ledger::keep_unpacked)) is about to be
+    /// worked on, or to be changed where it lies. `as_it_was` is its state before that.
+    #[inline]
+    fn flight_unpacked(&mut self, flight: FlightIx, as_it_was: &Flight) {
+        let _ = (flight, as_it_was);
+    }
+
+    /// A flight was packed, after it had changed or not. Whoever keeps what follows from its state can let
+    /// that go: before it changes there is [`Observer::flight_unpacked`].
+    #[inline]
+    fn flight_packed(&mut self, flight: FlightIx) {
+        let _ = flight;
     }
 
     /// The flight is over: its live and waiting holds have expired (and were told), and its key is refused from
@@ -80,6 +96,14 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     #[inline]
     fn hold_changed(&mut self, flight: FlightIx, hold: HoldIx, before: Option<HoldState>) {
         (**self).hold_changed(flight, hold, before);
+    }
+    #[inline]
+    fn flight_unpacked(&mut self, flight: FlightIx, as_it_was: &Flight) {
+        (**self).flight_unpacked(flight, as_it_was);
+    }
+    #[inline]
+    fn flight_packed(&mut self, flight: FlightIx) {
+        (**self).flight_packed(flight);
     }
     #[inline]
     fn flight_retired(&mut self, flight: FlightIx, key: FlightKey) {

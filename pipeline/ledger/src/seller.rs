@@ -156,16 +156,21 @@ impl Sellers {
 }
 
 impl Flight {
+    /// Is a provider on the flight, and does that it sells, or does not, come as news here?
+    pub(crate) fn differs(&self, provider: ProviderCode, pause: Option<Pause>) -> bool {
+        let at = self.provider_at(provider);
+        at.is_some_and(|at| self.book.providers[at].pause != pause)
+    }
+
     /// Notes whether a provider on the flight sells. Gives whether that is news here.
     pub(crate) fn pause(&mut self, provider: ProviderCode, pause: Option<Pause>) -> bool {
         let Some(at) = self.provider_at(provider) else {
             return false;
         };
-        let known = &mut self.book.providers[at].pause;
-        if *known == pause {
+        if !self.differs(provider, pause) {
             return false;
         }
-        *known = pause;
+        self.book.providers[at].pause = pause;
         self.stock();
         true
     }
