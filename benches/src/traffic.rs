@@ -310,7 +310,9 @@ mod tests {
             );
         }
         let states = |state| {
-            let holds = ledger.unpacked_flights().flat_map(|(_, flight)| flight.holds());
+            let holds = ledger
+                .unpacked_flights()
+                .flat_map(|(_, flight)| flight.holds());
             holds.filter(|hold| hold.state == state).count()
         };
         assert!(states(HoldState::Displaced) > 0);

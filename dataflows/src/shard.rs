@@ -271,7 +271,10 @@ impl Partition {
             && let (Some(state), Some(shown)) = (self.ledger.get(flight), &*place)
         {
             spare.read(&state, &Image::default(), |_| None);
-            assert_eq!(shown.image, *spare, "what was shown does not follow from the state");
+            assert_eq!(
+                shown.image, *spare,
+                "what was shown does not follow from the state"
+            );
         }
         *place = None;
     }

@@ -89,7 +89,10 @@ impl Ledger {
             live += flight.live as usize;
             waiting += flight.waiting as usize;
             assert_eq!(self.find(&key), Some(at), "{key}: not found by its key");
-            assert_eq!(self.flights.keys[at as usize], key, "{key}: key kept wrongly");
+            assert_eq!(
+                self.flights.keys[at as usize], key,
+                "{key}: key kept wrongly"
+            );
             assert!(
                 self.ends.contains(&(flight.latest_ms(), key, at)),
                 "{key}: not queued to retire"

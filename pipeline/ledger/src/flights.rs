@@ -168,9 +168,10 @@ impl Flights {
     pub(crate) fn get(&self, at: FlightIx) -> Option<FlightRef<'_>> {
         let found = match self.at(at) {
             At::Unpacked(place) => Found::Unpacked(self.unpacked.get(place)?),
-            At::Packed(place) => {
-                Found::Packed(Box::new(unpack(self.keys[at as usize], &self.packed[place])))
-            }
+            At::Packed(place) => Found::Packed(Box::new(unpack(
+                self.keys[at as usize],
+                &self.packed[place],
+            ))),
             At::Gone => return None,
         };
         Some(FlightRef(found))
@@ -451,7 +452,10 @@ mod tests {
     fn flights_are_found_until_removed_and_blocks_go_when_empty() {
         let mut flights = Flights::default();
         for number in 0..150 {
-            assert_eq!(flights.push(Flight::new(key(number + 1)), &mut Silent), number);
+            assert_eq!(
+                flights.push(Flight::new(key(number + 1)), &mut Silent),
+                number
+            );
         }
         for number in 0..150 {
             assert_eq!(flights.get(number).unwrap().key, key(number + 1));

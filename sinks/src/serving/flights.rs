@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 
 use super::covers::Covers;
-use super::rows::{replace, take_run};
+use super::rows::{replace_exact, take_run};
 
 /// A flight as the index knows it: the rows of one moment between two epochs.
 ///
@@ -59,15 +59,15 @@ pub struct DriftSummary {
     pub seats: u64,
 }
 
-/// The rows of one flight.
+/// The rows of one flight. There may be millions, so that lists have no room to spare.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FlightEntry {
-    pub(crate) flight: Vec<FlightRow>,
-    pub(crate) legs: Vec<LegRow>,
-    pub(crate) inventory: Vec<InventoryRow>,
-    pub(crate) load_factor: Vec<LoadFactorRow>,
-    pub(crate) oversold: Vec<OversoldRow>,
-    pub(crate) drift: Vec<DriftRow>,
+    pub(crate) flight: Box<[FlightRow]>,
+    pub(crate) legs: Box<[LegRow]>,
+    pub(crate) inventory: Box<[InventoryRow]>,
+    pub(crate) load_factor: Box<[LoadFactorRow]>,
+    pub(crate) oversold: Box<[OversoldRow]>,
+    pub(crate) drift: Box<[DriftRow]>,
 }
 
 impl FlightEntry {
@@ -80,17 +80,19 @@ impl FlightEntry {
             && self.drift.is_empty()
     }
 
+    /// Bytes on the heap, its own included.
     fn heap_bytes(&self) -> usize {
-        self.flight.capacity() * size_of::<FlightRow>()
-            + self.legs.capacity() * size_of::<LegRow>()
-            + self.inventory.capacity() * size_of::<InventoryRow>()
-            + self.load_factor.capacity() * size_of::<LoadFactorRow>()
-            + self.oversold.capacity() * size_of::<OversoldRow>()
-            + self.drift.capacity() * size_of::<DriftRow>()
+        size_of::<Self>()
+            + size_of_val(&*self.flight)
+            + size_of_val(&*self.legs)
+            + size_of_val(&*self.inventory)
+            + size_of_val(&*self.load_factor)
+            + size_of_val(&*self.oversold)
+            + size_of_val(&*self.drift)
     }
 }
 
-type Shard = RwLock<HashMap<FlightKey, FlightEntry, foldhash::fast::FixedState>>;
+type Shard = RwLock<HashMap<FlightKey, Box<FlightEntry>, foldhash::fast::FixedState>>;
 
 /// Flights with an inventory row of one provider, by carrier and origin date. A file that replaces a
 /// schedule asks for those of one carrier, and there may be hundreds in it.
@@ -187,13 +189,13 @@ impl Flights {
     fn apply_flight(&self, flight: FlightKey, changes: &FlightChanges<'_>) {
         let mut shard = self.shard(&flight).write();
         let entry = shard.entry(flight).or_default();
-        replace(&mut entry.flight, changes.flight);
+        replace_exact(&mut entry.flight, changes.flight);
         assert!(entry.flight.len() <= 1, "two rows for flight {flight}");
-        replace(&mut entry.legs, changes.legs);
-        replace(&mut entry.inventory, changes.inventory);
-        replace(&mut entry.load_factor, changes.load_factor);
-        replace(&mut entry.oversold, changes.oversold);
-        replace(&mut entry.drift, changes.drift);
+        replace_exact(&mut entry.legs, changes.legs);
+        replace_exact(&mut entry.inventory, changes.inventory);
+        replace_exact(&mut entry.load_factor, changes.load_factor);
+        replace_exact(&mut entry.oversold, changes.oversold);
+        replace_exact(&mut entry.drift, changes.drift);
         let flights: isize = changes.flight.iter().map(|(_, diff)| diff).sum();
         self.count.fetch_add(flights as i64, Ordering::Relaxed);
         self.apply_providers(flight, entry, changes.inventory);
@@ -265,11 +267,14 @@ impl Flights {
         flight: &FlightKey,
         look: impl FnOnce(&FlightEntry) -> R,
     ) -> Option<R> {
-        self.shard(flight).read().get(flight).map(look)
+        self.shard(flight)
+            .read()
+            .get(flight)
+            .map(|entry| look(entry))
     }
 
     pub(crate) fn get(&self, flight: &FlightKey) -> Option<FlightEntry> {
-        self.shard(flight).read().get(flight).cloned()
+        self.look(flight, FlightEntry::clone)
     }
 
     pub(crate) fn of_provider(
@@ -312,7 +317,7 @@ impl Flights {
     /// Shows every entry, shard by shard.
     pub(crate) fn each(&self, mut see: impl FnMut(&FlightEntry)) {
         for shard in &self.shards {
-            shard.read().values().for_each(&mut see);
+            shard.read().values().for_each(|entry| see(entry));
         }
     }
 
@@ -321,7 +326,10 @@ impl Flights {
         for shard in &self.shards {
             let shard = shard.read();
             bytes += shard.allocation_size();
-            bytes += shard.values().map(FlightEntry::heap_bytes).sum::<usize>();
+            bytes += shard
+                .values()
+                .map(|entry| entry.heap_bytes())
+                .sum::<usize>();
         }
         bytes
     }

@@ -194,8 +194,8 @@ impl Serving {
     /// Everything known of a flight.
     pub fn flight(&self, flight: &FlightKey) -> Option<FlightView> {
         let covers = self.progress.covers();
-        let mut entry = self.flights.get(flight)?;
-        let row = entry.flight.pop()?;
+        let entry = self.flights.get(flight)?;
+        let row = entry.flight.into_iter().next()?;
         let mut offers = Vec::new();
         for key in segments(&entry.legs) {
             let from = offers.len();
@@ -204,11 +204,11 @@ impl Serving {
         }
         Some(FlightView {
             flight: row,
-            legs: entry.legs,
-            inventory: entry.inventory,
-            load_factor: entry.load_factor,
-            oversold: entry.oversold,
-            drift: entry.drift,
+            legs: entry.legs.into_vec(),
+            inventory: entry.inventory.into_vec(),
+            load_factor: entry.load_factor.into_vec(),
+            oversold: entry.oversold.into_vec(),
+            drift: entry.drift.into_vec(),
             offers,
             covers,
         })

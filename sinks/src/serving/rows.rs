@@ -13,6 +13,22 @@ pub(crate) fn take_run<'a, R>(
     run
 }
 
+/// Applies changes to a list that is kept sorted and never has room to spare.
+///
+/// # Panics
+/// As [`replace`] does.
+pub(crate) fn replace_exact<R: Ord + Clone + std::fmt::Debug>(
+    list: &mut Box<[R]>,
+    changes: &[Change<R>],
+) {
+    if changes.is_empty() {
+        return;
+    }
+    let mut rows = std::mem::take(list).into_vec();
+    replace(&mut rows, changes);
+    *list = rows.into_boxed_slice();
+}
+
 /// Applies changes to a list that is kept sorted.
 ///
 /// # Panics

@@ -148,7 +148,9 @@ impl Witness {
         if there != self.holds {
             return Err("holds changed untold".into());
         }
-        let holds = ledger.unpacked_flights().flat_map(|(_, flight)| flight.holds());
+        let holds = ledger
+            .unpacked_flights()
+            .flat_map(|(_, flight)| flight.holds());
         let deadlines = holds.filter(|h| is_open(h.state)).map(|h| h.deadline_ms);
         let after_ms = ledger.settings().retire_after_ms;
         let ends = ledger.flights().map(|(_, flight)| flight.ends_at_ms());
