@@ -5,6 +5,8 @@ mod support;
 
 use flightline_dataflows::changelog::{Epoch, Record};
 use flightline_dataflows::rows::{HoldRow, HoldStatus};
+use flightline_ledger::Command;
+use flightline_ledger::command::FeedCommand;
 use support::naive::{Naive, Tables};
 use support::sinks::{Feed, Run};
 use support::{Dice, history};
@@ -43,6 +45,25 @@ fn every_epoch_equals_the_views_computed_from_scratch() {
         let run = feed(1 + seed as usize % 3, 40, &[1, 7, 100, 3]).run(&history);
         follow(seed, &history, &run);
     }
+}
+
+#[test]
+fn every_epoch_equals_the_views_computed_from_scratch_where_most_flights_lie_packed() {
+    let mut paused = 0;
+    for seed in 0..12 {
+        let history = history::quiet(seed, PARTITIONS, 1_500);
+        // Of some twenty flights of a partition, the dataflow keeps one unpacked with two workers.
+        let run = feed(2, 40, &[1, 7, 100, 3]).run(&history);
+        follow(seed, &history, &run);
+        let feeds = history.iter().filter(|record| {
+            let Command::Feed(_, command) = &record.input.command else {
+                return false;
+            };
+            matches!(**command, FeedCommand::Stop | FeedCommand::Resume)
+        });
+        paused += feeds.count();
+    }
+    assert!(paused > 200, "providers stopped or went on {paused} times");
 }
 
 fn went(epoch: &Epoch, is: impl Fn(&HoldRow) -> bool) -> usize {

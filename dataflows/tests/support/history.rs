@@ -19,9 +19,19 @@ const START_MS: i64 = 1_798_761_600_000;
 
 /// A history over `partitions`, in one order that keeps each partition's offsets contiguous.
 pub fn random(seed: u64, partitions: u32, records: usize) -> Vec<Record> {
+    make(seed, partitions, records, false)
+}
+
+/// The same of many flights of which next to nothing is booked, while their providers stop and go on.
+pub fn quiet(seed: u64, partitions: u32, records: usize) -> Vec<Record> {
+    make(seed, partitions, records, true)
+}
+
+fn make(seed: u64, partitions: u32, records: usize, is_quiet: bool) -> Vec<Record> {
     let mut maker = Maker {
         dice: Dice(seed),
         is_busy: false,
+        is_quiet,
         partitions,
         offsets: vec![0; partitions as usize],
         now_ms: START_MS,
@@ -31,7 +41,10 @@ pub fn random(seed: u64, partitions: u32, records: usize) -> Vec<Record> {
         sent: Vec::new(),
     };
     maker.is_busy = maker.dice.one_in(2);
-    let count = if maker.is_busy {
+    let count = if is_quiet {
+        maker.is_busy = false;
+        100
+    } else if maker.is_busy {
         1 + maker.dice.below(4)
     } else {
         6 + maker.dice.below(20)
@@ -76,6 +89,8 @@ struct Maker {
     dice: Dice,
     /// Few flights, full soon, of which much the same is asked: holds wait and get their turn.
     is_busy: bool,
+    /// Many flights, of which little is heard and next to nothing booked.
+    is_quiet: bool,
     partitions: u32,
     offsets: Vec<u64>,
     now_ms: i64,
@@ -117,6 +132,9 @@ impl Maker {
         self.ids += 1;
         let id = CommandId(self.ids);
         let any = self.dice.below(u64::from(self.partitions)) as u32;
+        if self.is_quiet && self.dice.one_in(12) {
+            return (any, id, self.feed());
+        }
         match self.dice.below(100) {
             0 => return (any, id, Command::Tick),
             1 => return (any, id, Command::Fence),
@@ -146,7 +164,11 @@ impl Maker {
         // Later flights are met more often: the first retire.
         let from = self.dice.below(self.flights.len() as u64);
         let flight = self.dice.pick(&self.flights[from as usize / 2..]);
-        let events = if self.is_busy { 9 } else { 24 };
+        let events = match (self.is_quiet, self.is_busy) {
+            (true, _) => 97,
+            (_, true) => 9,
+            (_, false) => 24,
+        };
         let (flight, command) = match self.dice.below(100) {
             n if n <= events => (flight, self.provider_event(flight)),
             0..=60 => {
