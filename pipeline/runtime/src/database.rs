@@ -45,9 +45,7 @@ impl std::fmt::Debug for Database {
 }
 
 /// How far the private server steps back behind the replica, whose answers do not wait for it: tables that
-/// are late by a little more are no loss, and under a load that it can bear it gets all that it wants. Each of its
-/// processes has a session of its own: where Linux shares processors by session (`sched_autogroup_enabled`, and no
-/// cgroup for them), it has no effect.
+/// are late by a little more are no loss, and under a load that it can bear it gets all that it wants.
 const PRIVATE_NICE: u8 = 5;
 
 /// Starts the private server of a data directory.

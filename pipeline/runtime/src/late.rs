@@ -273,8 +273,8 @@ impl LateDesk {
         let mut rest = VecDeque::from(commands);
         while !rest.is_empty() {
             let part: Vec<_> = rest.drain(..rest.len().min(BATCH_MAX)).collect();
-            let submits = part.iter().cloned().map(submit).collect();
-            let Ok(receiver) = crate::feed::submit_patiently(inner, submits) else {
+            let submits: Vec<_> = part.iter().cloned().map(submit).collect();
+            let Ok(receiver) = crate::feed::submit_patiently(inner, &submits) else {
                 return;
             };
             let Ok(answers) = receiver.blocking_recv() else {

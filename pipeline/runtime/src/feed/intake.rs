@@ -23,7 +23,7 @@ use crate::backend::Inner;
 use crate::terms::Configured;
 
 /// Batches on their way at once: one gathers while others are made durable, and memory is bounded.
-const IN_FLIGHT_MAX: usize = 8;
+const IN_FLIGHT_MAX: usize = 16;
 
 /// Flights whose terms are looked at together.
 const TOUCHED_MAX: usize = 8192;
@@ -320,7 +320,7 @@ impl Intake<'_> {
         if submits.is_empty() {
             return Ok(());
         }
-        let receiver = submit_patiently(self.inner, submits.clone())?;
+        let receiver = submit_patiently(self.inner, &submits)?;
         self.waiting.push_back(Waiting {
             lines,
             submits,
@@ -410,10 +410,10 @@ impl Intake<'_> {
 /// A full queue is back-pressure for a feed, not an error: it has all the time there is. Blocking.
 pub(crate) fn submit_patiently(
     inner: &Inner,
-    submits: Vec<Submit>,
+    submits: &[Submit],
 ) -> Result<oneshot::Receiver<Vec<Answer>>, SubmitError> {
     loop {
-        match inner.submit_batch(submits.clone()) {
+        match inner.submit_batch(submits.to_vec()) {
             Err(SubmitError::Overloaded { retry_after_ms }) => {
                 std::thread::park_timeout(Duration::from_millis(retry_after_ms));
             }

@@ -21,6 +21,7 @@ use super::PrivateError;
 use super::account::Account;
 use super::find::Installation;
 use super::place::Place;
+use super::session::Sessions;
 
 /// `$0` is the name shown in lists of processes, `$1` how far the server steps back behind others, the rest its
 /// command line. Where there is no `nice`, as in small containers, it does not step back. The watcher must not
@@ -221,7 +222,7 @@ fn keep(
     let mut pause = PAUSE_FIRST;
     loop {
         let begun = Instant::now();
-        let status = wait(current, stopped);
+        let status = wait(launch, current, stopped);
         if matches!(stopped.try_recv(), Err(mpsc::TryRecvError::Disconnected)) {
             return;
         }
@@ -254,8 +255,11 @@ fn keep(
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Waits until the current server has ended, and says how.
-fn wait(current: &Mutex<Option<Child>>, stopped: &Receiver<()>) -> String {
+fn wait(launch: &Launch, current: &Mutex<Option<Child>>, stopped: &Receiver<()>) -> String {
+    let mut sessions = Sessions::new(launch.nice);
+    let cluster = launch.place.cluster();
     loop {
+        sessions.look(&cluster);
         match current.lock().as_mut().map(Child::try_wait) {
             None => return "it was never started".to_owned(),
             Some(Ok(Some(status))) => return status.to_string(),

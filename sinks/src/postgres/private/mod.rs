@@ -16,6 +16,7 @@ mod find;
 mod keeper;
 mod leftover;
 mod place;
+mod session;
 mod settings;
 
 use std::fs::{self, File, TryLockError};
@@ -44,7 +45,8 @@ pub struct PrivateConfig {
     /// Memory for pages, in MiB.
     pub shared_buffers_mib: u32,
     /// How far the server steps back behind other processes when there is more to do than processors: 0 = not
-    /// at all, 19 = as far as can be. Where the system shares them by session, and not by process, it does not.
+    /// at all, 19 = as far as can be. Where Linux shares them by session, the sessions of its processes step back
+    /// twice as far.
     pub nice: u8,
     /// How long a start may take, recovery after a crash included.
     pub start_timeout: Duration,
