@@ -2,6 +2,8 @@
 
 use std::hint::black_box;
 use std::io::{BufRead, Cursor};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -49,6 +51,9 @@ const EXTRAS: &[Extra] = &[
 
 /// Canonical events a second, from bytes to durable and folded.
 const EVENTS_PER_S: f64 = 300_000.0;
+/// Holds asked for in a second beside a feed.
+const HOLDS_PER_S: f64 = 500.0;
+
 /// What a world's month may take.
 const WORLD_S: f64 = 60.0;
 const WORLD_BYTES: f64 = 4.0 * (1_u64 << 30) as f64;
@@ -197,14 +202,14 @@ async fn events(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let flights = Flights::new(0, args.extra("flights") as usize, 1);
     let folder = scratch::folder()?;
     let replica = shop::start(&folder.path().join("replica"), Till::new()).await?;
-    shop::Shop::open(&replica, &flights).await?;
+    let shop = shop::Shop::open(&replica, &flights).await?;
     let section = report.section(&format!(
         "{count} reports of availability about {} flights, canonical",
         flights.keys.len()
     ));
     for turn in 0..args.rounds {
         replica.flushed(PATIENCE).await?;
-        let lines = availability(&flights, count, turn as u64);
+        let lines = availability(&flights, count, 2 * turn as u64);
         let bytes = lines.len() as f64;
         if turn == 0 {
             section.remark(format!("{:.1} MB", bytes / 1e6));
@@ -233,7 +238,19 @@ async fn events(args: &Args, report: &mut Report) -> anyhow::Result<()> {
             Unit::PerSecond,
             count as f64 / until_there,
         );
+        // Another feed as large, with somebody who books beside it.
+        let lines = availability(&flights, count, 2 * turn as u64 + 1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let holds = Arc::clone(&shop).holds_until(HOLDS_PER_S, Arc::clone(&stop));
+        let holds = tokio::spawn(holds);
+        let report = ingest(&replica, "canonical", lines).await?;
+        stop.store(true, Ordering::Relaxed);
+        ensure!(report.accepted == count, "{report:?}");
+        section.delays("holds beside such a feed", &holds.await??);
     }
+    section.remark(format!(
+        "holds beside it: {HOLDS_PER_S} in a second, open loop, in the same process without HTTP"
+    ));
     replica.shutdown().await
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -21,6 +21,7 @@ use flightline_runtime::{AuthMode, Replica, ReplicaConfig};
 use crate::fleet;
 use crate::holds::Flights;
 use crate::latency::Latencies;
+use crate::pace::Pace;
 use crate::random::Dice;
 
 /// Price of every seat, in minor units: that of [`fleet::Plan::endless`].
@@ -176,6 +177,33 @@ impl Shop {
             elapsed_s: begun.elapsed().as_secs_f64(),
             waited_s,
         })
+    }
+
+    /// Asks for holds, so many a second whatever was answered, until told to stop: from when each was due
+    /// to its answer.
+    pub async fn holds_until(
+        self: Arc<Self>,
+        per_second: f64,
+        stop: Arc<AtomicBool>,
+    ) -> anyhow::Result<Latencies> {
+        let mut asked = tokio::task::JoinSet::new();
+        let mut pace = Pace::new(per_second);
+        while !stop.load(Ordering::Relaxed) {
+            tokio::time::sleep_until(pace.next_due().into()).await;
+            while let Some(due) = pace.take(Instant::now()) {
+                let shop = Arc::clone(&self);
+                let mut dice = Dice::new(pace.taken());
+                asked.spawn(async move {
+                    shop.hold(&mut dice).await?;
+                    anyhow::Ok(due.elapsed())
+                });
+            }
+        }
+        let mut latencies = Latencies::default();
+        while let Some(answered) = asked.join_next().await {
+            latencies.record(answered??);
+        }
+        Ok(latencies)
     }
 
     /// The next number, spread over all bits as real ids are.
