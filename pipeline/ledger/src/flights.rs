@@ -1,7 +1,7 @@
 //! All flights of a partition: those that are at work side by side in memory, the quiet ones packed.
 //!
 //! Most flights of a timetable lie months ahead and hear nothing for weeks: what scheduled them, and
-//! nobody's hold. Such a flight takes a tenth of the memory in its stored form. It is unpacked when
+//! nobody's hold. Such a flight takes a third of the memory in its stored form. It is unpacked when
 //! something is decided about it, and packed again when many others have been since. What is decided
 //! does not depend on it.
 

@@ -79,7 +79,7 @@ impl Ledger {
     pub const FLIGHTS_UNPACKED: usize = 4096;
 
     /// Sets how many flights of which nobody ever held a seat are kept as they are worked on, at least one;
-    /// [`Ledger::FLIGHTS_UNPACKED`] unless it is set. The others are kept packed: they take a tenth of the memory, and some
+    /// [`Ledger::FLIGHTS_UNPACKED`] unless it is set. The others are kept packed: they take a third of the memory, and some
     /// microseconds more when something is decided about them. No decision depends on it.
     pub fn keep_unpacked(&mut self, flights: usize) {
         self.flights.keep_unpacked(flights);

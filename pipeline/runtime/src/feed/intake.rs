@@ -24,7 +24,7 @@ use crate::terms::Configured;
 
 /// Batches on their way at once: some gather while others are made durable and folded. With more, feeds are faster, and
 /// who books beside one waits longer: see the bench `feeds`.
-const IN_FLIGHT_MAX: usize = 24;
+const IN_FLIGHT_MAX: usize = 16;
 
 /// Flights whose terms are looked at together.
 const TOUCHED_MAX: usize = 8192;
