@@ -109,9 +109,11 @@ impl Feed {
         let epochs = Epochs::default();
         let mut config = Config::new(self.partitions).with_workers(self.workers);
         // Which flights are packed changes nothing that comes out.
-        config.flights_unpacked = match self.workers {
-            1 => config.flights_unpacked,
-            2 => 1,
+        config.flights_unpacked = match (self.workers, history.len()) {
+            (1, _) => config.flights_unpacked,
+            // Packed by the thousand, but not at every word.
+            (_, 10_000..) => 1_000,
+            (2, _) => 1,
             _ => 50,
         };
         let mut rest: Vec<Record> = history.to_vec();
