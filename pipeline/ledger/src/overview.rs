@@ -75,8 +75,8 @@ impl Ledger {
         self.flights.len() as usize
     }
 
-    /// How many flights [`Ledger::keep_unpacked`] keeps unless it is told. They take some 7 MiB.
-    pub const FLIGHTS_UNPACKED: usize = 4096;
+    /// How many flights [`Ledger::keep_unpacked`] keeps unless it is told. They take some 2 MiB.
+    pub const FLIGHTS_UNPACKED: usize = 1024;
 
     /// Sets how many flights of which nobody ever held a seat are kept as they are worked on, at least one;
     /// [`Ledger::FLIGHTS_UNPACKED`] unless it is set. The others are kept packed: they take a third of the memory, and some
