@@ -299,7 +299,10 @@ fn resident() -> usize {
 /// A timetable nobody books of yet: what a flight takes, packed and not, and what a word about each in no
 /// order costs.
 fn timetable(name: &str, flights: u32) {
-    for (how, keep) in [("packed", Ledger::FLIGHTS_UNPACKED), ("not packed", usize::MAX)] {
+    for (how, keep) in [
+        ("packed", Ledger::FLIGHTS_UNPACKED),
+        ("not packed", usize::MAX),
+    ] {
         let mut random = Random(7);
         let mut ledger = Ledger::new();
         ledger.keep_unpacked(keep);
