@@ -212,11 +212,16 @@ impl Ledger {
         for provider in self.sellers.settle(self.clock_ms) {
             let pause = self.sellers.pause_of(provider);
             let code = provider.as_str().as_bytes();
-            // Its name is in what is stored of its flights.
-            let may_be = |stored: &[u8]| stored.windows(code.len()).any(|part| part == code);
+            // Its name is in what is stored of its flights. One without a name has none that are stored.
+            let may_be = |stored: &[u8]| {
+                let mut parts = stored.windows(code.len().max(1));
+                parts.any(|part| part == code)
+            };
             for at in 0..self.flights.len() {
                 let mut waiting = false;
-                let is = |flight: &Flight| !flight.retired && flight.differs(provider, pause);
+                let is = |flight: &Flight| {
+                    !flight.retired && flight.paused_otherwise(provider, pause).is_some()
+                };
                 let change = |flight: &mut Flight| {
                     waiting = flight.waiting > 0;
                     flight.pause(provider, pause);

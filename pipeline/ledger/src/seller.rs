@@ -156,20 +156,21 @@ impl Sellers {
 }
 
 impl Flight {
-    /// Is a provider on the flight, and does that it sells, or does not, come as news here?
-    pub(crate) fn differs(&self, provider: ProviderCode, pause: Option<Pause>) -> bool {
-        let at = self.provider_at(provider);
-        at.is_some_and(|at| self.book.providers[at].pause != pause)
+    /// Where a provider is, if it is on the flight and that it sells, or does not, is news here.
+    pub(crate) fn paused_otherwise(
+        &self,
+        provider: ProviderCode,
+        pause: Option<Pause>,
+    ) -> Option<usize> {
+        let at = self.provider_at(provider)?;
+        (self.book.providers[at].pause != pause).then_some(at)
     }
 
     /// Notes whether a provider on the flight sells. Gives whether that is news here.
     pub(crate) fn pause(&mut self, provider: ProviderCode, pause: Option<Pause>) -> bool {
-        let Some(at) = self.provider_at(provider) else {
+        let Some(at) = self.paused_otherwise(provider, pause) else {
             return false;
         };
-        if !self.differs(provider, pause) {
-            return false;
-        }
         self.book.providers[at].pause = pause;
         self.stock();
         true
