@@ -63,6 +63,7 @@ pub mod reference;
 pub mod reject;
 mod replacement;
 mod schedule;
+mod sections;
 pub mod ssim;
 pub mod ssm;
 mod transport;

@@ -14,11 +14,15 @@ use crate::lines;
 use crate::market::{Meaning, Scope, Seats};
 use crate::reject::{Code, Fault, Reject, quoted};
 use crate::schedule::calendar;
+use crate::sections::{Sections, Told};
 
 /// The most flights of which the first station is remembered.
 const FLIGHTS_MAX: usize = 100_000;
 
 type Flight = (Carrier, u16, u8, Date);
+
+/// What a statement is about.
+type About = (FlightKey, Level, Option<Cabin>, Option<Class>);
 
 /// The iterator over a source.
 pub(super) struct Lines<'a> {
@@ -28,6 +32,8 @@ pub(super) struct Lines<'a> {
     ready: VecDeque<Parsed>,
     /// When the message was made, as its envelope says.
     made_ms: Option<i64>,
+    /// The envelope in sections, where there is one.
+    sections: Sections,
     /// Addresses may go on, up to the line with the origin.
     in_addresses: bool,
     /// A line of data was read since the last envelope.
@@ -36,6 +42,29 @@ pub(super) struct Lines<'a> {
     context: Option<(FlightKey, Pair)>,
     /// Where a flight was last boarded in this source: for lines without stations.
     boards: HashMap<Flight, Station>,
+    /// What was said at a time of what is sold where.
+    said: HashMap<(i64, About), Said>,
+}
+
+/// Messages have minutes and no more: what is said again in one, with something else between, comes behind it.
+#[derive(Default)]
+struct Said {
+    all: Vec<Availability>,
+    sequence: u32,
+}
+
+impl Said {
+    /// The place of a statement among those of its time.
+    fn place(&mut self, statement: &Availability) -> u32 {
+        if self.all.last() != Some(statement) {
+            if self.all.contains(statement) {
+                self.sequence = self.sequence.saturating_add(1);
+                self.all.clear();
+            }
+            self.all.push(*statement);
+        }
+        self.sequence
+    }
 }
 
 /// One statement.
@@ -54,10 +83,12 @@ impl<'a> Lines<'a> {
             lines: lines::Lines::new(source.reader, LINE_BYTES_MAX),
             ready: VecDeque::new(),
             made_ms: None,
+            sections: Sections::default(),
             in_addresses: false,
             in_text: false,
             context: None,
             boards: HashMap::new(),
+            said: HashMap::new(),
         }
     }
 
@@ -75,7 +106,7 @@ impl<'a> Lines<'a> {
                 let mut flight = None;
                 self.line(number, &text, complete, &mut flight)
                     .map_err(|fault| {
-                        if !complete {
+                        if !complete && fault.code != Code::Truncated {
                             return (truncated(&fault.reason), None);
                         }
                         (fault, flight)
@@ -151,11 +182,20 @@ impl<'a> Lines<'a> {
                     ));
                 };
                 *told = Some(key);
-                // All of a line or nothing: it is one record.
+                // A code that nobody knows takes nothing from what the others close. Of a line that may be cut
+                // all are held.
                 let mut all = Vec::with_capacity(tokens.len());
+                let mut fault: Option<Fault> = None;
                 for (class, code) in tokens {
-                    let meaning = self.config.tokens.read(&format!("class {class}"), code)?;
-                    all.push((class, meaning));
+                    match self.config.tokens.read(&format!("class {class}"), code) {
+                        Ok(meaning) => all.push((class, meaning)),
+                        Err(why) => match &mut fault {
+                            None => fault = Some(why),
+                            Some(first) => {
+                                first.reason = format!("{}; {}", first.reason, why.reason);
+                            }
+                        },
+                    }
                 }
                 for (class, meaning) in all {
                     let class = Some(class);
@@ -170,6 +210,9 @@ impl<'a> Lines<'a> {
                             pair,
                         },
                     );
+                }
+                if let Some(fault) = fault {
+                    return Err(fault);
                 }
             }
             Line::Single {
@@ -236,6 +279,18 @@ impl<'a> Lines<'a> {
 
     /// Is it a line of the envelope?
     fn envelope(&mut self, number: u64, text: &str) -> bool {
+        match self.sections.take(text) {
+            None => {}
+            Some(Told::Begin) => {
+                self.new_message();
+                return true;
+            }
+            Some(Told::Made(time)) => {
+                self.made_ms = calendar::message_ms(&time, self.config.observed_ms);
+                return true;
+            }
+            Some(Told::Text(_) | Told::Nothing) => return true,
+        }
         let words: Vec<&str> = text.split_ascii_whitespace().collect();
         let is_address = |word: &&str| {
             word.len() == 7
@@ -327,6 +382,15 @@ impl<'a> Lines<'a> {
         })
     }
 
+    fn place(&mut self, time_ms: i64, flight: FlightKey, statement: &Availability) -> u32 {
+        let about = (flight, statement.level, statement.cabin, statement.class);
+        if self.said.len() >= FLIGHTS_MAX && !self.said.contains_key(&(time_ms, about)) {
+            self.said.clear();
+        }
+        let said = self.said.entry((time_ms, about)).or_default();
+        said.place(statement)
+    }
+
     fn push(&mut self, line: u64, flight: FlightKey, status: &Status) {
         let level = match (status.pair, status.meaning.scope) {
             (None, _) => Level::Flight,
@@ -334,29 +398,31 @@ impl<'a> Lines<'a> {
             (Some((board, _)), Scope::Leg) => Level::Leg(board),
         };
         let seats = status.meaning.seats;
+        let statement = Availability {
+            level,
+            cabin: status.cabin,
+            class: status.class,
+            status: status.meaning.status,
+            seats: seats.map(|seats| seats.count),
+            is_floor: seats.is_some_and(|seats| seats.is_floor),
+            counts: if seats.is_some() {
+                self.config.counts
+            } else {
+                Counts::Total
+            },
+            expires_ms: None,
+        };
+        let time_ms = self.made_ms.unwrap_or(self.config.observed_ms);
         let event = CanonicalEvent {
             flight,
             version: SourceVersion {
-                time_ms: self.made_ms.unwrap_or(self.config.observed_ms),
+                time_ms,
                 group: 0,
-                sequence: 0,
+                sequence: self.place(time_ms, flight, &statement),
             },
             message_id: None,
             quality: 0,
-            body: ProviderBody::Availability(Availability {
-                level,
-                cabin: status.cabin,
-                class: status.class,
-                status: status.meaning.status,
-                seats: seats.map(|seats| seats.count),
-                is_floor: seats.is_some_and(|seats| seats.is_floor),
-                counts: if seats.is_some() {
-                    self.config.counts
-                } else {
-                    Counts::Total
-                },
-                expires_ms: None,
-            }),
+            body: ProviderBody::Availability(statement),
             observed: None,
         };
         self.ready.push_back(Parsed::Event { line, event });

@@ -22,6 +22,8 @@ impl Configuration {
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let text = text.split_once("VV").map_or(text, |(seats, _)| seats);
+        // It stands elsewhere.
+        let text = if text == "XX" { "" } else { text };
         let bytes = text.as_bytes();
         let mut cabins: Vec<(Cabin, Option<u16>)> = Vec::new();
         let mut any_freight = false;
@@ -286,6 +288,7 @@ mod tests {
             (vec!["C? ".to_owned(), "Y? ".to_owned()], false)
         );
         assert_eq!(shown("", "Y", b"ZZZ"), (vec![], false));
+        assert_eq!(shown("XX", "", b"738"), (vec!["Y174 ".to_owned()], true));
         // Freight alone: nobody sits there.
         assert_eq!(shown("LL12PP8", "", b"738"), (vec![], false));
         assert_eq!(shown("LL12Y", "", b"738"), (vec!["Y174 ".to_owned()], true));

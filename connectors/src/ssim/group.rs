@@ -221,7 +221,7 @@ fn look_at(record: &LegRecord, dated: &[DatedLeg], found: &mut Findings) {
             found.remarks.push((
                 record.line,
                 format!(
-                    "the UTC variation at {place} is not the one that holds there, first on {date}, on {days} days: an hour off, the zone's is taken and the local time stands; else it is believed"
+                    "the UTC variation at {place} is not the one that holds there, first on {date}, on {days} days: an hour off, the zone's is taken and the time stands as it is written; else it is believed"
                 ),
             ));
         }

@@ -208,6 +208,7 @@ impl<'a> Records<'a> {
                     ));
                 } else if let Err(fault) = ends(&leg, block) {
                     self.group.broke(leg.key, line);
+                    block.spoil(format!("line {line} was set aside ({})", fault.code));
                     self.group
                         .hold(reject(&self.message, line, fault, &read.raw));
                 } else {

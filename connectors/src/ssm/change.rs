@@ -4,11 +4,11 @@ use flightline_ledger::command::SourceVersion;
 use flightline_ledger::{Date, Station};
 
 use super::PART_FLIGHTS_MAX;
+use super::aircraft::{Aircraft, Elements};
 use super::config::Config;
-use super::grammar::{Action, Day, Line, Stop, is_disclosed};
+use super::grammar::{Action, Day, Line, Stop, disclosed};
 use super::message::Part;
 use crate::reject::{Code, Fault, quoted};
-use crate::schedule::cabins::{self, Configuration, Seating};
 use crate::schedule::calendar::{self, DAY_S, Period};
 use crate::schedule::clock::Mode;
 use crate::schedule::designator::Designator;
@@ -24,14 +24,6 @@ const MESSAGES_MAX: u32 = u32::MAX / PARTS_MAX - 1;
 
 /// What a line of a part may be, for people.
 const FORMS: &str = "such as UT422 (in an ASM UT422/21JAN), 25APR27 03MAY27 1234567, J 735 GV.Y126, UFA1515 AER1700, UFA/AER or UFAAER 10/KL2561";
-
-/// An aircraft as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Aircraft {
-    pub(super) service: u8,
-    pub(super) kind: [u8; 3],
-    pub(super) seating: Seating,
-}
 
 /// A leg as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +54,8 @@ pub(super) struct Change {
     /// Data elements 10 and 50.
     pub(super) operating: Option<Designator>,
     pub(super) marketing: Vec<(Option<Station>, Option<Station>, Designator)>,
+    /// Other data elements that are read.
+    pub(super) elements: Elements,
     pub(super) remarks: Vec<String>,
 }
 
@@ -96,6 +90,7 @@ impl Change {
             elsewhere: false,
             operating: None,
             marketing: Vec::new(),
+            elements: Elements::default(),
             remarks: Vec::new(),
         };
         let mut flights: Vec<(Designator, Option<Day>)> = Vec::new();
@@ -113,7 +108,11 @@ impl Change {
                         ),
                     ));
                 };
-                let disclosed = is_disclosed(text);
+                let own = match &line {
+                    Line::Flight { designator, .. } => Some(*designator),
+                    _ => flights.first().map(|(designator, _)| *designator),
+                };
+                let disclosed = disclosed(text).is_some_and(|airline| is_other(airline, own));
                 change.elsewhere |= disclosed && !matches!(line, Line::Leg { .. });
                 match line {
                     Line::Remark => break,
@@ -178,11 +177,12 @@ impl Change {
                         element,
                         data,
                     } => {
-                        change.add_segment(board, off, element, &data);
+                        change.add_segment((board, off), element, &data, own);
                     }
                 }
             }
         }
+        change.settle_aircraft()?;
         change.days(part, config, reference_day, &flights, &periods)?;
         if change.action != Action::Housekeeping {
             change.complete()?;
@@ -202,30 +202,21 @@ impl Change {
         classes: &str,
         configuration: &str,
     ) -> Result<(), Fault> {
-        let configuration = Configuration::read(configuration).map_err(|why| {
-            Fault::at(
-                Code::BadCode,
-                "aircraft configuration",
-                format!("{}: {why}", quoted(configuration)),
-            )
-        })?;
-        self.aircraft.push(Aircraft {
-            service,
-            kind,
-            seating: cabins::seating(&configuration, cabins::class_letters(classes), kind),
-        });
+        let aircraft = Aircraft::read(service, kind, classes, configuration)?;
+        self.aircraft.push(aircraft);
         Ok(())
     }
 
     fn add_segment(
         &mut self,
-        board: Option<Station>,
-        off: Option<Station>,
+        (board, off): (Option<Station>, Option<Station>),
         element: u16,
         data: &str,
+        own: Option<Designator>,
     ) {
-        self.elsewhere |= element == 2;
+        self.elsewhere |= element == 2 && is_other(data, own);
         if !matches!(element, 10 | 50) {
+            self.elements.add((board, off), element, data);
             return;
         }
         for item in data.split('/') {
@@ -240,6 +231,45 @@ impl Change {
                 )),
             }
         }
+    }
+
+    /// Gives legs the classes and configurations that data elements have for them.
+    fn settle_aircraft(&mut self) -> Result<(), Fault> {
+        if !self.elements.are_of_aircraft() {
+            return Ok(());
+        }
+        let written = self.aircraft.clone();
+        let mut one = |at: Option<usize>, board: Option<Station>, off: Option<Station>| {
+            let Some(at) = at else { return Ok(None) };
+            let settled = self.elements.settle(&written[at], board, off)?;
+            Ok(settled.map(|aircraft| {
+                self.aircraft.push(aircraft);
+                self.aircraft.len() - 1
+            }))
+        };
+        for leg in &mut self.legs {
+            let (board, off) = (leg.board.station, leg.off.station);
+            leg.aircraft = one(leg.aircraft, Some(board), Some(off))?.or(leg.aircraft);
+        }
+        for (board, aircraft) in &mut self.boards {
+            let which = aircraft.or(written.len().checked_sub(1));
+            *aircraft = one(which, Some(*board), None)?.or(*aircraft);
+        }
+        if self.legs.is_empty()
+            && self.boards.is_empty()
+            && let [only] = written.as_slice()
+            && let Some(settled) = self.elements.settle(only, None, None)?
+        {
+            self.aircraft = vec![settled];
+        }
+        Ok(())
+    }
+
+    /// Whether the day of the flights is that of their first station's clocks: the message says so, or counts in
+    /// UTC how many days its departure is from it.
+    pub(super) fn is_local_day(&self) -> bool {
+        let variation = self.legs.first().and_then(|leg| leg.board.variation);
+        self.mode == Mode::Local || variation.is_some_and(|days| days != 0)
     }
 
     /// The place of the part among others. `made`: the day of its message.
@@ -426,6 +456,11 @@ impl Change {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether an airline is another than that of the flight.
+fn is_other(airline: &str, own: Option<Designator>) -> bool {
+    own.is_none_or(|own| own.carrier.to_string() != airline)
 }
 
 fn day_of(date: Date) -> (u32, u32) {

@@ -39,7 +39,7 @@ pub(super) fn push(
                 number: designator.number,
                 suffix: designator.suffix,
                 date,
-                utc: change.mode == Mode::Utc,
+                utc: !change.is_local_day(),
                 but,
             },
             version: change.version,
@@ -158,7 +158,13 @@ fn schedules(
     let flown = flown(change, date)?;
     let first = &flown[0];
     let local_day = first.departs.wall_s().div_euclid(DAY_S) as i32;
-    let origin = Date(local_day - first.line.board.variation.unwrap_or(0));
+    // Days from the departure to the flight's own day are counted from its own day on local clocks, also where the
+    // times are UTC: `HND2355/M1` on 10 January departs there on the morning of the 10th.
+    let origin = if change.is_local_day() {
+        date
+    } else {
+        Date(local_day)
+    };
     let key = designator.on(origin, first.line.board.station);
     let operating = change
         .operating
@@ -210,7 +216,7 @@ fn schedules(
             format!("the flight has more than {} legs", Schedule::LEGS_MAX),
         ));
     }
-    let event = |flight, legs, operating, quality| Parsed::Event {
+    let event = |flight, legs, restricted, operating, quality| Parsed::Event {
         line: change.line,
         event: CanonicalEvent {
             observed: None,
@@ -220,12 +226,13 @@ fn schedules(
             quality,
             body: ProviderBody::Schedule(Schedule {
                 legs,
-                restricted: Vec::new(),
+                restricted,
                 operating,
             }),
         },
     };
-    let mut items = vec![event(key, legs.clone(), operating, bits)];
+    let restricted = change.elements.restricted(&legs);
+    let mut items = vec![event(key, legs.clone(), restricted, operating, bits)];
     for (board, off, marketing) in &change.marketing {
         let from = board.map_or(Some(0), |b| legs.iter().position(|leg| leg.board == b));
         let Some(from) = from else { continue };
@@ -246,6 +253,7 @@ fn schedules(
             items.push(event(
                 flight,
                 sold,
+                Vec::new(),
                 Some(operating.unwrap_or(key)),
                 bits & !quality::SEATS_IMPUTED,
             ));

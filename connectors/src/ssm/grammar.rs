@@ -220,11 +220,17 @@ fn equipment(service: &str, rest: &[&str]) -> Option<Line> {
         _ => configuration,
     };
     let classes = classes.split('/').next().unwrap_or_default();
-    // Classes have no digits: cabins with their seats, in front of the name of the version.
-    let (classes, configuration) = if classes.bytes().any(|b| b.is_ascii_digit()) {
-        ("", format!("{classes}{configuration}"))
-    } else {
+    // Classes have no digits: cabins with their seats, in front of the name of the version. Who writes them
+    // once more as the configuration does not have them twice.
+    let (classes, configuration) = if !classes.bytes().any(|b| b.is_ascii_digit()) {
         (classes, configuration.to_owned())
+    } else if configuration.is_empty() || configuration.starts_with("VV") {
+        ("", format!("{classes}{configuration}"))
+    } else if configuration.split("VV").next() == classes.split("VV").next() {
+        ("", configuration.to_owned())
+    } else {
+        // No letter and no digit: it is refused as a configuration, as it was written.
+        ("", format!("{classes}.{configuration}"))
     };
     Some(Line::Equipment {
         service: service.as_bytes()[0],
@@ -294,11 +300,10 @@ fn element(token: &&str) -> bool {
     })
 }
 
-/// Whether data elements behind the first word say that another airline's aircraft flies: `2/AF`.
-pub(super) fn is_disclosed(text: &str) -> bool {
-    text.split(' ')
-        .skip(1)
-        .any(|token| element(&token) && token.starts_with("2/"))
+/// The airline whose aircraft flies, as data elements behind the first word say: `2/AF`.
+pub(super) fn disclosed(text: &str) -> Option<&str> {
+    let mut elements = text.split(' ').skip(1).filter(element);
+    elements.find_map(|token| token.strip_prefix("2/"))
 }
 
 /// `UFA/AER/MOW`: where each leg departs.
@@ -460,6 +465,9 @@ mod tests {
         assert_eq!(read("J 320 CY .C8Y162VV582"), "CY|C8Y162VV582");
         assert_eq!(read("J 320 C8Y162.VV582"), "|C8Y162VV582");
         assert_eq!(read("J 320 C8Y162 .VV582"), "|C8Y162VV582");
+        assert_eq!(read("J 320 C8Y162.C8Y162"), "|C8Y162");
+        assert_eq!(read("J 320 C8Y162.C8Y162VV582"), "|C8Y162VV582");
+        assert_eq!(read("J 320 C8Y162.C8Y150"), "|C8Y162.C8Y150");
         assert_eq!(read("J 320 CY/BN 2/KL"), "CY|");
         assert_eq!(read("J 320 2/KL"), "|");
         assert_eq!(read("J 320"), "|");
@@ -475,7 +483,7 @@ mod tests {
             ("UT422 3/KL 9/KL", false),
             ("2/KL", false),
         ] {
-            assert_eq!(is_disclosed(text), told, "{text}");
+            assert_eq!(disclosed(text).is_some(), told, "{text}");
         }
     }
 

@@ -8,6 +8,7 @@ use crate::lines::{self, Lines, telegram};
 use crate::reject::{Code, Fault};
 use crate::schedule::calendar;
 use crate::schedule::clock::Mode;
+use crate::sections::{Sections, Told};
 
 use super::PART_LINES_MAX;
 use super::grammar::Line;
@@ -126,6 +127,8 @@ pub(super) struct Messages<'a> {
     origin: Option<String>,
     /// Messages so far.
     messages: u32,
+    /// The envelope in sections, where there is one.
+    sections: Sections,
     /// Lines that were read to see what follows others.
     looked_at: VecDeque<Text>,
 }
@@ -165,6 +168,7 @@ impl<'a> Messages<'a> {
             part: None,
             origin: None,
             messages: 0,
+            sections: Sections::default(),
             looked_at: VecDeque::new(),
         }
     }
@@ -197,6 +201,26 @@ impl<'a> Messages<'a> {
                 break;
             }
         }
+    }
+
+    /// Begins a message, if its kind is one of those that are read.
+    fn begin(&mut self, kind: &str) {
+        if !matches!(kind, "SSM" | "ASM") {
+            return;
+        }
+        // Its envelope may have named the kind already.
+        let begun = |head: &Head| head.parts == 0 && head.reference.is_none();
+        if !self.head.as_ref().is_some_and(begun) {
+            self.messages = self.messages.saturating_add(1);
+        }
+        self.head = Some(Head {
+            is_asm: kind == "ASM",
+            mode: Mode::Utc,
+            reference: None,
+            origin: self.origin.clone(),
+            ordinal: self.messages,
+            parts: 0,
+        });
     }
 
     /// The next part of a message, or what is none.
@@ -244,6 +268,21 @@ impl<'a> Messages<'a> {
                 }
                 continue;
             }
+            if let Some(told) = self.sections.take(text) {
+                match told {
+                    Told::Begin => {
+                        self.head = None;
+                        self.origin = None;
+                    }
+                    Told::Made(time) => self.origin = Some(time),
+                    Told::Text(Some(kind)) => self.begin(&kind),
+                    Told::Text(None) | Told::Nothing => {}
+                }
+                if let Some(part) = self.part.take() {
+                    return Some(Item::Part(part));
+                }
+                continue;
+            }
             if envelope(text) {
                 self.head = None;
                 // Its day and time, behind who sent it.
@@ -256,15 +295,7 @@ impl<'a> Messages<'a> {
             }
             match text {
                 "SSM" | "ASM" => {
-                    self.messages = self.messages.saturating_add(1);
-                    self.head = Some(Head {
-                        is_asm: text == "ASM",
-                        mode: Mode::Utc,
-                        reference: None,
-                        origin: self.origin.clone(),
-                        ordinal: self.messages,
-                        parts: 0,
-                    });
+                    self.begin(text);
                     if let Some(part) = self.part.take() {
                         return Some(Item::Part(part));
                     }

@@ -14,6 +14,7 @@
 //! a schedule file counts as newer than the file, and is not lost when the file was made before it. The origin line of the
 //! envelope has a time, but tells when a message was sent, which for one that is sent again is too late.
 
+mod aircraft;
 mod change;
 mod config;
 mod event;

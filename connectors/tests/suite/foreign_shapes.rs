@@ -3,6 +3,7 @@
 
 use flightline_connectors::canonical::to_line;
 use flightline_connectors::{Code, Options, Parsed};
+use flightline_ledger::ProviderBody;
 
 use crate::support::{events, parse, parse_with, rejects, warnings};
 
@@ -697,4 +698,60 @@ fn amadeus_infants_on_laps_take_no_seat_and_only_adults_share_a_total() {
     );
     assert_eq!(with(&["ADULT", "CHILD"]), [seats(2)]);
     assert_eq!(with(&["ADULT", "HELD_INFANT"]), [seats(1)]);
+}
+
+/// `CLASS STATUS GROUP.SEQUENCE` of each event, and the codes of what was refused.
+fn avs(text: &str) -> (Vec<String>, Vec<Code>) {
+    let options = Options::new().with("observed_at", "2026-11-25T12:00:00Z");
+    let items = parse_with("avs", &options, text.as_bytes());
+    let shown = events(&items).into_iter().map(|event| match event.body {
+        ProviderBody::Availability(said) => format!(
+            "{} {:?} {}",
+            said.class.map_or("-".to_owned(), |class| class.to_string()),
+            said.status,
+            event.version.sequence
+        ),
+        body => format!("{body:?}"),
+    });
+    (shown.collect(), codes(&items))
+}
+
+#[test]
+fn avs_a_class_that_closes_again_within_a_minute_stays_closed() {
+    let message = |code: &str| {
+        format!("QU LHRXXBA\n.VIERMOS 221130\nAVS\nOS0451M15MAR {code} VIELHR\nNNNN\n")
+    };
+    let of = |codes: &[&str]| avs(&codes.iter().map(|code| message(code)).collect::<String>()).0;
+    assert_eq!(
+        of(&["CL", "AS", "CL", "AS", "AS"]),
+        [
+            "M WaitlistOpen 0",
+            "M Open 0",
+            "M WaitlistOpen 1",
+            "M Open 1",
+            "M Open 1",
+        ]
+    );
+    // Said twice it is the same, as it is in a file that is sent again.
+    assert_eq!(of(&["CL", "CL"]), ["M WaitlistOpen 0", "M WaitlistOpen 0"]);
+}
+
+#[test]
+fn avs_an_unknown_code_takes_nothing_from_the_tokens_beside_it() {
+    let (shown, refused) = avs("AVS\nOS0451/15MAR/VIELHR\nC/C M/Q Y/C B/!\n");
+    assert_eq!(shown, ["C Closed 0", "Y Closed 0"]);
+    assert_eq!(refused, [Code::UnknownStatus]);
+    // Of a line that is cut nothing is taken.
+    let (shown, refused) = avs("AVS\nOS0451/15MAR/VIELHR\nC/C Y/C");
+    assert!(shown.is_empty(), "{shown:?}");
+    assert_eq!(refused, [Code::Truncated]);
+}
+
+#[test]
+fn avs_envelopes_in_sections_give_their_time() {
+    let text = "=HEADER\nRCV,2026/11/25 11:30\n=PRIORITY\nQU\n=DESTINATION TYPE B\nSTX,LHRXXBA\n=ORIGIN\nMUCSCLH\n=MSGID\n251130\n=SMI\nAVS\n=TEXT\nLH0400F25DEC AS FRAJFK\n";
+    let options = Options::new().with("observed_at", "2026-11-25T12:00:00Z");
+    let items = parse_with("avs", &options, text.as_bytes());
+    assert!(codes(&items).is_empty());
+    assert_eq!(events(&items)[0].version.time_ms, 1_795_606_200_000);
 }

@@ -401,6 +401,13 @@ fn pitfall_7_a_whole_block_replaces_and_a_broken_one_does_not() {
         close(&damaged),
         (None, vec![Code::BadTime, Code::BadReplace])
     );
+    // Its last day is before its first.
+    let empty = whole.replace("05JAN2705JAN27", "05JAN2704JAN27");
+    let (named, rejects) = close(&empty);
+    assert!(
+        named.is_none() && rejects.last() == Some(&Code::BadReplace),
+        "{empty}: {rejects:?}"
+    );
     let other = whole.replace(&trailer("FL ", 3), &trailer("XX ", 3));
     assert_eq!(
         close(&other),

@@ -549,3 +549,166 @@ fn days_of_operation_may_stand_apart() {
         );
     }
 }
+
+/// The schedule of the only flight of a text.
+fn schedule(text: &str) -> flightline_ledger::command::Schedule {
+    let items = read(text);
+    let mut schedules = events(&items)
+        .into_iter()
+        .filter_map(|event| match event.body {
+            ProviderBody::Schedule(schedule) => Some(schedule),
+            _ => None,
+        });
+    let schedule = schedules.next();
+    assert_eq!(schedules.count(), 0, "{text}");
+    schedule.unwrap_or_else(|| panic!("no schedule of {text}: {:?}", rejects(&items)))
+}
+
+/// Cabins of the first leg, each with seats and classes.
+fn cabins(text: &str) -> Vec<String> {
+    let cabins = schedule(text).legs.swap_remove(0).cabins;
+    let shown = cabins.iter().map(|cabin| {
+        let classes = cabin.classes.iter().map(|class| class.class.to_string());
+        let seats = cabin
+            .seats
+            .map_or("?".to_owned(), |seats| seats.to_string());
+        format!("{}{seats} {}", cabin.cabin, classes.collect::<String>())
+    });
+    shown.collect()
+}
+
+fn flown_by(aircraft: &str, segments: &str) -> String {
+    format!("{HEAD}NEW\nFL100\n05JAN27 05JAN27 2\n{aircraft}\nCDG0800 AMS0920\n{segments}")
+}
+
+#[test]
+fn seats_that_are_written_twice_are_there_once() {
+    assert_eq!(cabins(&flown_by("J 320 Y180.Y180", "")), ["Y180 "]);
+    assert_eq!(
+        cabins(&flown_by("J 320 C8Y168.C8Y168VV17", "")),
+        ["C8 ", "Y168 "]
+    );
+    let both = read(&flown_by("J 320 C8Y168.C8Y160", ""));
+    assert_eq!(rejects(&both)[0].code, Code::BadCode);
+}
+
+#[test]
+fn classes_and_configuration_may_stand_in_data_elements() {
+    assert_eq!(
+        cabins(&flown_by("J 320 XX.C8Y168", "CDGAMS 106/CDZYBM\n")),
+        ["C8 CDZ", "Y168 YBM"]
+    );
+    assert_eq!(
+        cabins(&flown_by("J 320 CY.XX", "QQQQQQ 108/C8Y168VV1\n")),
+        ["C8 C", "Y168 Y"]
+    );
+    // Of another leg; and none at all: no class is called X.
+    for segments in ["AMSCDG 106/CDZYBM\n", ""] {
+        assert_eq!(
+            cabins(&flown_by("J 320 XX.C8Y168", segments)),
+            ["C8 ", "Y168 "]
+        );
+    }
+    // What the aircraft says itself counts.
+    assert_eq!(
+        cabins(&flown_by(
+            "J 320 CY.C8Y168",
+            "CDGAMS 106/CDZYBM\nCDGAMS 108/Y1\n"
+        )),
+        ["C8 C", "Y168 Y"]
+    );
+    let text = format!("{HEAD}EQT\nFL100\n05JAN27 05JAN27 2\nJ 320 XX.C8Y168\nQQQQQQ 106/CDYB\n");
+    let items = read(&text);
+    let Some(Parsed::Unplaced { event, .. }) = items.last() else {
+        panic!("{items:?}")
+    };
+    let ProviderBody::Equipment(equipment) = &event.body else {
+        panic!("{event:?}")
+    };
+    let classes = equipment.cabins.iter().map(|cabin| cabin.classes.len());
+    assert_eq!(classes.collect::<Vec<_>>(), [2, 2]);
+}
+
+#[test]
+fn restrictions_of_traffic_are_kept() {
+    let restricted = |segments: &str| {
+        let text = format!(
+            "{HEAD}RPL\nFL1\n05JAN27 05JAN27 2\nJ 388 Y.Y341\nSYD1510 SIN2030\nSIN2245 LHR0510/1\n{segments}"
+        );
+        let pairs = schedule(&text).restricted;
+        let shown = pairs.iter().map(|(board, off)| format!("{board}{off}"));
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(restricted("SYDSIN 8/A\n"), "SYDSIN");
+    assert_eq!(restricted("SYDQQQ 8/K\n"), "SYDSIN SYDLHR");
+    assert_eq!(restricted("QQQQQQ 8/H\n"), "SYDSIN SYDLHR SINLHR");
+    assert_eq!(restricted("SINLHR 8/Z\nSINLHR 170/A\n"), "SINLHR");
+    assert_eq!(restricted("SINLHR 8/Z\nSINLHR 172/A\n"), "");
+    assert_eq!(restricted("SYDLHR 505/ET\n"), "");
+}
+
+#[test]
+fn a_departure_that_is_counted_from_the_flights_own_day_leaves_it_its_day() {
+    let utc = |part: &str| format!("SSM\nUTC\n01JAN00052E001\n{part}");
+    for (leg, want) in [
+        (
+            "HND2355/M1 JFK1245",
+            "FL5.2027-01-10.HND HND09T2355-JFK10T1245 Y150",
+        ),
+        (
+            "LAX0100/1 HNL0700/1",
+            "FL5.2027-01-10.LAX LAX11T0100-HNL11T0700 Y150",
+        ),
+        (
+            "LAX0100 HNL0700",
+            "FL5.2027-01-09.LAX LAX10T0100-HNL10T0700 Y150",
+        ),
+    ] {
+        let text = utc(&format!(
+            "NEW\nFL5\n10JAN27 10JAN27 7\nJ 773 Y.Y150\n{leg}\n"
+        ));
+        assert_eq!(shown(&read(&text)), [want]);
+    }
+    // So it is when its times change.
+    let text = utc("TIM\nFL5\n10JAN27 10JAN27 7\nHND2340/M1 JFK1230\n");
+    assert_eq!(
+        shown(&read(&text)),
+        ["FL5 of 2027-01-10: HND09T2340-10T1230"]
+    );
+}
+
+#[test]
+fn an_airlines_own_aircraft_is_no_other_airlines() {
+    let own = "J 320 Y.Y168 2/FL";
+    assert_eq!(
+        shown(&read(&flown_by(own, ""))),
+        ["FL100.2027-01-05.CDG CDG05T0700-AMS05T0820 Y168"]
+    );
+    let other = "J 320 Y.Y168 2/KL";
+    assert_eq!(
+        shown(&read(&flown_by(other, ""))),
+        ["FL100.2027-01-05.CDG CDG05T0700-AMS05T0820 Y0"]
+    );
+}
+
+#[test]
+fn envelopes_in_sections_are_passed_over() {
+    let head = |kind: &str| {
+        format!(
+            "=HEADER\nRCV,2026/12/31 11:30\n=PRIORITY\nQU\n=DESTINATION TYPE B\nSTX,LHRXXBA\nSTX,PARXXAF\n=ORIGIN\nMUCSCLH\n=MSGID\n311129\n{kind}=TEXT\n"
+        )
+    };
+    let part = "NEW\nFL100\n05JAN27 05JAN27 2\nJ 738 Y.Y150\nCDG0800 AMS0920\n";
+    let want = ["FL100.2027-01-05.CDG CDG05T0700-AMS05T0820 Y150"];
+    for text in [
+        format!("{}{HEAD}{part}", head("=SMI\nSSM\n")),
+        format!("{}{HEAD}{part}", head("")),
+        format!("{}LT\n01JAN00052E001\n{part}", head("=SMI\nSSM\n")),
+    ] {
+        assert_eq!(shown(&read(&text)), want, "{text}");
+    }
+    // Its time is that of a message without a reference.
+    let items = read(&format!("{}SSM\nLT\n{part}", head("")));
+    let events = events(&items);
+    assert_eq!(events[0].version.time_ms, 1_798_716_540_000);
+}
