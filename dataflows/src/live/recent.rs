@@ -79,7 +79,7 @@ impl Filter {
         Self {
             program: Program::new(window.filters, &[]),
             micros: window.micros,
-            scratch: Scratch::default(),
+            scratch: Scratch::of(window.filters),
             nothing: RowWriter::default(),
         }
     }
@@ -92,7 +92,7 @@ impl Filter {
         }
         let passes = self
             .scratch
-            .with(&[row], |values| self.program.run(values, &mut self.nothing));
+            .with(row, |values| self.program.run(values, &mut self.nothing));
         // Filters that can fail are not among them.
         (passes == Ok(true)).then_some(until)
     }

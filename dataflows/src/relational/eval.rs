@@ -201,23 +201,99 @@ fn junction(all: &[Expr], decides: bool) -> Compiled {
 }
 
 /// Values that are kept between rows, for their memory.
-#[derive(Default)]
-pub(crate) struct Scratch(Vec<Datum<'static>>);
+pub(crate) struct Scratch {
+    values: Vec<Datum<'static>>,
+    /// The columns that somebody reads, up to the last of them.
+    wanted: Vec<bool>,
+}
 
 impl Scratch {
-    /// Calls `f` with the values of the rows, one after the other.
-    pub(crate) fn with<R>(
+    /// For expressions that are computed of the rows: of all other columns they see NULL, or nothing at all.
+    pub(crate) fn of<'e>(exprs: impl IntoIterator<Item = &'e Expr>) -> Self {
+        let mut wanted = Vec::new();
+        for column in exprs.into_iter().flat_map(Expr::columns) {
+            if wanted.len() <= column {
+                wanted.resize(column + 1, false);
+            }
+            wanted[column] = true;
+        }
+        Self {
+            values: Vec::new(),
+            wanted,
+        }
+    }
+
+    /// Calls `f` with the values of a row.
+    pub(crate) fn with<R>(&mut self, row: &Row, f: impl for<'r> FnOnce(&[Datum<'r>]) -> R) -> R {
+        let mut values: Vec<Datum<'_>> = recycle(std::mem::take(&mut self.values));
+        row.unpack_some(&self.wanted, &mut values);
+        let result = f(&values);
+        self.values = recycle(values);
+        result
+    }
+
+    /// Calls `f` with all values of two rows, one after the other.
+    pub(crate) fn with_both<R>(
         &mut self,
-        rows: &[&Row],
+        rows: [&Row; 2],
         f: impl for<'r> FnOnce(&[Datum<'r>]) -> R,
     ) -> R {
-        let mut values: Vec<Datum<'_>> = recycle(std::mem::take(&mut self.0));
+        let mut values: Vec<Datum<'_>> = recycle(std::mem::take(&mut self.values));
         for row in rows {
             row.unpack(&mut values);
         }
         let result = f(&values);
-        self.0 = recycle(values);
+        self.values = recycle(values);
         result
+    }
+}
+
+/// Expressions that are columns and nothing else: they are copied as they are encoded.
+pub(crate) struct Columns {
+    /// In the order of the output.
+    wanted: Vec<usize>,
+    /// Where the values of the row at hand end, up to the last that is wanted.
+    ends: Vec<usize>,
+}
+
+impl Columns {
+    /// `None` when something must be computed.
+    pub(crate) fn of(exprs: &[Expr]) -> Option<Self> {
+        let column = |expr: &Expr| match expr.kind {
+            Kind::Column(index) => Some(index),
+            _ => None,
+        };
+        let wanted: Option<Vec<usize>> = exprs.iter().map(column).collect();
+        wanted.map(|wanted| Self {
+            wanted,
+            ends: Vec::new(),
+        })
+    }
+
+    /// The same for keys, where equal values must be equal bytes.
+    pub(crate) fn of_key(exprs: &[Expr]) -> Option<Self> {
+        let as_it_is = exprs.iter().all(|expr| expr.ty != Type::Numeric);
+        as_it_is.then(|| Self::of(exprs)).flatten()
+    }
+
+    /// Appends them.
+    ///
+    /// # Panics
+    /// When the row has fewer columns.
+    pub(crate) fn copy(&mut self, row: &Row, out: &mut RowWriter) {
+        let Some(last) = self.wanted.iter().max() else {
+            return;
+        };
+        let bytes = row.bytes();
+        let mut values = row.values();
+        self.ends.clear();
+        while self.ends.len() <= *last && values.skip_one() {
+            self.ends.push(bytes.len() - values.rest().len());
+        }
+        for column in &self.wanted {
+            let start = column.checked_sub(1).map_or(0, |before| self.ends[before]);
+            out.raw_values(&bytes[start..self.ends[*column]]);
+        }
     }
 }
 

@@ -77,6 +77,24 @@ impl Row {
     pub fn unpack<'a>(&'a self, out: &mut Vec<Datum<'a>>) {
         out.extend(self.values());
     }
+
+    /// Appends the values that are wanted, and NULL in the place of each other one, up to the last that is wanted.
+    ///
+    /// # Panics
+    /// As [`Values::next`].
+    pub(crate) fn unpack_some<'a>(&'a self, wanted: &[bool], out: &mut Vec<Datum<'a>>) {
+        let mut values = self.values();
+        for wanted in wanted {
+            if *wanted {
+                let Some(value) = values.next() else { return };
+                out.push(value);
+            } else if values.skip_one() {
+                out.push(Datum::Null);
+            } else {
+                return;
+            }
+        }
+    }
 }
 
 impl Hash for Row {
@@ -218,6 +236,11 @@ impl RowWriter {
         self.bytes.extend(row.bytes());
     }
 
+    /// Appends bytes of a row: whole values of it.
+    pub(super) fn raw_values(&mut self, bytes: &[u8]) {
+        self.bytes.extend(bytes);
+    }
+
     /// Appends a value such that greater ones sort first.
     pub fn push_descending(&mut self, value: &Datum<'_>) {
         let at = self.bytes.len();
@@ -246,6 +269,48 @@ impl<'a> Values<'a> {
         let (bytes, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;
         Some(*bytes)
+    }
+
+    /// The bytes of what is left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Goes past a value without reading it; false at the end.
+    ///
+    /// # Panics
+    /// As [`Values::next`].
+    pub(super) fn skip_one(&mut self) -> bool {
+        let Some((tag, rest)) = self.rest.split_first() else {
+            return false;
+        };
+        let tag = *tag;
+        let len = match tag {
+            tag::NULL | tag::FALSE | tag::TRUE => Some(0),
+            tag::INT_MIN..=tag::INT_MAX => Some(usize::from(tag.abs_diff(tag::INT_ZERO))),
+            tag::DECIMAL_ZERO => Some(1),
+            tag::DECIMAL_NEGATIVE | tag::DECIMAL_POSITIVE => {
+                // Magnitude, high, whether there is a low, low, scale.
+                let none = if tag == tag::DECIMAL_NEGATIVE {
+                    0xff
+                } else {
+                    0
+                };
+                rest.get(9).map(|more| if *more == none { 11 } else { 19 })
+            }
+            tag::TEXT => rest
+                .iter()
+                .position(|byte| *byte == TEXT_END)
+                .map(|end| end + 1),
+            tag::DATE => Some(4),
+            tag::INSTANT => Some(8),
+            tag::INTERVAL => Some(32),
+            _ => None,
+        };
+        let behind = len.and_then(|len| rest.get(len..));
+        assert!(behind.is_some(), "bytes that are no row ({tag:#x})");
+        self.rest = behind.unwrap_or_default();
+        true
     }
 
     fn read(&mut self, tag: u8) -> Option<Datum<'a>> {
@@ -371,6 +436,31 @@ mod tests {
             Row::of([&negative_zero]).values().next(),
             Some(negative_zero)
         );
+    }
+
+    #[test]
+    fn values_are_skipped_as_they_are_read() {
+        let values = all();
+        let row = Row::of(&values);
+        let (mut read, mut skipped) = (row.values(), row.values());
+        while read.next().is_some() {
+            assert!(skipped.skip_one());
+            assert_eq!(read.rest(), skipped.rest());
+        }
+        assert!(!skipped.skip_one());
+        // Every third, and what lies behind the last wanted one is left out.
+        let wanted: Vec<bool> = (0..values.len() - 4).map(|at| at % 3 == 0).collect();
+        let mut some = Vec::new();
+        row.unpack_some(&wanted, &mut some);
+        assert_eq!(some.len(), wanted.len());
+        for ((value, some), wanted) in values.iter().zip(&some).zip(&wanted) {
+            assert_eq!(some, if *wanted { value } else { &Datum::Null });
+        }
+        // More are wanted than there are.
+        some.clear();
+        let row = Row::of([&Datum::Int(5)]);
+        row.unpack_some(&[false, true, false], &mut some);
+        assert_eq!(some, [Datum::Null]);
     }
 
     #[test]

@@ -136,6 +136,12 @@ fn values<'scope>(
     split(groups.map(|(key, values)| values.map(|values| (key, values))))
 }
 
+/// What keys and aggregates read of a row.
+fn read<'a>(keys: &'a [Expr], of: impl IntoIterator<Item = &'a Aggregate>) -> Scratch {
+    let parts = |aggregate: &'a Aggregate| aggregate.of.iter().chain(&aggregate.filter);
+    Scratch::of(keys.iter().chain(of.into_iter().flat_map(parts)))
+}
+
 /// Key and contributions of each row.
 fn sums<'scope>(
     rows: Rows<'scope>,
@@ -152,11 +158,12 @@ fn sums<'scope>(
     let is_sum: Vec<bool> = aggregates.iter().map(|a| needs_sum(a.function)).collect();
 
     // Each row once, and of values that count once, each value once.
-    let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
+    let read_here = read(keys, plain.iter().map(|at| &aggregates[*at]));
+    let (mut scratch, mut out) = (read_here, RowWriter::default());
     let of_rows = {
         let (program, feeds, is_sum) = (program.clone(), feeds.clone(), is_sum.clone());
         rows.clone().flat_map(move |row| {
-            let done = scratch.with(&[&row], |values| -> Result<Sums, Fault> {
+            let done = scratch.with(&row, |values| -> Result<Sums, Fault> {
                 program.run(values, &mut out)?;
                 let mut sums = Sums::row();
                 for at in &plain {
@@ -184,10 +191,10 @@ fn sums<'scope>(
     });
     for at in (0..aggregates.len()).filter(|at| aggregates[*at].distinct) {
         let (program, feeds, is_sum) = (program.clone(), feeds.clone(), is_sum[at]);
-        let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
+        let (mut scratch, mut out) = (read(keys, [&aggregates[at]]), RowWriter::default());
         let keys = keys.len();
         let pairs = rows.clone().flat_map(move |row| {
-            let done = scratch.with(&[&row], |values| -> Result<bool, Fault> {
+            let done = scratch.with(&row, |values| -> Result<bool, Fault> {
                 program.run(values, &mut out)?;
                 let value = feeds[at].value(values)?.normalized();
                 out.push(&value);
@@ -284,9 +291,9 @@ fn extremes<'scope>(
 ) -> Groups<'scope> {
     let (program, mut meter) = (Program::key(keys), meter.clone());
     let feeds: Vec<Feed> = aggregates.iter().map(Feed::new).collect();
-    let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
+    let (mut scratch, mut out) = (read(keys, &aggregates), RowWriter::default());
     let tagged = rows.flat_map(move |row| {
-        let done = scratch.with(&[&row], |values| -> Result<Vec<Row>, Fault> {
+        let done = scratch.with(&row, |values| -> Result<Vec<Row>, Fault> {
             let mut tagged = Vec::with_capacity(feeds.len() + 1);
             for (tag, feed) in feeds.iter().enumerate() {
                 let value = feed.value(values)?;

@@ -120,10 +120,10 @@ impl<'scope> Renderer<'scope> {
             panic!("the clock was not connected");
         };
         let compiled = |all: &[Expr]| -> Vec<Compiled> { all.iter().map(compile).collect() };
+        let mut scratch = Scratch::of(from.iter().chain(until));
         let (from, until) = (compiled(from), compiled(until));
-        let mut scratch = Scratch::default();
         let spans = rows.flat_map(move |row| {
-            let span = scratch.with(&[&row], |values| bounds(values, &from, &until));
+            let span = scratch.with(&row, |values| bounds(values, &from, &until));
             match span {
                 Ok(span) => span.map(|span| Ok((row, span))),
                 Err(fault) => Some(Err(RowFault::new(fault, &[&row]))),

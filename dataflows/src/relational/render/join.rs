@@ -141,9 +141,9 @@ fn matching<'scope>(
     }
     let can_fail = residual.iter().any(Expr::can_fail);
     let program = Program::new(residual, &[]);
-    let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
+    let (mut scratch, mut out) = (Scratch::of([]), RowWriter::default());
     let mut run = move |(left, right): (Row, Row)| {
-        let done = scratch.with(&[&left, &right], |values| program.run(values, &mut out));
+        let done = scratch.with_both([&left, &right], |values| program.run(values, &mut out));
         match done {
             Ok(true) => Some(Ok((left, right))),
             Ok(false) => None,

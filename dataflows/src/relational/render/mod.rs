@@ -21,7 +21,7 @@ use timely::dataflow::operators::vec::{Broadcast, ToStream};
 use timely::dataflow::{Scope, Stream};
 
 use super::datum::Datum;
-use super::eval::{Fault, Program, Scratch};
+use super::eval::{Columns, Fault, Program, Scratch};
 use super::expr::Expr;
 use super::plan::{JoinKind, Plan};
 use super::row::{Row, RowWriter};
@@ -314,14 +314,24 @@ fn map<'scope>(
         .chain(outputs.unwrap_or_default())
         .any(Expr::can_fail);
     let Rendered { rows, mut faults } = input;
-    let program = Program::new(filters, outputs.unwrap_or_default());
     let keeps = outputs.is_none();
-    let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
+    let mut columns = outputs.and_then(Columns::of);
+    let computed = outputs.filter(|_| columns.is_none()).unwrap_or_default();
+    let program = Program::new(filters, computed);
+    let (mut scratch, mut out) = (
+        Scratch::of(filters.iter().chain(computed)),
+        RowWriter::default(),
+    );
     let mut run = move |row: Row| {
-        let done = scratch.with(&[&row], |values| program.run(values, &mut out));
+        let done = scratch.with(&row, |values| program.run(values, &mut out));
         match done {
             Ok(true) if keeps => Some(Ok(row)),
-            Ok(true) => Some(Ok(out.finish())),
+            Ok(true) => {
+                if let Some(columns) = &mut columns {
+                    columns.copy(&row, &mut out);
+                }
+                Some(Ok(out.finish()))
+            }
             Ok(false) => None,
             Err(fault) => {
                 // What was written before the fault is no row.
@@ -367,10 +377,15 @@ fn keyed<'scope>(
     let Rendered { rows, mut faults } = input;
     let can_fail = key.iter().any(Expr::can_fail);
     let may_be_null = key.iter().any(|expr| expr.nullable);
-    let program = Program::key(key);
-    let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
+    let mut columns = Columns::of_key(key);
+    let computed = if columns.is_some() { &[] } else { key };
+    let program = Program::key(computed);
+    let (mut scratch, mut out) = (Scratch::of(computed), RowWriter::default());
     let mut run = move |row: Row| {
-        let done = scratch.with(&[&row], |values| program.run(values, &mut out));
+        let done = scratch.with(&row, |values| program.run(values, &mut out));
+        if let Some(columns) = &mut columns {
+            columns.copy(&row, &mut out);
+        }
         let key = out.finish();
         match done {
             Ok(_) if may_be_null && key.values().any(|value| value.is_null()) => None,

@@ -25,9 +25,10 @@ pub(super) fn top<'scope>(
         .iter()
         .map(|order| (compile(&order.by), order.descending, order.nulls_first))
         .collect();
-    let (mut scratch, mut out) = (Scratch::default(), RowWriter::default());
+    let read = partition.iter().chain(order.iter().map(|order| &order.by));
+    let (mut scratch, mut out) = (Scratch::of(read), RowWriter::default());
     let sorted = rows.flat_map(move |row| {
-        let done = scratch.with(&[&row], |values| -> Result<Row, Fault> {
+        let done = scratch.with(&row, |values| -> Result<Row, Fault> {
             for (by, descending, nulls_first) in &by {
                 let value = by(values)?.normalized();
                 let first = value.is_null() == *nulls_first;
