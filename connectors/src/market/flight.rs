@@ -134,7 +134,7 @@ impl Shown {
             ));
         }
         if let Some(last) = self.legs.last()
-            && (last.off != board || from.instant_s < last.departs.instant_s)
+            && (last.off != board || from.instant_s < last.arrives.instant_s)
         {
             return Err(Fault::at(
                 Code::Inconsistent,

@@ -536,12 +536,12 @@ fn classes(component: &Node) -> Vec<(String, Option<i32>)> {
     found
 }
 
-/// Seats left; what is no number is no count.
+/// Seats left; what is no number is no count. Below 0 there is none: more are sold than may be.
 fn left(text: &str) -> Option<i32> {
-    text.trim()
-        .parse()
-        .ok()
-        .filter(|left| (0..=999).contains(left))
+    let text = text.trim();
+    let text = text.strip_suffix('+').unwrap_or(text);
+    let left = text.parse().ok().map(|left: i32| left.max(0));
+    left.filter(|left| *left <= 999)
 }
 
 /// The cabin of the nth of so many segments by an element with a code, a name, or both. The name counts:

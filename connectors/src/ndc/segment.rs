@@ -152,8 +152,12 @@ pub(super) fn shown(lists: &Lists, key: &str) -> Result<Shown, Fault> {
     let minutes = own(&[&["FlightDetail", "FlightDuration", "Value"], &["Duration"]])
         .or_else(|| operating.and_then(|node| node.text_at(&["Duration"])))
         .and_then(minutes_of);
-    let departs = end(key, sold, ["Departure", "Dep"])?;
-    let arrives = end(key, sold, ["Arrival", "Arr"])?;
+    // Some have stations and times with the legs alone.
+    let of_leg = |leg: Option<&&Node>, names| end(key, leg?, names).ok();
+    let departs = end(key, sold, ["Departure", "Dep"])
+        .or_else(|fault| of_leg(legs.first(), ["Departure", "Dep"]).ok_or(fault))?;
+    let arrives = end(key, sold, ["Arrival", "Arr"])
+        .or_else(|fault| of_leg(legs.last(), ["Arrival", "Arr"]).ok_or(fault))?;
     let at = format!("segment {}", quoted(key));
     if legs.len() > 1
         && let Some(shown) = several(key, &at, (carrier, number), &legs, operator, &aircraft)

@@ -172,11 +172,45 @@ fn ndc_seats_left_of_a_booking_class_are_counts() {
         seen(&component.replace(">4<", ">0<")),
         format!("{flight} 0")
     );
+    assert_eq!(
+        seen(&component.replace(">4<", ">9+<")),
+        format!("{flight} 9+")
+    );
+    // More are sold than may be.
+    assert_eq!(
+        seen(&component.replace(">4<", ">-1<")),
+        format!("{flight} 0")
+    );
     // What is no number is no count: as many as travellers, as without one.
     assert_eq!(
         seen(&component.replace(">4<", ">A<")),
         format!("{flight} 1+")
     );
+}
+
+#[test]
+fn ndc_stations_and_times_may_stand_with_the_legs_alone() {
+    let component = "<RBD><Availability>4</Availability><RBD_Code>T</RBD_Code></RBD><CabinType><CabinTypeName>ECONOMY</CabinTypeName></CabinType><PaxSegmentRefID>S1</PaxSegmentRefID>";
+    let place = |name: &str, station: &str, time: &str| {
+        format!(
+            "<{name}><IATA_LocationCode>{station}</IATA_LocationCode><AircraftScheduledDateTime>2027-05-01T{time}</AircraftScheduledDateTime></{name}>"
+        )
+    };
+    let leg = format!(
+        "<DatedOperatingLeg>{}{}</DatedOperatingLeg>",
+        place("Dep", "BCN", "10:00:00"),
+        place("Arrival", "MAD", "11:25:00")
+    );
+    let empty = format!(
+        "<PaxSegment><PaxSegmentID>S1</PaxSegmentID><Dep/><Arrival/>{leg}<MarketingCarrierInfo><CarrierDesigCode>VY</CarrierDesigCode><MarketingCarrierFlightNumberText>1004</MarketingCarrierFlightNumberText></MarketingCarrierInfo></PaxSegment>"
+    );
+    let told_of = |segment: &str| {
+        told(&ndc(&shopping(
+            &offer("O", &item(component, "50.00")),
+            segment,
+        )))
+    };
+    assert_eq!(told_of(&empty), told_of(&direct("S1", "1004")));
 }
 
 /// 17.2: two segments, and a price class with a class for each.
