@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, ErrorKind};
 
+use crate::encoding::decoded;
 use crate::reject::{Code, Fault, RAW_BYTES_MAX};
 
 /// The deepest nesting that is followed.
@@ -81,7 +82,7 @@ impl<'a> Documents<'a> {
         bytes_max: usize,
     ) -> Self {
         Self {
-            reader,
+            reader: decoded(reader),
             paths,
             bytes_max,
             line: 1,
@@ -144,7 +145,7 @@ impl<'a> Documents<'a> {
             if self.at_start && matches!(byte, 0xef | 0xbb | 0xbf) {
                 continue;
             }
-            self.at_start = false;
+            self.at_start &= byte.is_ascii_whitespace();
             if let Err(fault) = self.byte(*byte) {
                 return self.end(Some(fault));
             }

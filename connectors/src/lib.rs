@@ -44,6 +44,7 @@ mod currency;
 pub mod database;
 mod documents;
 pub mod duffel;
+mod encoding;
 pub mod format;
 pub mod ids;
 mod input;

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_xml::events::{BytesStart, Event};
 
+use crate::encoding::decoded;
 use crate::reject::{Code, Fault, RAW_BYTES_MAX};
 
 pub(crate) use node::{Node, outline};
@@ -129,7 +130,7 @@ impl<'a> Records<'a> {
     ) -> Self {
         let lines = Arc::new(AtomicU64::new(1));
         let mut reader = quick_xml::Reader::from_reader(Counted {
-            inner,
+            inner: decoded(inner),
             lines: Arc::clone(&lines),
             bytes: 0,
             piece_from: 0,

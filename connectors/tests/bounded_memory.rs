@@ -16,8 +16,9 @@ fn peak_kib() -> u64 {
 
 const INPUT_BYTES: u64 = 32 << 20;
 /// A line, text or segment without end is told by one of these.
-const TOO_LONG: [Code; 4] = [
+const TOO_LONG: [Code; 5] = [
     Code::LineTooLong,
+    Code::BadEdifact,
     Code::MessageTooLarge,
     Code::BadJson,
     Code::Truncated,

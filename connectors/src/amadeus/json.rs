@@ -15,6 +15,7 @@ pub(super) const PATHS: &[Path] = &[
     &["result", "data", "[]"],
     &["result", "data", "flightOffers", "[]"],
     &["[]"],
+    &["result", "data"],
 ];
 
 /// Takes a flight offer.
@@ -59,6 +60,12 @@ fn read(record: &documents::Record) -> Result<wire::Record<'_>, Fault> {
 }
 
 fn other(wire: &wire::Record<'_>) -> Found {
+    if wire.r#type.as_deref() == Some("flight-order") {
+        return Found::Other(
+            "a flight-order holds what was sold, in the words of the offers that it was sold from: nothing of it is on offer"
+                .to_owned(),
+        );
+    }
     let kind = match wire.r#type.as_deref() {
         Some(kind) => format!("a record of type {}", quoted(kind)),
         None => "a record of no type".to_owned(),

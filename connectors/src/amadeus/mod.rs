@@ -56,12 +56,8 @@ impl Connector for AmadeusOffers {
     }
 
     fn parse<'a>(&self, source: Source<'a>) -> Parser<'a> {
-        Box::new(Answers::new(
-            self.terms.clone(),
-            source,
-            json::PATHS,
-            json::take_offer,
-        ))
+        let answers = Answers::new(self.terms.clone(), source, json::PATHS, json::take_offer);
+        Box::new(answers.waiting_in("flightOffers"))
     }
 }
 

@@ -176,6 +176,8 @@ fn flight(node: &Node) -> Result<Shown, Fault> {
     };
     let way = [BASIC, "flightIdentification", "number"];
     let number = flight_number(way.join("/"), needed(node, &way)?, carrier)?;
+    let way = [BASIC, "flightIdentification", "operationalSuffix"];
+    let number = number.with_suffix(way.join("/"), node.text_at(&way))?;
     let board: Station = code(node, &[BASIC, "departureLocation", "cityAirport"])?;
     let off: Station = code(node, &[BASIC, "arrivalLocation", "cityAirport"])?;
     let moment = |date: &str, time: &str, station| -> Result<Local, Fault> {

@@ -84,6 +84,11 @@ pub(super) fn take(
         };
         journeys.push((observed, journey));
     }
+    if offer.traveler_pricings.is_empty() {
+        let text =
+            "the offer has no travelerPricings, which tell classes: no seats were taken from it";
+        gather.warn(place.0, None, text.to_owned());
+    }
     for (observed, journey) in journeys {
         gather.journey(place, None, &observed, journey);
     }

@@ -13,12 +13,17 @@ const RECORD_BYTES_MAX: usize = 1 << 20;
 const WHOLE: usize = 0;
 const DATA: usize = 1;
 
+/// The most records that wait for what they lie in. A pricing has up to six offers.
+const HELD_MAX: usize = 64;
+
 /// What a record turned out to be.
 pub(crate) enum Found {
     /// One that the format has: it was taken.
     Taken,
     /// None that the format has, with what to say of it if it is not just what stands around others.
     Nothing(String),
+    /// None that the format has, and what looks like records inside of it is none either.
+    Other(String),
 }
 
 /// Takes a record of a format.
@@ -32,6 +37,11 @@ pub(crate) struct Answers<'a> {
     finished: bool,
     /// Something came of the document that is read: items, or a reject.
     told: bool,
+    paths: &'static [Path],
+    /// The field whose records wait.
+    waits: Option<&'static str>,
+    /// Records that wait for what they lie in to say what it is.
+    held: Vec<Record>,
 }
 
 impl<'a> Answers<'a> {
@@ -49,6 +59,39 @@ impl<'a> Answers<'a> {
             take,
             finished: false,
             told: false,
+            paths,
+            waits: None,
+            held: Vec::new(),
+        }
+    }
+
+    /// Records in this field of `data` are what they look like only where `data` does not say that it is
+    /// of another type, which can stand behind them.
+    pub(crate) fn waiting_in(mut self, field: &'static str) -> Self {
+        self.waits = Some(field);
+        self
+    }
+
+    fn waits(&self, record: &Record) -> bool {
+        let path = self.paths[record.path];
+        record.fault.is_none() && self.waits.is_some_and(|field| path.contains(&field))
+    }
+
+    fn is_data(&self, record: &Record) -> bool {
+        self.paths[record.path].last() == Some(&"data")
+    }
+
+    fn tell(&mut self, mut record: Record) {
+        if let Err(fault) = self.take(&mut record) {
+            self.told = true;
+            self.gather.reject(record.line, fault, &record.bytes);
+        }
+    }
+
+    /// What was held is what it looks like.
+    fn let_go(&mut self) {
+        for record in std::mem::take(&mut self.held) {
+            self.tell(record);
         }
     }
 
@@ -56,13 +99,17 @@ impl<'a> Answers<'a> {
         if let Some(fault) = record.fault.take() {
             return Err(fault);
         }
-        let Found::Nothing(what) = (self.take)(&mut self.gather, record)? else {
-            self.told = true;
-            return Ok(());
+        let what = match (self.take)(&mut self.gather, record)? {
+            Found::Taken => {
+                self.told = true;
+                return Ok(());
+            }
+            Found::Other(what) => return Err(Fault::new(Code::UnknownType, what)),
+            Found::Nothing(what) => what,
         };
         let is_around = match record.path {
             WHOLE => self.told || is_empty_list(&record.bytes),
-            DATA => self.told,
+            _ if self.is_data(record) => self.told,
             _ => false,
         };
         if is_around {
@@ -104,16 +151,27 @@ impl Iterator for Answers<'_> {
             if self.finished {
                 return None;
             }
-            let Some(mut record) = self.documents.next_record() else {
+            let Some(record) = self.documents.next_record() else {
+                self.let_go();
                 self.gather.finish();
                 self.finished = true;
                 continue;
             };
-            if let Err(fault) = self.take(&mut record) {
-                self.told = true;
-                self.gather.reject(record.line, fault, &record.bytes);
+            if self.waits(&record) && self.held.len() < HELD_MAX {
+                self.held.push(record);
+                continue;
             }
-            if record.path == WHOLE {
+            let is_whole = record.path == WHOLE;
+            if self.is_data(&record) && record.fault.is_none() && !self.held.is_empty() {
+                match (self.take)(&mut self.gather, &record) {
+                    Ok(Found::Other(_)) => self.held.clear(),
+                    Ok(_) | Err(_) => self.let_go(),
+                }
+            } else {
+                self.let_go();
+            }
+            self.tell(record);
+            if is_whole {
                 self.told = false;
             }
         }

@@ -8,6 +8,40 @@ use flightline_ledger::{Cabin, Carrier, FlightKey, Station};
 use super::clock::{Local, Moment};
 use crate::reject::{Code, Fault, quoted};
 
+/// The number of a flight, with its operational suffix: it tells flights apart that have one number on
+/// one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Number {
+    number: u16,
+    /// A letter, or 0.
+    suffix: u8,
+}
+
+impl Number {
+    /// With the suffix that a format has in a field of its own.
+    pub(crate) fn with_suffix(
+        self,
+        field: impl Display,
+        suffix: Option<&str>,
+    ) -> Result<Self, Fault> {
+        let suffix = match suffix.unwrap_or_default().trim().as_bytes() {
+            [] => return Ok(self),
+            [letter @ b'A'..=b'Z'] if self.suffix == 0 || self.suffix == *letter => *letter,
+            other => {
+                return Err(Fault::at(
+                    Code::BadCode,
+                    field,
+                    format_args!(
+                        "{}: an operational suffix is one capital letter, told once",
+                        quoted(&String::from_utf8_lossy(other))
+                    ),
+                ));
+            }
+        };
+        Ok(Self { suffix, ..self })
+    }
+}
+
 /// Who flies it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operator {
@@ -16,7 +50,7 @@ pub(crate) enum Operator {
     /// The airline whose number it has.
     Itself,
     /// Another airline, under this number.
-    Flight(Carrier, u16),
+    Flight(Carrier, Number),
     /// Another airline, under a number that is not told.
     Airline(Carrier),
 }
@@ -26,7 +60,7 @@ impl Operator {
     pub(crate) fn told(
         marketing: Carrier,
         operating: Option<Carrier>,
-        number: Option<u16>,
+        number: Option<Number>,
     ) -> Self {
         match (operating, number) {
             (None, _) => Self::Unknown,
@@ -52,7 +86,7 @@ pub(crate) struct ShownLeg {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) carrier: Carrier,
-    pub(crate) number: u16,
+    pub(crate) number: Number,
     /// At least one.
     pub(crate) legs: Vec<ShownLeg>,
     pub(crate) operator: Operator,
@@ -66,7 +100,7 @@ impl Shown {
     /// readings of a time with a strange offset is right.
     pub(crate) fn one_leg(
         at: impl Display,
-        (carrier, number): (Carrier, u16),
+        (carrier, number): (Carrier, Number),
         (board, departs): (Station, Local),
         (off, arrives): (Station, Local),
         aircraft: [u8; 3],
@@ -168,11 +202,11 @@ impl Shown {
     }
 
     /// The key under another airline's number.
-    pub(crate) fn key_of(&self, carrier: Carrier, number: u16) -> FlightKey {
+    pub(crate) fn key_of(&self, carrier: Carrier, number: Number) -> FlightKey {
         FlightKey {
             carrier,
-            number,
-            suffix: 0,
+            number: number.number,
+            suffix: number.suffix,
             origin_date: self.legs[0].departs.day(),
             board: self.board(),
         }
@@ -225,23 +259,32 @@ impl Shown {
     }
 }
 
-/// A flight number: digits, perhaps with the carrier glued to its front (`W29896`).
+/// A flight number: digits, perhaps with the carrier glued to its front (`W29896`) and an operational
+/// suffix behind it (`476A`).
 pub(crate) fn flight_number(
     field: impl Display,
     text: &str,
     carrier: Carrier,
-) -> Result<u16, Fault> {
+) -> Result<Number, Fault> {
     let text = text.trim();
-    let digits = text.strip_prefix(carrier.as_str()).unwrap_or(text);
+    let rest = text.strip_prefix(carrier.as_str()).unwrap_or(text);
+    let (digits, suffix) = match rest.as_bytes() {
+        [.., letter @ b'A'..=b'Z'] => (&rest[..rest.len() - 1], *letter),
+        _ => (rest, 0),
+    };
     digits
         .parse()
         .ok()
         .filter(|n| (1..=9999).contains(n) && digits.bytes().all(|b| b.is_ascii_digit()))
+        .map(|number| Number { number, suffix })
         .ok_or_else(|| {
             Fault::at(
                 Code::BadCode,
                 field,
-                format!("{}: a flight number is 1 to 9999", quoted(text)),
+                format!(
+                    "{}: a flight number is 1 to 9999, perhaps with a letter as suffix",
+                    quoted(text)
+                ),
             )
         })
 }

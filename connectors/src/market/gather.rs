@@ -294,7 +294,7 @@ impl Gather {
             .collect();
         let rank = |key: &FlightKey| {
             let is_told = self.known[key].shown.operator == Operator::Itself;
-            (!is_told, key.number, key.carrier)
+            (!is_told, key.number, key.suffix, key.carrier)
         };
         let Some(root) = twins.iter().copied().min_by_key(rank) else {
             return;
@@ -478,17 +478,25 @@ fn place_of(shown: &Shown) -> Place {
     (shown.board(), shown.off(), shown.legs[0].departs.instant_s)
 }
 
-/// Two looks at one bucket: closed before open, an exact count before a floor, the smaller of two
+/// Two looks at one bucket: of statuses the one that sells less (closed before open), an exact count before a floor, the smaller of two
 /// exact counts, the greater of two floors.
 fn merged(
     one: (SaleStatus, Option<Seats>),
     other: (SaleStatus, Option<Seats>),
 ) -> (SaleStatus, Option<Seats>) {
-    if one.0 != SaleStatus::Open {
-        return one;
-    }
-    if other.0 != SaleStatus::Open {
-        return other;
+    let care = |status: SaleStatus| match status {
+        SaleStatus::Open => 0,
+        SaleStatus::Request => 1,
+        SaleStatus::WaitlistOpen => 2,
+        SaleStatus::Closed => 3,
+        SaleStatus::NotOperating => 4,
+    };
+    if care(one.0).max(care(other.0)) > 0 {
+        return if care(one.0) >= care(other.0) {
+            one
+        } else {
+            other
+        };
     }
     let seats = match (one.1, other.1) {
         (None, seats) | (seats, None) => seats,
@@ -517,6 +525,13 @@ mod tests {
             (seats(1, true), seats(2, true), seats(2, true)),
             (seats(-3, false), seats(0, false), seats(-3, false)),
             (closed, seats(9, true), closed),
+            (closed, (SaleStatus::WaitlistOpen, None), closed),
+            (closed, (SaleStatus::Request, None), closed),
+            (
+                closed,
+                (SaleStatus::NotOperating, None),
+                (SaleStatus::NotOperating, None),
+            ),
             ((SaleStatus::Open, None), seats(2, true), seats(2, true)),
         ] {
             assert_eq!(merged(one, other), want);

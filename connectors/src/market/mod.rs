@@ -29,6 +29,6 @@ mod status;
 pub(crate) use answers::{Answers, Found, provider_error};
 pub(crate) use clock::{Local, day_ddmmyy, instant_ms, local, minutes_hhmm, minutes_of, settle};
 pub(crate) use config::{COMMON_OPTIONS, OBSERVED_AT, Terms, observed_at};
-pub(crate) use flight::{Operator, Shown, aircraft_code, cabin_named, flight_number};
+pub(crate) use flight::{Number, Operator, Shown, aircraft_code, cabin_named, flight_number};
 pub(crate) use gather::{Gather, Look, Seats};
 pub(crate) use status::{CODES, CODES_HELP, CodeTable, Meaning, Scope, digit, display};

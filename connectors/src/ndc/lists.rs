@@ -1,7 +1,7 @@
 //! What offers point to. Some versions put these lists in front of the offers and some behind them, so
 //! that nothing can be said of an offer before the message has ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::xml::Node;
 
@@ -26,6 +26,24 @@ pub(super) struct Lists {
     /// Decimals of amounts without a point, by currency.
     pub(super) decimals: HashMap<String, u8>,
     elements: usize,
+}
+
+/// How many travellers an offer names, at least one.
+fn named_in(offer: &Node) -> u16 {
+    let mut nodes = Vec::new();
+    for name in [
+        "PaxRefID",
+        "PaxRefId",
+        "PassengerRefs",
+        "PassengerReferences",
+    ] {
+        offer.below(name, &mut nodes);
+    }
+    let keys: HashSet<&str> = nodes
+        .iter()
+        .flat_map(|node| node.text.split_whitespace())
+        .collect();
+    u16::try_from(keys.len()).unwrap_or(u16::MAX).clamp(1, 999)
 }
 
 /// The key of an element: an attribute in older versions, an element in newer ones.
@@ -145,14 +163,18 @@ impl Lists {
         self.elements <= ELEMENTS_MAX
     }
 
-    /// How many travellers take a seat: infants on laps do not.
-    pub(super) fn seated(&self) -> u16 {
+    /// How many travellers of an offer take a seat: infants on laps do not. Where the message does not list
+    /// them, as many as the offer names.
+    pub(super) fn seated(&self, offer: &Node) -> u16 {
+        if self.travellers.is_empty() {
+            return named_in(offer);
+        }
         let seated = self.travellers.iter().filter(|kind| *kind != "INF").count();
         u16::try_from(seated).unwrap_or(u16::MAX).clamp(1, 999)
     }
 
-    /// All of them pay what an adult pays.
+    /// All of them pay what an adult pays. What they are is not known where none is listed.
     pub(super) fn adults_only(&self) -> bool {
-        self.travellers.iter().all(|kind| kind == "ADT")
+        !self.travellers.is_empty() && self.travellers.iter().all(|kind| kind == "ADT")
     }
 }

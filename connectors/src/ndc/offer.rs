@@ -70,7 +70,7 @@ pub(super) fn take(
     let total = total(offer, lists, &mut remarks)?;
     let journeys = journeys(offer, lists)?;
     let flights_in_all: usize = journeys.iter().map(Vec::len).sum();
-    let seated = lists.seated();
+    let seated = lists.seated(offer);
     let fare = (flights_in_all == 1 && (lists.adults_only() || seated == 1))
         .then(|| flown(offer, lists, total))
         .flatten()
@@ -191,13 +191,30 @@ fn plus(sum: Option<Money>, part: Money) -> Option<Money> {
     }
 }
 
+/// The items that come with the offer. Where it says so, the others may be added to it.
+fn mandatory(offer: &Node) -> Vec<&Node> {
+    let is_optional = |item: &&Node| {
+        let told = item
+            .attribute("MandatoryInd")
+            .or_else(|| item.text_at(&["MandatoryInd"]));
+        matches!(told, Some("false" | "0"))
+    };
+    let (optional, mandatory): (Vec<&Node>, Vec<&Node>) =
+        offer.all("OfferItem").partition(is_optional);
+    // One that has nothing else is made of what may be left out.
+    match mandatory.is_empty() {
+        true => optional,
+        false => mandatory,
+    }
+}
+
 /// The price of the whole offer.
 fn total(offer: &Node, lists: &Lists, remarks: &mut Vec<String>) -> Result<Option<Money>, Fault> {
     if let Some(total) = price(offer, OF_OFFER, lists)? {
         return Ok(Some(total));
     }
     let mut sum: Option<Money> = None;
-    for item in offer.all("OfferItem") {
+    for item in mandatory(offer) {
         let Some(part) = price(item, OF_ITEM, lists)? else {
             continue;
         };
@@ -215,8 +232,8 @@ fn total(offer: &Node, lists: &Lists, remarks: &mut Vec<String>) -> Result<Optio
 
 /// What the flight alone costs: items with a fare, where others are seats or services that were added.
 fn flown(offer: &Node, lists: &Lists, total: Option<Money>) -> Option<Money> {
-    let (with_fare, others): (Vec<&Node>, Vec<&Node>) = offer
-        .all("OfferItem")
+    let (with_fare, others): (Vec<&Node>, Vec<&Node>) = mandatory(offer)
+        .into_iter()
         .partition(|item| !components(item).is_empty());
     if with_fare.is_empty() || others.is_empty() {
         return total;

@@ -59,6 +59,8 @@ pub(super) struct Messages<'a> {
     /// When the message says it was made.
     own_ms: Option<i64>,
     too_large: bool,
+    /// A part of the document could not be read.
+    broke_off: bool,
     /// What stood around the messages, until there was one, or an error in its place.
     around: Option<(u64, Node)>,
     finished: bool,
@@ -73,6 +75,7 @@ impl<'a> Messages<'a> {
             offers: Vec::new(),
             own_ms: None,
             too_large: false,
+            broke_off: false,
             around: None,
             finished: false,
         }
@@ -154,7 +157,12 @@ impl<'a> Messages<'a> {
     fn offers(&mut self) {
         for (line, node) in std::mem::take(&mut self.offers) {
             let taken = offer::take(&mut self.gather, &self.lists, (line, &node), self.own_ms);
-            if let Err(fault) = taken {
+            if let Err(mut fault) = taken {
+                if self.broke_off && fault.code == Code::Inconsistent {
+                    fault
+                        .reason
+                        .push_str("; the rest of the message could not be read, and may have it");
+                }
                 self.gather.reject(line, fault, &outline(&node));
             }
         }
@@ -232,6 +240,7 @@ impl Iterator for Messages<'_> {
                 }
                 Some(Item::Fault { line, fault, raw }) => {
                     self.around = None;
+                    self.broke_off = true;
                     self.gather.reject(line, fault, &raw);
                 }
                 Some(Item::End) => {}

@@ -3,7 +3,9 @@
 use flightline_ledger::{Carrier, Station};
 
 use super::lists::{Lists, references};
-use crate::market::{Local, Operator, Shown, aircraft_code, flight_number, local, minutes_of};
+use crate::market::{
+    Local, Number, Operator, Shown, aircraft_code, flight_number, local, minutes_of,
+};
 use crate::reject::{Code, Fault, quoted};
 use crate::xml::Node;
 
@@ -108,6 +110,16 @@ pub(super) fn shown(lists: &Lists, key: &str) -> Result<Shown, Fault> {
         format_args!("segment {}: flight number", quoted(key)),
         number,
         carrier,
+    )?
+    .with_suffix(
+        format_args!("segment {}: operational suffix", quoted(key)),
+        first(
+            sold,
+            &[
+                &["MarketingCarrierInfo", "OperationalSuffixText"],
+                &["OperationalSuffixText"],
+            ],
+        ),
     )?;
 
     let own = |ways: &[&[&str]]| first(segment, ways).or_else(|| first(sold, ways));
@@ -126,11 +138,17 @@ pub(super) fn shown(lists: &Lists, key: &str) -> Result<Shown, Fault> {
     ])
     .or_else(|| operating.and_then(|node| node.text_at(&["OperatingCarrierFlightNumberText"])));
     let operator_number = match (operator, operator_number) {
-        (Some(carrier), Some(text)) => Some(flight_number(
-            format_args!("segment {}: operating flight number", quoted(key)),
-            text,
-            carrier,
-        )?),
+        (Some(carrier), Some(text)) => {
+            let number = flight_number(
+                format_args!("segment {}: operating flight number", quoted(key)),
+                text,
+                carrier,
+            )?;
+            let suffix = own(&[&["OperatingCarrierInfo", "OperationalSuffixText"]])
+                .or_else(|| operating.and_then(|node| node.text_at(&["OperationalSuffixText"])));
+            let field = format_args!("segment {}: operating suffix", quoted(key));
+            Some(number.with_suffix(field, suffix)?)
+        }
         _ => None,
     };
     let operator = Operator::told(carrier, operator, operator_number);
@@ -202,7 +220,7 @@ fn legs<'n>(lists: &'n Lists, segment: &'n Node, operating: Option<&'n Node>) ->
 fn several(
     key: &str,
     at: &str,
-    flight: (Carrier, u16),
+    flight: (Carrier, Number),
     legs: &[&Node],
     operator: Operator,
     aircraft: &dyn Fn(Option<&Node>) -> [u8; 3],

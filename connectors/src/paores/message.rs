@@ -36,6 +36,8 @@ pub(super) struct Messages<'a> {
     codes: CodeTable,
     /// Reference of the interchange, and messages in it.
     interchange: Option<(String, u64)>,
+    /// Reference of the group of messages, and messages in it: an interchange has groups or messages.
+    group: Option<(String, u64)>,
     /// Reference of the message, and segments in it.
     message: Option<(String, u64)>,
     /// It is a PAORES.
@@ -64,6 +66,7 @@ impl<'a> Messages<'a> {
             gather: Gather::new(source.message, terms),
             codes,
             interchange: None,
+            group: None,
             message: None,
             is_known: false,
             pair: (None, None),
@@ -84,6 +87,8 @@ impl<'a> Messages<'a> {
                 self.interchange = Some((segment.get(5, 1).to_owned(), 0));
                 Ok(())
             }
+            "UNG" => self.begin_group(&segment),
+            "UNE" => self.end_group(&segment),
             "UNH" => self.begin(&segment),
             "UNT" => self.end(&segment),
             "UNZ" => self.end_all(&segment),
@@ -163,7 +168,7 @@ impl<'a> Messages<'a> {
         self.end_error();
         self.any_flight = false;
         self.any = true;
-        if let Some((_, messages)) = &mut self.interchange {
+        if let Some((_, messages)) = self.group.as_mut().or(self.interchange.as_mut()) {
             *messages += 1;
         }
         self.pair = (None, None);
@@ -215,12 +220,57 @@ impl<'a> Messages<'a> {
         Ok(())
     }
 
-    fn end_all(&mut self, segment: &Segment) -> Result<(), Fault> {
+    /// A message that is open where it should not be.
+    fn end_open(&mut self) -> Result<(), Fault> {
         self.end_flight();
         self.end_error();
-        if let Some((reference, _)) = self.message.take() {
-            return Err(bad(format!(
+        match self.message.take() {
+            None => Ok(()),
+            Some((reference, _)) => Err(bad(format!(
                 "message {} has no UNT: it may have lost segments",
+                quoted(&reference)
+            ))),
+        }
+    }
+
+    fn begin_group(&mut self, segment: &Segment) -> Result<(), Fault> {
+        if let Some((_, parts)) = &mut self.interchange {
+            *parts += 1;
+        }
+        let open = self.group.replace((segment.get(5, 1).to_owned(), 0));
+        self.end_open()?;
+        match open {
+            None => Ok(()),
+            Some((reference, _)) => Err(bad(format!(
+                "group {} has no UNE: it may have lost messages",
+                quoted(&reference)
+            ))),
+        }
+    }
+
+    fn end_group(&mut self, segment: &Segment) -> Result<(), Fault> {
+        let group = self.group.take();
+        self.end_open()?;
+        let Some((reference, messages)) = group else {
+            return Err(bad("UNE without a UNG before it".to_owned()));
+        };
+        if segment.get(1, 1).parse() != Ok(messages) || segment.get(2, 1) != reference {
+            return Err(bad(format!(
+                "UNE announces {} messages of group {}, but {messages} of {} came",
+                quoted(segment.get(1, 1)),
+                quoted(segment.get(2, 1)),
+                quoted(&reference)
+            )));
+        }
+        Ok(())
+    }
+
+    fn end_all(&mut self, segment: &Segment) -> Result<(), Fault> {
+        let group = self.group.take();
+        self.end_open()?;
+        if let Some((reference, _)) = group {
+            return Err(bad(format!(
+                "group {} has no UNE: it may have lost messages",
                 quoted(&reference)
             )));
         }
@@ -229,7 +279,7 @@ impl<'a> Messages<'a> {
         };
         if segment.get(1, 1).parse() != Ok(messages) || segment.get(2, 1) != reference {
             return Err(bad(format!(
-                "UNZ announces {} messages of interchange {}, but {messages} of {} came",
+                "UNZ announces {} messages or groups of interchange {}, but {messages} of {} came",
                 quoted(segment.get(1, 1)),
                 quoted(segment.get(2, 1)),
                 quoted(&reference)
@@ -373,16 +423,8 @@ fn shown(segment: &Segment, aircraft: [u8; 3]) -> Result<Shown, Fault> {
         _ => Some(carrier(2, "operating carrier")?),
     };
     let number = flight_number("TVL flight number", segment.get(5, 1), marketing)?;
-    if !segment.get(5, 3).is_empty() {
-        return Err(Fault::at(
-            Code::BadCode,
-            "TVL operational suffix",
-            format_args!(
-                "{}: a display with suffixes tells flights apart that share a number; they are not taken",
-                quoted(segment.get(5, 3))
-            ),
-        ));
-    }
+    let suffix = Some(segment.get(5, 3));
+    let number = number.with_suffix("TVL operational suffix", suffix)?;
     let time = |component: usize, what: &str| {
         let text = segment.get(1, component);
         minutes_hhmm(text).ok_or_else(|| {

@@ -1,5 +1,6 @@
 //! Bytes to EDIFACT segments.
 
+use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind};
 
 use crate::reject::{Code, Fault, RAW_BYTES_MAX};
@@ -36,7 +37,10 @@ pub(super) struct Segments<'a> {
     release: u8,
     end: u8,
     line: u64,
+    /// The first segment of the interchange was read.
     started: bool,
+    /// One was.
+    any: bool,
     ended: bool,
 }
 
@@ -53,6 +57,7 @@ impl<'a> Segments<'a> {
             end: b'\'',
             line: 1,
             started: false,
+            any: false,
             ended: false,
         }
     }
@@ -60,6 +65,12 @@ impl<'a> Segments<'a> {
     /// Line up to which was read.
     pub(super) fn line(&self) -> u64 {
         self.line
+    }
+
+    /// Component, element, release and end.
+    fn separate(&mut self, [component, element, release, end]: &[u8; 4]) {
+        (self.component, self.element) = (*component, *element);
+        (self.release, self.end) = (*release, *end);
     }
 
     fn byte(&mut self) -> Result<Option<u8>, Fault> {
@@ -110,6 +121,15 @@ impl<'a> Segments<'a> {
                     if raw.is_empty() {
                         return None;
                     }
+                    // The first segment may be cut, too.
+                    if !self.any && raw[..raw.len().min(2)] != b"UN"[..raw.len().min(2)] {
+                        let fault = Fault::new(
+                            Code::BadEdifact,
+                            "there is no EDIFACT in it: an interchange begins with UNA or UNB; choose the format that it has",
+                        );
+                        raw.truncate(RAW_BYTES_MAX);
+                        return Some(Err((line, fault, raw)));
+                    }
                     let fault = Fault::new(
                         Code::Truncated,
                         format!(
@@ -143,18 +163,26 @@ impl<'a> Segments<'a> {
             } else {
                 too_long = true;
             }
+            // Without one, the byte behind the first tag tells which of the two usual sets it is.
+            if !self.started && raw.len() == 4 && raw.starts_with(b"UNB") {
+                match byte {
+                    b'+' => self.separate(b":+?'"),
+                    0x1d => self.separate(&[0x1f, 0x1d, 0, 0x1c]),
+                    _ => {}
+                }
+            }
             // The service string: six characters that say which ones separate.
             if !self.started && raw.len() == 9 && raw.starts_with(b"UNA") {
-                self.component = raw[3];
-                self.element = raw[4];
-                self.release = raw[6];
-                self.end = raw[8];
+                let separators = [raw[3], raw[4], raw[6], raw[8]];
+                self.separate(&separators);
                 self.started = true;
                 raw.clear();
                 released = false;
             }
         }
-        self.started = true;
+        self.any = true;
+        // Separators are those of one interchange.
+        self.started = !raw.starts_with(b"UNZ");
         if too_long {
             raw.truncate(RAW_BYTES_MAX);
             let fault = Fault::new(
@@ -163,16 +191,14 @@ impl<'a> Segments<'a> {
             );
             return Some(Err((line, fault, raw)));
         }
-        Some(self.split(line, raw))
+        Some(Ok(self.split(line, raw)))
     }
 
-    fn split(&self, line: u64, raw: Vec<u8>) -> Read {
-        let Ok(text) = std::str::from_utf8(&raw) else {
-            let fault = Fault::new(
-                Code::NotUtf8,
-                format!("the segment is not UTF-8; {}", Code::NotUtf8.remedy()),
-            );
-            return Err((line, fault, raw));
+    fn split(&self, line: u64, raw: Vec<u8>) -> Segment {
+        // Level C is of one byte a character; what is read here is of ASCII in all of them.
+        let text = match std::str::from_utf8(&raw) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => encoding_rs::mem::decode_latin1(&raw),
         };
         let mut elements: Vec<Vec<String>> = vec![vec![String::new()]];
         let mut released = false;
@@ -197,12 +223,12 @@ impl<'a> Segments<'a> {
             released = false;
         }
         let tag = elements.remove(0).into_iter().next().unwrap_or_default();
-        Ok(Segment {
+        Segment {
             line,
             tag: tag.trim().to_owned(),
             elements,
             raw,
-        })
+        }
     }
 }
 
@@ -250,9 +276,38 @@ mod tests {
     }
 
     #[test]
+    fn separators_are_those_of_one_interchange() {
+        let level_b = b"UNB\x1dIATB\x1f1\x1cTVL\x1da+b?\x1fc\x1cUNZ\x1d1\x1c";
+        let read_b = [
+            "1 UNB [[\"IATB\", \"1\"]]",
+            "1 TVL [[\"a+b?\", \"c\"]]",
+            "1 UNZ [[\"1\"]]",
+        ];
+        assert_eq!(read(level_b), read_b);
+        let both = [
+            level_b.as_slice(),
+            b"UNA|*.! ~UNB*A|1~UNZ*1~",
+            b"UNB+A:1'UNZ+1'",
+        ]
+        .concat();
+        let read = read(&both);
+        assert_eq!(read[..3], read_b);
+        assert_eq!(read[3], read[5]);
+        assert_eq!(read[4], read[6]);
+    }
+
+    #[test]
+    fn what_is_no_edifact_is_told_so() {
+        assert_eq!(read(b"{\"data\":[]}\n"), ["1 bad_edifact"]);
+    }
+
+    #[test]
     fn a_cut_segment_is_told() {
         assert_eq!(read(b"UNB+A'TVL+1"), ["1 UNB [[\"A\"]]", "1 truncated"]);
-        assert_eq!(read(b"UNB+\xff'TVL+1'"), ["1 not_utf8", "1 TVL [[\"1\"]]"]);
+        assert_eq!(
+            read(b"UNB+A'IFT+3+Z\xfcrich'TVL+1'")[1..],
+            ["1 IFT [[\"3\"], [\"Zürich\"]]", "1 TVL [[\"1\"]]"]
+        );
         let long = [b"UNB+".as_slice(), &[b'x'; 20_000], b"'TVL'"].concat();
         assert_eq!(read(&long), ["1 line_too_long", "1 TVL []"]);
         assert_eq!(read(b" \n"), [""; 0]);

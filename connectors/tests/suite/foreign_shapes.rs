@@ -789,3 +789,51 @@ fn avs_envelopes_in_sections_give_their_time() {
     assert!(codes(&items).is_empty());
     assert_eq!(events(&items)[0].version.time_ms, 1_795_606_200_000);
 }
+
+/// Two flights of one number on one day are told apart by their suffix.
+#[test]
+fn an_operational_suffix_is_part_of_the_flight() {
+    let key = |items: &[Parsed]| events(items)[0].flight.to_string();
+    let paores = |number: &str| {
+        let text = format!(
+            "UNB+UNOA:1+A+B+261201:1200+R1'UNG+PAORES+A+B+261201:1200+G1+IA+93:1'UNH+1+PAORES:93:1:IA'TVL+030127:0830::1110+LHR+JFK+BA+{number}'PDI++J:9'UNT+4+1'UNE+1+G1'UNZ+1+R1'"
+        );
+        parse("paores", text.as_bytes())
+    };
+    for number in ["117::D", "117D"] {
+        let items = paores(number);
+        assert_eq!(codes(&items), [], "{:?}", rejects(&items));
+        assert_eq!(key(&items), "BA117D.2027-01-03.LHR");
+    }
+    assert_eq!(codes(&paores("117::DD")), [Code::BadCode]);
+    let with = shown("117").replace(
+        "</number>",
+        "</number><operationalSuffix>D</operationalSuffix>",
+    );
+    let items = parse("amadeus-multiavailability", display(&with).as_bytes());
+    assert!(key(&items).contains("117D."), "{}", key(&items));
+}
+
+/// What was sold is no offer, wherever the type stands.
+#[test]
+fn an_amadeus_order_offers_nothing() {
+    let offer = r#"{"itineraries":[{"segments":[{"departure":{"iataCode":"SYD","at":"2027-08-01T10:00:00"},"arrival":{"iataCode":"BKK","at":"2027-08-01T16:20:00"},"carrierCode":"TG","number":"476"}]}],"price":{"currency":"EUR","total":"200.00"},"travelerPricings":[{"travelerType":"ADULT","fareDetailsBySegment":[{"class":"W"}]}]}"#;
+    for (text, wanted) in [
+        (
+            format!(r#"{{"data":{{"type":"flight-order","flightOffers":[{offer}]}}}}"#),
+            [Code::UnknownType].as_slice(),
+        ),
+        (
+            format!(r#"{{"data":{{"flightOffers":[{offer}],"type":"flight-order"}}}}"#),
+            &[Code::UnknownType],
+        ),
+        (
+            format!(r#"{{"data":{{"flightOffers":[{offer}],"type":"flight-offers-pricing"}}}}"#),
+            &[],
+        ),
+    ] {
+        let items = parse("amadeus-offers", text.as_bytes());
+        assert_eq!(codes(&items), wanted, "{:?}", rejects(&items));
+        assert_eq!(events(&items).is_empty(), !wanted.is_empty());
+    }
+}
